@@ -1,0 +1,250 @@
+"""Which networks there are, where their weights come from, and what their layers are called.
+
+A backbone is a frozen network whose features the losses compare. `load_backbone` knows them by name and is open: a
+function decorated with `register` adds a network, and no caller changes.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .errors import BackboneNotFound, InputError, WeightsUnavailable
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
+# Wide where the judge looks (conv3_1), narrow where a picture is large: a step costs about a quarter of VGG-19's.
+MINI_WIDTHS = (32, 32, "M", 64, 96, "M", 192, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, 192, 192, 192, "M")
+
+POOLINGS = ("max", "avg", "l2")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network ready for extraction.
+
+    Attributes:
+        name: what `load_backbone` was asked for.
+        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalised picture.
+        strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
+            positions stands for. It is also the smallest side of a picture that reaches the layer.
+        mean, std: the normalisation (sRGB in [0, 1]) that the network was trained with, one value a channel.
+    """
+
+    name: str
+    net: nn.Module
+    strides: Mapping[str, int]
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, from the picture to the deepest."""
+        return list(self.strides)
+
+
+Builder = Callable[[str, bool, Path | None], Backbone]
+_BUILDERS: dict[str, Builder] = {}
+
+
+def register(name: str) -> Callable[[Builder], Builder]:
+    """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights)."""
+
+    def add(builder: Builder) -> Builder:
+        _BUILDERS[name] = builder
+        return builder
+
+    return add
+
+
+def available_backbones() -> list[str]:
+    """Names that `load_backbone` accepts."""
+    return sorted(_BUILDERS)
+
+
+def load_backbone(
+    name: str, pooling: str = "max", *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
+) -> Backbone:
+    """Load a backbone by name, on the CPU, frozen and in evaluation mode.
+
+    Args:
+        name: one of `available_backbones()`.
+        pooling: "max" (as VGG was trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
+        keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
+            with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
+        weights: a state dict on disk to use in place of the backbone's own weights.
+
+    Raises:
+        BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
+    """
+    if name not in _BUILDERS:
+        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(available_backbones())}")
+    if pooling not in POOLINGS:
+        raise InputError(f"pooling is {pooling!r}; choose one of: {', '.join(POOLINGS)}")
+    backbone = _BUILDERS[name](pooling, keep_scale, None if weights is None else Path(weights))
+    backbone.net.eval().requires_grad_(False)
+    return backbone
+
+
+class L2Pool2d(nn.Module):
+    """Root mean square over windows of 2 x 2. Its gradient is finite where all four values are zero."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        return (F.avg_pool2d(features.square(), 2) + 1e-8).sqrt()
+
+
+class ScaledPool2d(nn.Module):
+    """A pooling followed by a constant factor."""
+
+    def __init__(self, pool: nn.Module, scale: float):
+        super().__init__()
+        self.pool, self.scale = pool, scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        pooled: Tensor = self.pool(features) * self.scale
+        return pooled
+
+
+# Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
+# photographs and paintings (tools/distill.py --pooling-scale prints them).
+KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.2}
+
+
+def _pooling(kind: str, keep_scale: bool) -> nn.Module:
+    pools: dict[str, Callable[[], nn.Module]] = {
+        "max": partial(nn.MaxPool2d, 2),
+        "avg": partial(nn.AvgPool2d, 2),
+        "l2": L2Pool2d,
+    }
+    pool = pools[kind]()
+    return ScaledPool2d(pool, KEEP_SCALE[kind]) if keep_scale and kind != "max" else pool
+
+
+def named_vgg(features: nn.Sequential, pooling: str = "max", keep_scale: bool = False) -> nn.Sequential:
+    """Give torchvision's VGG layers the paper's names (conv1_1, relu1_1, ..., pool5) and the pooling asked for.
+
+    In-place ReLUs are replaced: they would overwrite the convolution's response that a caller has captured.
+    """
+    named = nn.Sequential()
+    block, index = 1, 0
+    for module in features:
+        if isinstance(module, nn.Conv2d):
+            index += 1
+            named.add_module(f"conv{block}_{index}", module)
+        elif isinstance(module, nn.ReLU):
+            named.add_module(f"relu{block}_{index}", nn.ReLU(inplace=False))
+        elif isinstance(module, nn.MaxPool2d):
+            named.add_module(f"pool{block}", _pooling(pooling, keep_scale))
+            block, index = block + 1, 0
+        else:
+            raise TypeError(f"not a plain VGG: {module}")
+    return named
+
+
+def _vgg_backbone(name: str, net: nn.Sequential) -> Backbone:
+    strides, stride = {}, 1
+    for layer, _ in net.named_children():
+        stride *= 2 if layer.startswith("pool") else 1
+        strides[layer] = stride
+    return Backbone(name, net, strides)
+
+
+def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
+    """The bundled backbone's network with random weights: VGG-19's topology and layer names, narrower.
+
+    Its convolutions continue the picture past its border by its outermost pixels; zeros there would teach a dark frame.
+    """
+    net, channels = nn.Sequential(), 3
+    for width in widths:
+        if isinstance(width, int):
+            net.extend((nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate"), nn.ReLU()))
+            channels = width
+        else:
+            net.append(nn.MaxPool2d(2))
+    return net
+
+
+@register("mini")
+def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+    net = named_vgg(mini_net(), pooling, keep_scale)
+    path = weights or MINI_WEIGHTS
+    state = {key: value.float() for key, value in _read(path, load_file).items()}
+    _load(net, state, path)
+    return _vgg_backbone("mini", net)
+
+
+def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+    with torch.device("meta"):  # no memory and no time for the classifier, which is not used
+        features = torchvision.models.get_model(name, weights=None, init_weights=False).features
+    if weights is None:
+        state, path = _download(name)
+    else:
+        state, path = _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
+    state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
+    _load(features, state, path)
+    return _vgg_backbone(name, named_vgg(features, pooling, keep_scale))
+
+
+for _name in ("vgg16", "vgg19"):
+    register(_name)(partial(_torchvision_vgg, _name))
+
+
+def weights_url(name: str) -> str:
+    """Address of torchvision's ImageNet weights; the file's name ends in the first digits of its SHA-256."""
+    url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    return url
+
+
+def weights_path(name: str) -> Path:
+    """Where torch keeps the downloaded weights of a torchvision backbone."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(weights_url(name)).name
+
+
+def _download(name: str) -> tuple[dict[str, Tensor], Path]:
+    url, path = weights_url(name), weights_path(name)
+    try:
+        state = torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+    except (
+        Exception
+    ) as error:  # urllib, OS, hash and unpickling errors: whatever it is, the student needs the same help
+        if path.exists():
+            raise WeightsUnavailable(
+                f"the weights of {name} in {path} cannot be read ({_brief(error)}). "
+                "The file is probably incomplete: delete it and try again."
+            ) from error
+        raise WeightsUnavailable(
+            f"the weights of {name} could not be downloaded from {url} ({_brief(error)}). "
+            f"Without a network, copy that file from another machine to {path}, or use the bundled backbone 'mini'."
+        ) from error
+    return state, path
+
+
+def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return dict(reader(path))
+    except FileNotFoundError as error:
+        raise WeightsUnavailable(f"there is no file of weights at {path}") from error
+    except Exception as error:
+        raise WeightsUnavailable(f"{path} cannot be read as weights ({_brief(error)})") from error
+
+
+def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    try:
+        net.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise WeightsUnavailable(f"{path} holds the weights of another network ({_brief(error)})") from error
+
+
+def _brief(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,118 @@
+"""From a picture to named features."""
+
+import difflib
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from .backbones import Backbone, load_backbone
+from .errors import ImageError, LayerNotFound
+
+Features = dict[str, Tensor]
+
+
+class FeatureExtractor(nn.Module):
+    """A frozen backbone that gives the responses of the layers asked for, and computes nothing past the deepest.
+
+    Example:
+        >>> extract = FeatureExtractor("mini", pooling="avg")
+        >>> extract(picture, ["relu1_1", "relu4_2"])["relu4_2"].shape
+        torch.Size([1, 192, 64, 64])
+
+    Args:
+        backbone: a name that `load_backbone` knows, or a `Backbone`.
+        pooling, keep_scale, weights: see `load_backbone`; without effect where `backbone` is a `Backbone`.
+        device: where the network lives; without it, `default_device()`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str | Backbone = "mini",
+        pooling: str = "max",
+        *,
+        keep_scale: bool = False,
+        weights: str | os.PathLike[str] | None = None,
+        device: str | torch.device | None = None,
+    ):
+        super().__init__()
+        if isinstance(backbone, str):
+            backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
+        self.backbone, self.pooling, self.keep_scale = backbone, pooling, keep_scale
+        self.net = backbone.net
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
+        self._cuts: dict[frozenset[str], nn.Module] = {}
+        # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores); MPS gains nothing.
+        device = torch.device(device or default_device())
+        self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
+        self.net.to(memory_format=self._format)
+        self.to(device)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that can be asked for, in order of depth."""
+        return self.backbone.layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives; pictures must be there too."""
+        return self.mean.device
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> Features:
+        """Features of a picture.
+
+        Args:
+            image: (B, 3, H, W), sRGB in [0, 1]. Values outside, as an optimiser may leave them, are taken as they are.
+            layers: names of layers.
+
+        Returns:
+            Layer name to float32 tensor (B, C, H', W'), in the order of `layers`.
+
+        Raises:
+            LayerNotFound, or ImageError for a picture too small for the deepest layer.
+        """
+        layers = list(layers)
+        self.check(layers, image.shape[-2:])
+        if not layers:
+            return {}
+        normalised = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
+        features = self._cut(frozenset(layers))(normalised)
+        return {layer: features[layer] for layer in layers}
+
+    def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
+        """Raise LayerNotFound for a name that is not there, ImageError for a size (H, W) that cannot reach a layer."""
+        for layer in layers:
+            if layer not in self.backbone.strides:
+                raise LayerNotFound(_not_found(layer, self.backbone))
+            smallest = self.backbone.strides[layer]
+            if min(size) < smallest:
+                raise ImageError(
+                    f"the picture is {size[1]} x {size[0]} pixels, but {layer} of {self.backbone.name} needs at least "
+                    f"{smallest} on each side; use a larger size or a layer less deep"
+                )
+
+    def _cut(self, layers: frozenset[str]) -> nn.Module:
+        """The network up to the deepest of the layers; all cuts share the network's weights."""
+        if layers not in self._cuts:
+            self._cuts[layers] = create_feature_extractor(self.net, sorted(layers)).eval()
+        return self._cuts[layers]
+
+
+def default_device() -> torch.device:
+    """CUDA where there is a GPU, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _not_found(layer: str, backbone: Backbone) -> str:
+    nearest = difflib.get_close_matches(layer, backbone.layers, n=3, cutoff=0.5) or backbone.layers
+    return f"{layer!r} is not in {backbone.name}; the nearest are {', '.join(nearest[:6])}"
