@@ -1,0 +1,1 @@
+"""Scenes of the content pictures: each module builds one in Blender, from nothing but numbers."""
