@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 import styles_brush
+import styles_tiles
 from painting import Array, Sheet, save
 
-PAINTERS = {**styles_brush.PAINTERS}
+PAINTERS = {**styles_brush.PAINTERS, **styles_tiles.PAINTERS}
 
 
 def paint(name: str, size: int = 768, supersample: float = 2.0) -> Array:
