@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import requests
 import torch
 import torchvision
 from safetensors.torch import load_file
@@ -34,7 +35,8 @@ class Backbone:
 
     Attributes:
         name: what `load_backbone` was asked for.
-        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalised picture.
+        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalized picture.
+        nodes: for each layer that can be asked for, the node of the network's graph that computes it.
         strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
             positions stands for. It is also the smallest side of a picture that reaches the layer.
         mean, std: the normalisation (sRGB in [0, 1]) that the network was trained with, one value a channel.
@@ -42,6 +44,7 @@ class Backbone:
 
     name: str
     net: nn.Module
+    nodes: Mapping[str, str]
     strides: Mapping[str, int]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -95,6 +98,30 @@ def load_backbone(
     return backbone
 
 
+def default_backbone(quiet: bool = False) -> str:
+    """Which backbone to use where nobody says, and prints why, unless `quiet`.
+
+    The environment variable NST_BACKBONE if it is set; else "vgg19" where there is a GPU and its weights are at hand or
+    can be fetched; else "mini", which needs neither.
+    """
+    chosen = os.environ.get("NST_BACKBONE")
+    if chosen:
+        name, reason = chosen, "chosen by NST_BACKBONE"
+    elif not torch.accelerator.is_available():
+        name, reason = "mini", "there is no GPU, and it is four times as fast as vgg19"
+    elif weights_path("vgg19").exists():
+        name, reason = "vgg19", "there is a GPU, and its weights are here"
+    elif _reachable(weights_url("vgg19")):
+        name, reason = "vgg19", "there is a GPU, and its weights can be fetched"
+    else:
+        name, reason = "mini", "the weights of vgg19 are not here and cannot be fetched"
+    if name not in _BUILDERS:
+        raise BackboneNotFound(f"NST_BACKBONE is {name!r}; choose one of: {', '.join(available_backbones())}")
+    if not quiet:
+        print(f"backbone: {name} ({reason})")
+    return name
+
+
 class L2Pool2d(nn.Module):
     """Root mean square over windows of 2 x 2. Its gradient is finite where all four values are zero."""
 
@@ -118,7 +145,7 @@ class ScaledPool2d(nn.Module):
 
 # Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
 # photographs and paintings (tools/distill.py --pooling-scale prints them).
-KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.2}
+KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
 
 
 def _pooling(kind: str, keep_scale: bool) -> nn.Module:
@@ -152,12 +179,13 @@ def named_vgg(features: nn.Sequential, pooling: str = "max", keep_scale: bool = 
     return named
 
 
-def _vgg_backbone(name: str, net: nn.Sequential) -> Backbone:
-    strides, stride = {}, 1
-    for layer, _ in net.named_children():
+def _vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
+    nodes, strides, stride = {}, {}, 1
+    for position, (layer, _) in enumerate(named.named_children()):
         stride *= 2 if layer.startswith("pool") else 1
-        strides[layer] = stride
-    return Backbone(name, net, strides)
+        nodes[layer], strides[layer] = str(position), stride
+    # By position: torchvision's tracer takes a name's last _1 for its own way of counting repeated modules.
+    return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
 
 
 def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
@@ -228,6 +256,13 @@ def _download(name: str) -> tuple[dict[str, Tensor], Path]:
             f"Without a network, copy that file from another machine to {path}, or use the bundled backbone 'mini'."
         ) from error
     return state, path
+
+
+def _reachable(url: str) -> bool:
+    try:
+        return requests.head(url, timeout=5, allow_redirects=True).ok
+    except requests.RequestException:
+        return False
 
 
 def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:

@@ -27,3 +27,7 @@ class WeightsUnavailable(NstError, RuntimeError):
 
 class RunError(NstError, RuntimeError):
     """A run that cannot go on, or a saved run that cannot be read."""
+
+
+class RunWarning(UserWarning):
+    """Something that a run noticed and mended by itself, such as NaN."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from .backbones import Backbone, load_backbone
+from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
 from .errors import ImageError, LayerNotFound
 
 Features = dict[str, Tensor]
@@ -26,6 +26,10 @@ class FeatureExtractor(nn.Module):
         backbone: a name that `load_backbone` knows, or a `Backbone`.
         pooling, keep_scale, weights: see `load_backbone`; without effect where `backbone` is a `Backbone`.
         device: where the network lives; without it, `default_device()`.
+
+    Attributes:
+        backbone: the `Backbone` whose layers it extracts.
+        spec: the arguments that build the same extractor again, for a saved run.
     """
 
     mean: Tensor
@@ -41,9 +45,15 @@ class FeatureExtractor(nn.Module):
         device: str | torch.device | None = None,
     ):
         super().__init__()
+        self.spec = {
+            "backbone": backbone if isinstance(backbone, str) else backbone.name,
+            "pooling": pooling,
+            "keep_scale": keep_scale,
+            "weights": None if weights is None else os.fspath(weights),
+        }
         if isinstance(backbone, str):
             backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
-        self.backbone, self.pooling, self.keep_scale = backbone, pooling, keep_scale
+        self.backbone = backbone
         self.net = backbone.net
         self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
@@ -100,7 +110,9 @@ class FeatureExtractor(nn.Module):
     def _cut(self, layers: frozenset[str]) -> nn.Module:
         """The network up to the deepest of the layers; all cuts share the network's weights."""
         if layers not in self._cuts:
-            self._cuts[layers] = create_feature_extractor(self.net, sorted(layers)).eval()
+            nodes = {self.backbone.nodes[layer]: layer for layer in layers}
+            whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
+            self._cuts[layers] = create_feature_extractor(self.net, nodes, tracer_kwargs=whole).eval()
         return self._cuts[layers]
 
 

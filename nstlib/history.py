@@ -1,0 +1,85 @@
+"""What a run remembers: every term at every step, and pictures on the way."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+
+class History(Mapping[str, np.ndarray]):
+    """Every term at every step: `history["total"]` is (steps,), or (steps, B) for a batch of several pictures.
+
+    Rows stay on the device until somebody reads them, so that recording never waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._pending: list[Tensor] = []
+        self._rows: list[np.ndarray] = []
+
+    def append(self, names: list[str], row: Tensor) -> None:
+        """Add the terms of one step, (number of names, B)."""
+        if names != self._names:
+            if self._names:
+                raise InputError("the terms of a run cannot change while it runs; make a new run")
+            self._names = names
+        self._pending.append(row)
+
+    def rows(self) -> np.ndarray:
+        """All steps, (steps, number of names, B). Reading waits for the device."""
+        if self._pending:
+            self._rows.extend(torch.stack(self._pending).cpu().numpy())
+            self._pending.clear()
+        return np.stack(self._rows) if self._rows else np.zeros((0, len(self._names), 1), np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Names and rows as plain values and a tensor."""
+        return {"names": self._names, "rows": torch.from_numpy(self.rows())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self._names, self._rows, self._pending = list(state["names"]), list(state["rows"].numpy()), []
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(f"no term {name!r}; there are {', '.join(self._names) or 'none before the first step'}")
+        values = self.rows()[:, self._names.index(name)]
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Snapshots(Mapping[int, Tensor]):
+    """Pictures on the way: step number to picture (B, 3, H, W), kept on the CPU in 8 bit."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[int, Tensor] = {}
+
+    def take(self, number: int, image: Tensor) -> None:
+        """Keep a picture in [0, 1] under the number of its step."""
+        self._pictures[number] = (image * 255).round().to(torch.uint8).cpu()
+
+    def state_dict(self) -> dict[int, Tensor]:
+        """The pictures in 8 bit."""
+        return dict(self._pictures)
+
+    def load_state_dict(self, state: Mapping[int, Tensor]) -> None:
+        """Take over what `state_dict` gave."""
+        self._pictures = dict(state)
+
+    def __getitem__(self, number: int) -> Tensor:
+        return self._pictures[number].float() / 255
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._pictures)
+
+    def __len__(self) -> int:
+        return len(self._pictures)

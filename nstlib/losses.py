@@ -1,0 +1,115 @@
+"""The losses of Gatys, Ecker and Bethge (arXiv 1508.06576), as pure functions.
+
+Every loss takes a batch and returns one value a picture, shape (B,). A target with a batch of one serves all pictures.
+Sums are taken in float32, also where the features came in half precision.
+
+Two normalizations:
+    "paper"     the paper's formulas to the letter.
+    "relative"  each layer's squared error divided by the target's own squared norm: 0.01 reads "1 % wrong", whatever
+                the size of the picture, the layer or the backbone.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+Normalization = Literal["paper", "relative"]
+NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix of the features, a mean over positions: which channels respond together, wherever they do so.
+
+    The paper's Gram matrix is the sum G_ij = sum_k F_ik F_jk over the M positions (equation 3); this is G / M, so that
+    pictures of different sizes can be compared.
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C), float32.
+    """
+    rows = features.flatten(2)
+    # float32 also under autocast: sums over many positions overflow or round away in half precision.
+    with torch.autocast(rows.device.type, enabled=False):
+        rows = rows.float()
+        return rows @ rows.mT / rows.shape[2]
+
+
+def content_loss(features: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:
+    """How far features are from the content's.
+
+    "paper" is equation 1, 1/2 sum (F - P)^2; "relative" is sum (F - P)^2 / sum P^2.
+
+    Args:
+        features: (B, C, H, W), F.
+        target: (B or 1, C, H, W), P.
+
+    Returns:
+        (B,)
+    """
+    error = _sum_of_squares(features.float() - target.float())
+    if _checked(normalization) == "paper":
+        return error / 2
+    return error / _norm(target)
+
+
+def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:
+    """How far a Gram matrix is from the style's, for one layer.
+
+    "paper" is E_l of equation 4, 1/(4 N^2 M^2) sum (G - A)^2, with N channels and M positions. The matrices of `gram`
+    carry the 1/M already; where picture and style have the same size the two are equal, and where they have not, each
+    is divided by its own M. "relative" is sum (G - A)^2 / sum A^2.
+
+    Args:
+        image_gram: (B, C, C), G / M of the picture, from `gram`.
+        target: (B or 1, C, C), A / M of the style.
+
+    Returns:
+        (B,)
+    """
+    error = _sum_of_squares(image_gram - target)
+    if _checked(normalization) == "paper":
+        return error / (4 * target.shape[-1] ** 2)
+    return error / _norm(target)
+
+
+def tv_loss(image: Tensor) -> Tensor:
+    """Total variation: mean squared difference of neighbors down plus that of neighbors across.
+
+    It is a mean, so that its weight means the same at every size (Mahendran and Vedaldi, arXiv 1412.0035, take the sum
+    of the same squares: their beta is 2).
+
+    Args:
+        image: (B, 3, H, W).
+
+    Returns:
+        (B,)
+    """
+    down = image[..., 1:, :] - image[..., :-1, :]
+    across = image[..., :, 1:] - image[..., :, :-1]
+    return _mean_of_squares(down) + _mean_of_squares(across)
+
+
+def _sum_of_squares(difference: Tensor) -> Tensor:
+    return difference.flatten(1).square().sum(1)
+
+
+def _mean_of_squares(difference: Tensor) -> Tensor:
+    squares = difference.float().flatten(1).square()
+    return squares.sum(1) / max(squares.shape[1], 1)  # a picture one pixel wide has no neighbors: 0, not NaN
+
+
+def _norm(target: Tensor) -> Tensor:
+    # A target that is zero everywhere (a black layer) has no norm to compare with: the error then counts as it is.
+    norm = _sum_of_squares(target.float())
+    return torch.where(norm > 0, norm, torch.ones_like(norm))
+
+
+def _checked(normalization: str) -> str:
+    if normalization not in NORMALIZATIONS:
+        raise InputError(f"normalization is {normalization!r}; choose one of: {', '.join(NORMALIZATIONS)}")
+    return normalization

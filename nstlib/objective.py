@@ -1,0 +1,273 @@
+"""What is optimized: targets computed once, weights that can change at any moment, one call for every term."""
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from .errors import ImageError, InputError, LayerNotFound
+from .extractor import FeatureExtractor, Features
+from .losses import Normalization, content_loss, gram, style_loss, tv_loss
+
+# The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
+GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
+GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+
+Weight = float | Sequence[float] | Tensor
+Layers = Mapping[str, Weight] | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The losses of a batch of pictures. Each tensor is (B,) and on the device.
+
+    Attributes:
+        total: alpha * content + beta * style + tv weight * tv; what is differentiated.
+        content, style: sums over the layers of w_l times the layer's loss, without alpha and beta.
+        tv: total variation, without its weight.
+        layers: "content/relu4_2", "style/relu1_1", ...: each layer's loss, without any weight.
+    """
+
+    total: Tensor
+    content: Tensor
+    style: Tensor
+    tv: Tensor
+    layers: Mapping[str, Tensor]
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """Every term by name, layers included."""
+        return {"total": self.total, "content": self.content, "style": self.style, "tv": self.tv, **self.layers}
+
+
+class Weights(MutableMapping[str, Tensor]):
+    """Named weights as tensors on a device, one value for all pictures, shape (1,), or one a picture, shape (B,).
+
+    Setting a value changes its tensor in place, so that a running optimization, a slider and a captured graph all read
+    the same number. Names are fixed at construction. `version` counts the changes.
+    """
+
+    def __init__(self, values: Mapping[str, Weight], device: torch.device):
+        self._tensors = {name: _weight(name, value).to(device) for name, value in values.items()}
+        self.version = 0
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._tensors[name]
+
+    def __setitem__(self, name: str, value: Weight) -> None:
+        if name not in self._tensors:
+            raise LayerNotFound(f"{name!r} has no weight here; there are {', '.join(self._tensors) or 'none'}")
+        new, old = _weight(name, value), self._tensors[name]
+        if new.shape == old.shape:
+            old.copy_(new)
+        else:  # from one value for all pictures to one a picture, or back
+            self._tensors[name] = new.to(old.device)
+        self.version += 1
+
+    def __delitem__(self, name: str) -> None:
+        raise InputError(f"the weight of {name} cannot be removed; set it to 0")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
+class Objective:
+    """alpha * L_content + beta * L_style + tv * L_tv (equation 7 of the paper, and the total variation).
+
+    Example:
+        >>> objective = Objective(FeatureExtractor("mini"), content=content, style=style, beta=1e3)
+        >>> objective(image).total       # (B,)
+        >>> objective.beta = 1e4         # from the next call on; nothing else is computed anew
+        >>> objective.style_layers["relu1_1"] = 0.0
+
+    Args:
+        extract: the features to compare.
+        content: picture (B or 1, 3, H, W) in [0, 1], or None for no content term.
+        style: picture of any size, or None for no style term.
+        content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1.
+        alpha, beta, tv: a number, or one for each picture of the batch.
+        normalization: "relative" or "paper", see `nstlib.losses`.
+
+    Raises:
+        LayerNotFound, ImageError (a picture too small for the deepest layer), InputError.
+    """
+
+    def __init__(
+        self,
+        extract: FeatureExtractor,
+        content: Tensor | None = None,
+        style: Tensor | None = None,
+        content_layers: Layers = GATYS_CONTENT,
+        style_layers: Layers = GATYS_STYLE,
+        alpha: Weight = 1.0,
+        beta: Weight = 1e3,
+        tv: Weight = 0.0,
+        normalization: Normalization = "relative",
+    ):
+        self.extract, self.normalization = extract, normalization
+        self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
+        self.content_layers = Weights(_layer_weights(content_layers), extract.device)
+        self.style_layers = Weights(_layer_weights(style_layers), extract.device)
+        extract.check([*self.content_layers, *self.style_layers])
+        self._swaps = 0
+        self.set_content(content)
+        self.set_style(style)
+        if not self.layers:
+            raise InputError("there is nothing to match: give a content or a style picture, and layers for it")
+
+    def set_content(self, content: Tensor | None) -> None:
+        """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew."""
+        picture = self._picture("content", content)
+        self.content_target = self._features(picture, self.content_layers)
+        self.content = picture
+        self._swaps += 1
+
+    def set_style(self, style: Tensor | None) -> None:
+        """Change the style picture, of any size; only its own target is computed anew."""
+        picture = self._picture("style", style)
+        features = self._features(picture, self.style_layers)
+        self.style_target = {layer: gram(response) for layer, response in features.items()}
+        self.style = picture
+        self._swaps += 1
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that a call computes."""
+        return list(dict.fromkeys([*self.content_target, *self.style_target]))
+
+    @property
+    def batch(self) -> int:
+        """How many pictures the weights and the targets are made for; 1 where each holds for all pictures."""
+        weights = [*self.weights.values(), *self.content_layers.values(), *self.style_layers.values()]
+        pictures = [picture for picture in (self.content, self.style) if picture is not None]
+        sizes = {len(tensor) for tensor in (*weights, *pictures)} - {1}
+        if len(sizes) > 1:
+            raise InputError(f"weights and pictures are made for batches of different sizes: {sorted(sizes)}")
+        return max(sizes, default=1)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of a weight or of a target: what an optimizer remembers is then out of date."""
+        return self._swaps + self.weights.version + self.content_layers.version + self.style_layers.version
+
+    def __call__(self, image: Tensor) -> Terms:
+        """Every term for a picture.
+
+        Args:
+            image: (B, 3, H, W), of the content's size where there is a content.
+
+        Returns:
+            `Terms`; `total` can be differentiated with respect to `image`.
+        """
+        if self.content is not None and image.shape[-2:] != self.content.shape[-2:]:
+            raise ImageError(f"the image is {_size(image)}, but the content is {_size(self.content)}")
+        features = self.extract(image, self.layers)
+        content_losses = {
+            layer: content_loss(features[layer], target, self.normalization)
+            for layer, target in self.content_target.items()
+        }
+        style_losses = {
+            layer: style_loss(gram(features[layer]), target, self.normalization)
+            for layer, target in self.style_target.items()
+        }
+        content = _weighted(content_losses, self.content_layers, image)
+        style = _weighted(style_losses, self.style_layers, image)
+        tv = tv_loss(image)
+        return Terms(
+            total=self.alpha * content + self.beta * style + self.tv * tv,
+            content=content,
+            style=style,
+            tv=tv,
+            layers={f"content/{layer}": loss for layer, loss in content_losses.items()}
+            | {f"style/{layer}": loss for layer, loss in style_losses.items()},
+        )
+
+    @property
+    def alpha(self) -> Tensor:
+        """Weight of the content term."""
+        return self.weights["alpha"]
+
+    @alpha.setter
+    def alpha(self, value: Weight) -> None:
+        self.weights["alpha"] = value
+
+    @property
+    def beta(self) -> Tensor:
+        """Weight of the style term."""
+        return self.weights["beta"]
+
+    @beta.setter
+    def beta(self, value: Weight) -> None:
+        self.weights["beta"] = value
+
+    @property
+    def tv(self) -> Tensor:
+        """Weight of the total variation."""
+        return self.weights["tv"]
+
+    @tv.setter
+    def tv(self, value: Weight) -> None:
+        self.weights["tv"] = value
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `from_state_dict` needs to build the same objective: pictures, weights and the backbone's name."""
+        return {
+            "backbone": self.extract.spec,
+            "content": self.content,
+            "style": self.style,
+            "content_layers": dict(self.content_layers),
+            "style_layers": dict(self.style_layers),
+            **self.weights,
+            "normalization": self.normalization,
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], device: str | torch.device | None = None) -> Self:
+        """Build the objective that `state_dict` described; the backbone's weights are loaded by its name."""
+        arguments = dict(state)
+        extract = FeatureExtractor(**arguments.pop("backbone"), device=device)
+        return cls(extract, **arguments)
+
+    def _picture(self, what: str, picture: Tensor | None) -> Tensor | None:
+        if picture is None:
+            return None
+        if not isinstance(picture, Tensor) or picture.ndim != 4 or picture.shape[1] != 3:
+            given = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
+            raise InputError(f"the {what} is {given}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+        return picture.detach().to(self.extract.device, torch.float32)
+
+    @torch.no_grad()
+    def _features(self, picture: Tensor | None, layers: Iterable[str]) -> Features:
+        return {} if picture is None else self.extract(picture, layers)
+
+
+def _layer_weights(layers: Layers) -> dict[str, Weight]:
+    if isinstance(layers, Mapping):
+        return dict(layers)
+    names = [layers] if isinstance(layers, str) else list(layers)
+    return {name: 1 / len(names) for name in names}
+
+
+def _weight(name: str, value: Weight) -> Tensor:
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float32).detach().clone()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"the weight {name} is {value!r}; expected a number") from error
+    if tensor.ndim > 1 or not (tensor.isfinite() & (tensor >= 0)).all():
+        raise InputError(f"the weight {name} is {value!r}; expected a finite number, 0 or more, or one a picture")
+    return tensor.reshape(-1)
+
+
+def _weighted(losses: Mapping[str, Tensor], weights: Weights, image: Tensor) -> Tensor:
+    total = torch.zeros(len(image), device=image.device)
+    for layer, loss in losses.items():
+        total = total + weights[layer] * loss
+    return total
+
+
+def _size(picture: Tensor) -> str:
+    return f"{picture.shape[-1]} x {picture.shape[-2]} pixels"

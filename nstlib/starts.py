@@ -1,0 +1,60 @@
+"""Where a run can start."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import InputError
+from .objective import Objective
+
+Init = Literal["content", "noise", "style_statistics"]
+INITS: tuple[str, ...] = get_args(Init)
+NOISE = 0.1  # standard deviation of the "noise" start; larger noise leaves [0, 1] and is a hard start
+
+
+def start_image(
+    objective: Objective, init: Init | Tensor, seed: int = 0, size: tuple[int, int] | None = None
+) -> Tensor:
+    """The picture from which a run starts, (B or 1, 3, H, W); see `Run` for the arguments."""
+    content, style = objective.content, objective.style
+    if content is not None and size is not None and tuple(size) != tuple(content.shape[-2:]):
+        raise InputError(f"the size is {size}, but the content's is {tuple(content.shape[-2:])}; leave the size out")
+    reference = content if content is not None else style
+    assert reference is not None  # an objective has a content or a style
+    height, width = size or reference.shape[-2:]
+    if isinstance(init, Tensor):
+        return cover(init.to(reference.device, torch.float32), (height, width))
+    if init == "content":
+        if content is None:
+            raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
+        return content
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed)).to(reference.device)
+    if init == "noise":
+        return (reference.mean((2, 3), keepdim=True) + NOISE * noise).clamp(0, 1)
+    if init == "style_statistics":
+        if style is None:
+            raise InputError("init is 'style_statistics', but the objective has no style picture")
+        return _colored_like(style, noise).clamp(0, 1)
+    raise InputError(f"init is {init!r}; choose a picture or one of: {', '.join(INITS)}")
+
+
+def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Scale a picture (B, 3, h, w) until it covers (H, W), aspect kept, and cut off what hangs over on both sides."""
+    height, width = size
+    scale = max(height / image.shape[-2], width / image.shape[-1])
+    scaled = [max(round(side * scale), least) for side, least in zip(image.shape[-2:], size, strict=True)]
+    if scaled != list(image.shape[-2:]):
+        image = F.interpolate(image, scaled, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return image[..., top : top + height, left : left + width]
+
+
+def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
+    pixels = style.flatten(2)
+    mean = pixels.mean(2, keepdim=True)
+    covariance = (pixels - mean) @ (pixels - mean).mT / pixels.shape[2]
+    # The small diagonal lets a grey picture, whose covariance is singular, have a Cholesky factor too.
+    factor = torch.linalg.cholesky(covariance.cpu() + 1e-6 * torch.eye(3)).to(style.device)
+    return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise)

@@ -1,0 +1,193 @@
+"""Style transfer in one call."""
+
+import os
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack, get_args
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .backbones import default_backbone
+from .errors import InputError
+from .extractor import FeatureExtractor
+from .images import Source, check_output, load_image, save_image, to_pil
+from .losses import Normalization
+from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight
+from .optimize import OptimizerName, Run
+from .starts import INITS
+
+Mode = Literal["style_transfer", "content", "style"]
+MODES: tuple[str, ...] = get_args(Mode)
+RESULTS = Path("img/results")
+STEPS = 200
+
+
+class Options(TypedDict, total=False):
+    """What `prepare`, `stylize` and `main` can be told; every option has a sensible default.
+
+    Attributes:
+        size: longer side of the result in pixels (512). The aspect is the content's.
+        style_size: longer side of the style (as `size`). Larger gives larger strokes.
+        backbone: a name of `available_backbones()`; without it, `default_backbone()` chooses and says why.
+        pooling, keep_scale, weights: see `load_backbone`.
+        device: "cpu", "cuda", "mps"; without it, the best there is.
+        content_layers, style_layers: layer names with weights w_l (the paper's).
+        alpha, beta, tv: weights of content (1), style and total variation (0).
+        normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
+        optimizer: "lbfgs" or "adam".
+        lr: learning rate (1 for L-BFGS, 0.02 for Adam).
+        init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
+            one, else noise.
+        seed: of the noise (0).
+        snapshot_every: keep a picture every so many steps (0: none).
+    """
+
+    size: int
+    style_size: int | None
+    backbone: str | None
+    pooling: str
+    keep_scale: bool
+    weights: str | os.PathLike[str] | None
+    device: str | torch.device | None
+    content_layers: Layers
+    style_layers: Layers
+    alpha: Weight
+    beta: Weight
+    tv: Weight
+    normalization: Normalization
+    optimizer: OptimizerName
+    lr: float | None
+    init: Source | None
+    seed: int
+    snapshot_every: int
+
+
+def prepare(content: Source | None, style: Source | None, **options: Unpack[Options]) -> Run:
+    """Load the pictures, the backbone and the objective, and give a run that has not taken a step yet.
+
+    Args:
+        content: a path, an address, a bundled name, a PIL picture, an array, a tensor; None for a texture.
+        style: likewise; None for a content reconstruction.
+        options: see `Options`.
+
+    Raises:
+        NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
+    """
+    size = options.get("size", 512)
+    extract = FeatureExtractor(
+        options.get("backbone") or default_backbone(),
+        options.get("pooling", "max"),
+        keep_scale=options.get("keep_scale", False),
+        weights=options.get("weights"),
+        device=options.get("device"),
+    )
+    objective = Objective(
+        extract,
+        content=None if content is None else load_image(content, size),
+        style=None if style is None else load_image(style, options.get("style_size") or size),
+        content_layers=options.get("content_layers", GATYS_CONTENT),
+        style_layers=options.get("style_layers", GATYS_STYLE),
+        alpha=options.get("alpha", 1.0),
+        beta=options.get("beta", 1e3),
+        tv=options.get("tv", 0.0),
+        normalization=options.get("normalization", "relative"),
+    )
+    init = options.get("init")
+    if init is None:
+        init = "noise" if content is None else "content"
+    return Run(
+        objective,
+        init=init if isinstance(init, str) and init in INITS else load_image(init),  # type: ignore[arg-type]
+        optimizer=options.get("optimizer", "lbfgs"),
+        lr=options.get("lr"),
+        seed=options.get("seed", 0),
+        snapshot_every=options.get("snapshot_every", 0),
+    )
+
+
+def stylize(
+    content: Source, style: Source, *, steps: int = STEPS, progress: bool = True, **options: Unpack[Options]
+) -> Tensor:
+    """Paint one picture in the style of another.
+
+    Example:
+        >>> nst.save_image(nst.stylize("village", "swirls", size=512), "village_swirls.png")
+
+    Args:
+        content, style: a path, an address, a bundled name, a PIL picture, an array or a tensor.
+        steps: evaluations of the objective. Ctrl-C ends the run early and keeps what it has.
+        progress: show a progress bar.
+        options: see `Options`.
+
+    Returns:
+        Picture (1, 3, H, W) in [0, 1], on the CPU.
+    """
+    run = prepare(content, style, **options)
+    for _ in run.steps(steps, progress):
+        pass
+    return run.image.cpu()
+
+
+def main(
+    content_path: Source = "noise",
+    style_path: Source | None = None,
+    mode: Mode = "style_transfer",
+    *,
+    steps: int = STEPS,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    **options: Unpack[Options],
+) -> Image.Image:
+    """The three experiments of the tutorials, each in one line; the result is saved and returned.
+
+    Example:
+        >>> main("village", "mosaic", mode="style_transfer")
+        >>> main("noise", "village", mode="content")    # what a layer remembers of the village
+        >>> main("noise", "mosaic", mode="style")       # what the Gram matrices remember of the mosaic
+
+    Args:
+        content_path: where the image starts: a picture, or "noise". In mode "style_transfer" it is the content too.
+        style_path: the reference: the style, or in mode "content" the picture to reconstruct.
+        mode: "style_transfer", "content" or "style".
+        steps, progress, options: see `stylize`.
+        out: where to save; without it, img/results/<content>_<style>.png.
+
+    Returns:
+        The result as a PIL picture, which a notebook shows by itself.
+    """
+    path = check_output(out or default_output(content_path, style_path, mode))
+    run = prepare_mode(content_path, style_path, mode, **options)
+    for _ in run.steps(steps, progress):
+        pass
+    print(f"saved {save_image(run.image, path)}")
+    return to_pil(run.image)
+
+
+def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **options: Unpack[Options]) -> Run:
+    """`prepare` for a mode of `main`; see there."""
+    if mode not in MODES:
+        raise InputError(f"mode is {mode!r}; choose one of: {', '.join(MODES)}")
+    from_noise = isinstance(content_path, str) and content_path == "noise"
+    if style_path is None and (from_noise or mode != "content"):
+        raise InputError(f"mode {mode!r} needs a second picture: the {'content' if mode == 'content' else 'style'}")
+    if mode == "style_transfer":
+        if from_noise:
+            raise InputError(
+                "mode 'style_transfer' needs a content picture, not 'noise'; to start from noise, give init='noise'; for a texture, mode='style'"
+            )
+        return prepare(content_path, style_path, **options)
+    if style_path is None:  # one picture: reconstruct it, from noise
+        style_path, from_noise = content_path, True
+    options.setdefault("init", "noise" if from_noise else content_path)
+    return prepare(style_path, None, **options) if mode == "content" else prepare(None, style_path, **options)
+
+
+def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:
+    """img/results/<content>_<style>.png, after the names of the pictures."""
+    names = [_name(source) for source in (content_path, style_path) if source is not None]
+    return RESULTS / ("_".join([*names, *([] if mode == "style_transfer" else [mode])]) + ".png")
+
+
+def _name(source: Source) -> str:
+    return Path(os.fspath(source)).stem if isinstance(source, str | os.PathLike) else "picture"
