@@ -152,6 +152,53 @@ def blur(picture: Array, sigma: float) -> Array:
     return ndimage.gaussian_filter(picture, sigmas, mode="nearest")
 
 
+# Lines
+
+
+def along(x: Array, y: Array, points: list[tuple[float, ...]]) -> tuple[Array, Array, Array]:
+    """Return distance to a smooth line through points, the place along it (0 to 1), and its angle there.
+
+    A third number in each point is the line's half-width, which is taken off the distance.
+    """
+    given = np.array(points, float)
+    if given.shape[1] == 2:
+        given = np.pad(given, ((0, 0), (0, 1)))
+    t = np.linspace(0, len(given) - 1, 8 * len(given))
+    dense = np.stack([_catmull(given[:, c], t) for c in range(3)], -1)
+    best = np.full(x.shape, 1e9, np.float32)
+    place, angle = np.zeros_like(best), np.zeros_like(best)
+    _nearest(x, y, dense, best, place, angle)
+    return best, place, angle
+
+
+@njit(cache=True)
+def _nearest(x, y, dense, best, place, angle):
+    for n in range(len(dense) - 1):
+        ax, ay, wide = dense[n]
+        dx, dy, more = dense[n + 1] - dense[n]
+        size = dx * dx + dy * dy + 1e-9
+        reach = 40 + max(wide, 0) + abs(more)  # further away nobody asks
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                px, py = x[i, j] - ax, y[i, j] - ay
+                if abs(px - dx / 2) > abs(dx) + reach or abs(py - dy / 2) > abs(dy) + reach:
+                    continue
+                f = min(max((px * dx + py * dy) / size, 0.0), 1.0)
+                d = np.hypot(px - f * dx, py - f * dy) - wide - f * more
+                if d < best[i, j]:
+                    best[i, j] = d
+                    place[i, j] = (n + f) / (len(dense) - 1)
+                    angle[i, j] = np.arctan2(dy, dx)
+
+
+def _catmull(values: Array, t: Array) -> Array:
+    padded = np.concatenate([[2 * values[0] - values[1]], values, [2 * values[-1] - values[-2]] * 2])
+    i = np.minimum(t.astype(int), len(values) - 2)
+    f = t - i
+    a, b, c, d = (padded[i + k] for k in range(4))
+    return 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
+
+
 # Flow
 
 

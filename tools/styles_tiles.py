@@ -2,55 +2,25 @@
 
 import numpy as np
 from numba import njit
-from painting import Array, Sheet, blur, flow_of, mix, paints, ramp, relief, step
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
-# Shapes
-
-
-def along(x: Array, y: Array, points: list[tuple[float, ...]]) -> tuple[Array, Array, Array]:
-    """Return distance to a smooth line through points, the place along it (0 to 1), and its angle there.
-
-    A third number in each point is the line's half-width, which is taken off the distance.
-    """
-    given = np.array(points, float)
-    if given.shape[1] == 2:
-        given = np.pad(given, ((0, 0), (0, 1)))
-    t = np.linspace(0, len(given) - 1, 8 * len(given))
-    dense = np.stack([_catmull(given[:, c], t) for c in range(3)], -1)
-    best = np.full(x.shape, 1e9, np.float32)
-    place, angle = np.zeros_like(best), np.zeros_like(best)
-    _nearest(x, y, dense, best, place, angle)
-    return best, place, angle
-
-
-@njit(cache=True)
-def _nearest(x, y, dense, best, place, angle):
-    for n in range(len(dense) - 1):
-        ax, ay, wide = dense[n]
-        dx, dy, more = dense[n + 1] - dense[n]
-        size = dx * dx + dy * dy + 1e-9
-        reach = 40 + max(wide, 0) + abs(more)  # further away nobody asks
-        for i in range(x.shape[0]):
-            for j in range(x.shape[1]):
-                px, py = x[i, j] - ax, y[i, j] - ay
-                if abs(px - dx / 2) > abs(dx) + reach or abs(py - dy / 2) > abs(dy) + reach:
-                    continue
-                f = min(max((px * dx + py * dy) / size, 0.0), 1.0)
-                d = np.hypot(px - f * dx, py - f * dy) - wide - f * more
-                if d < best[i, j]:
-                    best[i, j] = d
-                    place[i, j] = (n + f) / (len(dense) - 1)
-                    angle[i, j] = np.arctan2(dy, dx)
-
-
-def _catmull(values: Array, t: Array) -> Array:
-    padded = np.concatenate([[2 * values[0] - values[1]], values, [2 * values[-1] - values[-2]] * 2])
-    i = np.minimum(t.astype(int), len(values) - 2)
-    f = t - i
-    a, b, c, d = (padded[i + k] for k in range(4))
-    return 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
-
+from painting import (
+    Array,
+    Sheet,
+    along,
+    blur,
+    drawn_out,
+    flow_of,
+    mix,
+    paints,
+    ramp,
+    relief,
+    shifted,
+    step,
+    to_oklab,
+    to_srgb,
+)
 
 # Tesserae
 
@@ -336,4 +306,210 @@ def mosaic(sheet: Sheet) -> Array:
     return out
 
 
-PAINTERS = {"mosaic": (mosaic, 1.0)}
+# Glass
+
+
+def stained_glass(sheet: Sheet) -> Array:
+    """Leaded window: a tree and irises by a river, the sun behind, in streaked and bubbled glass."""
+    x, y = sheet.xy
+    rng, unit = sheet.rng, sheet.unit
+    color = np.zeros((*sheet.shape, 3), np.float32)
+    pane = np.zeros(sheet.shape, np.int64)
+    grain = np.zeros(sheet.shape, np.float32)  # the angle of the streaks in the glass
+    # Cut lines waver, as a hand cuts.
+    wx, wy = x + 5 * sheet.noise(60, 2), y + 5 * sheet.noise(60, 2)
+
+    def cells(pitch, stretch=1.0):
+        """Number every pixel by the nearest of scattered points."""
+        spots = sheet.spots(pitch) / unit * np.array([stretch, 1])
+        found = cKDTree(spots / [stretch, 1]).query(np.stack([wx.ravel() / stretch, wy.ravel()], -1))[1]
+        return found.reshape(sheet.shape)
+
+    def glaze(mask, cell, names, tone, vary=0.12, streak=0.0):
+        """Set a region in panes; each pane takes its color from the ramp at its mean tone, with its own variation."""
+        number = (cell - cell.min()).astype(np.int64)
+        n = int(number.max()) + 1
+        mean = np.bincount(number[mask], tone[mask], n) / np.maximum(np.bincount(number[mask], minlength=n), 1)
+        own = ramp(np.clip(mean + vary * rng.standard_normal(n), 0, 1), names)
+        own += rng.standard_normal((n, 3)) * np.array([0.035, 0.012, 0.012])
+        color[mask] = own[number[mask]]
+        pane[mask] = number[mask] + pane.max() + 1
+        grain[mask] = np.broadcast_to(streak, mask.shape)[mask]
+
+    # Sky: rings of panes about the sun.
+    sx, sy = 485, 385
+    d, a = np.hypot(wx - sx, wy - sy), np.arctan2(wy - sy, wx - sx)
+    edges = np.array([78, 128, 190, 262, 345, 440, 550, 700, 1000])
+    ring = np.searchsorted(edges, d)
+    counts = np.array([1, 16, 16, 24, 24, 30, 30, 36, 36])[ring]
+    wedge = np.floor((a / (2 * np.pi) + 0.5 + ring * 0.618) * counts)
+    sky = "fff6cf ffe08a fdb94a f08a3c d9605a a34a86 5a4aa0 2f4fae 1d3f9a 14307c"
+    glaze(d >= 0, ring * 64 + wedge, sky, np.clip(d / 640, 0, 1), 0.05, a)
+    glaze(d < 78, np.zeros(sheet.shape), "fff6d0 ffeeb0", d / 78, 0.0, 0)
+    # Clouds cross the rings.
+    for cx, cy, wide in ((190, 330, 150), (600, 250, 120), (80, 180, 120), (640, 540, 130)):
+        puff, place, _ = along(
+            wx,
+            wy,
+            [(cx - wide, cy, 4), (cx - wide / 3, cy - 16, 26), (cx + wide / 3, cy + 6, 20), (cx + wide, cy - 4, 3)],
+        )
+        glaze(
+            puff < 0,
+            np.floor(place * 4),
+            "fff4e0 f9cfb8 e9a0a8 b08ac0",
+            step(sy - 250, sy + 100, y) * 0.5 + np.abs(cx - sx) / 800,
+            0.08,
+            0.1,
+        )
+
+    # Mountains, banks and river.
+    far = (
+        640 - 90 * np.exp(-(((wx - 160) / 130) ** 2)) - 120 * np.exp(-(((wx - 660) / 120) ** 2)) - 16 * np.sin(wx / 47)
+    )
+    glaze(wy > far, cells(70, 1.3), "8a78c0 5f62b4 3a4d9c 2b3f86", step(far.min(), 720, wy), 0.12, 0.7)
+    near = 705 - 55 * np.exp(-(((wx - 20) / 140) ** 2)) - 50 * np.exp(-(((wx - 740) / 150) ** 2)) + 6 * np.sin(wx / 30)
+    glaze(wy > near, cells(52, 1.4), "2f8f86 2a7f5a 3d8a3f 1f6b4a", step(650, 800, wy), 0.16, 0.3)
+    fall = np.clip((wy - 690) / 310, 0, 1)
+    middle = 470 + 70 * np.sin(fall * 5.2) * (0.3 + fall) - 70 * fall
+    river = (np.abs(wx - middle) < 22 + 170 * fall**1.25) & (wy > 695)
+    shine = step(110, 0, np.abs(wx - 475)) * step(960, 680, wy)
+    glaze(
+        river,
+        cells(40, 2.4),
+        "14458f 1f7ab8 35a9c4 8ad6d0 e9f0c0 ffd982",
+        0.3 + 0.6 * shine + 0.1 * sheet.noise(60),
+        0.13,
+        0.05,
+    )
+    for bank, side in ((wx < middle, 1), (wx >= middle, 0)):
+        meadow = ~river & (wy > 770 + 10 * np.sin(wx / 40)) & bank
+        glaze(
+            meadow,
+            cells(46, 1.5),
+            "14503a 2f8a3f 7fb33f d8cf4a e0a23a",
+            0.45 + 0.3 * np.sin(wy / 35 + side * 2 + wx / 90),
+            0.16,
+            0.4,
+        )
+
+    # Tree: limbs, then clusters of leaves with sky between.
+    limbs = [
+        [(96, 985, 60), (126, 900, 40), (135, 790, 32), (150, 660, 27), (168, 520, 22), (165, 380, 15), (186, 240, 8)],
+        [(162, 600, 13), (230, 500, 12), (300, 430, 8), (352, 350, 4)],
+        [(168, 480, 14), (110, 400, 11), (60, 320, 6)],
+        [(166, 380, 12), (250, 280, 9), (330, 200, 6), (410, 150, 4)],
+    ]
+    wood = np.full(sheet.shape, 1e9, np.float32)
+    for limb in limbs:
+        bark, place, lie = along(wx, wy, limb)
+        glaze(
+            (bark < 0) & (bark < wood),
+            np.floor(place * 2.2 * len(limb)),
+            "3a1f1a 6a3a26 9a5f35 b9824a",
+            0.4 + 0.25 * np.sin(place * 30),
+            0.16,
+            lie,
+        )
+        wood = np.minimum(wood, bark)
+    canopy = np.full(sheet.shape, 1e9, np.float32)
+    for cx, cy, r in (
+        (170, 150, 110),
+        (60, 260, 90),
+        (300, 130, 85),
+        (420, 120, 60),
+        (345, 320, 48),
+        (75, 400, 60),
+        (230, 270, 62),
+        (110, 90, 100),
+    ):
+        canopy = np.minimum(canopy, np.hypot(wx - cx, (wy - cy) * 1.25) - r)
+    leafy = (canopy + 16 * sheet.noise(40) < 0) & (wood > -4)
+    leaf = cells(31)
+    kept = rng.random(leaf.max() + 1)[leaf] < 0.88
+    glaze(
+        leafy & kept, leaf, "0f4a3a 1d7a45 4fa03f a9c23f f0c63a e07a2a", 0.35 + 0.0006 * (x + 1.2 * y - 300), 0.2, 0.8
+    )
+
+    # Irises and their leaves.
+    blades = ((560, 760, -26), (605, 700, 12), (662, 770, 26), (700, 800, 22), (515, 830, -36), (636, 840, -8))
+    for cx, tip, lean in blades:
+        blade, place, lie = along(wx, wy, [(cx, 990, 12), (cx + lean * 0.4, (990 + tip) / 2, 14), (cx + lean, tip, 2)])
+        glaze(blade < 0, np.floor(place * 3), "1d5a3a 2f8a4a 7ab84a", place, 0.15, lie)
+    for cx, cy in ((536, 735), (622, 668), (684, 770), (590, 850), (668, 890)):
+        for turn, size, names in (
+            (1.57, 1.0, "3a1f8a 5a35b8 9a6ad8"),
+            (0.45, 1.0, "4a2aa0 7a4ac8 c09ae8"),
+            (2.7, 1.0, "4a2aa0 7a4ac8 c09ae8"),
+            (-1.0, 0.85, "6a45c0 a07ae0 e0c8f4"),
+            (-2.15, 0.85, "6a45c0 a07ae0 e0c8f4"),
+        ):
+            ux, uy = np.cos(turn) * 46 * size, np.sin(turn) * 46 * size
+            petal, place, lie = along(
+                wx,
+                wy,
+                [
+                    (cx, cy, 4),
+                    (cx + ux * 0.45, cy + uy * 0.45, 17),
+                    (cx + ux, cy + uy, 12),
+                    (cx + 1.15 * ux, cy + 1.15 * uy, 2),
+                ],
+            )
+            glaze(petal < 0, np.zeros(sheet.shape), names, place, 0.2, lie)
+        glaze(np.hypot(wx - cx, wy - cy) < 9, np.zeros(sheet.shape), "ffd23a ffe98a", wx * 0, 0, 0)
+
+    # Border: ruby and cobalt by turns, between pearls.
+    tall = 1000 * sheet.height / max(sheet.height, sheet.width)
+    wide = 1000 * sheet.width / max(sheet.height, sheet.width)
+    edge = np.minimum(np.minimum(x, wide - x), np.minimum(y, tall - y))
+    upright = np.minimum(x, wide - x) < np.minimum(y, tall - y)
+    run = np.where(upright, y, x)
+    glaze(edge < 44, np.floor(run / 62.5) + 100 * upright, "a01020 c8182a 8a0f2a", 0.5 + 0 * x, 0.3, 0.8)
+    blue = np.mod(np.floor(run / 62.5), 2) == 0
+    glaze((edge < 44) & blue, np.floor(run / 62.5) + 100 * upright, "102a8a 1f4ac0 15358f", 0.5 + 0 * x, 0.3, 0.8)
+    pearl = np.hypot(np.mod(run, 62.5) - 31.25, edge - 22)
+    glaze((pearl < 12) & (edge < 44), np.floor(run / 62.5) + 100 * upright, "f4f0d8 ffe9b0", 0 * x, 0.3, 0)
+    glaze(edge < 8, np.floor(run / 125) + 100 * upright, "e8d8a0 c8e0c8", 0 * x, 0.4, 0)
+
+    # Leads: where panes meet; thicker about the larger shapes.
+    meet = np.zeros(sheet.shape, bool)
+    meet[:, 1:] |= pane[:, 1:] != pane[:, :-1]
+    meet[1:] |= pane[1:] != pane[:-1]
+    off = ndimage.distance_transform_edt(~meet).astype(np.float32) / unit
+    half = 2.7 + 0.4 * sheet.noise(40, 2) + 1.6 * np.exp(-((edge - 44) ** 2) / 30)
+
+    # Glass: streaks, a slow change over each pane, bubbles and ripples that bend the light; dirt along the leads.
+    streaks = drawn_out(sheet.noise(7, 2), flow_of(grain), 45 * unit)
+    cloud = sheet.noise(40, 3)
+    glass = color.copy()
+    glass[..., 0] += 0.035 * streaks + 0.035 * cloud
+    glass[..., 1] += 0.012 * streaks - 0.006 * cloud
+    glass[..., 2] += 0.010 * cloud
+    worm = np.abs(sheet.noise(9, 1))  # scrolls scratched out of the paint, on the border only
+    glass[..., 0] *= 1 - 0.35 * (edge < 44) * step(0.5, 0.25, worm) * (pearl > 12)
+    glass[..., 0] *= 1 - 0.42 * np.exp(-np.maximum(off - half, 0) / 3.5) - 0.12 * np.exp(-off / 14)
+    ripple = relief(
+        np.ones((*sheet.shape, 3), np.float32), 2.6 * unit * sheet.noise(9, 2, 0.35) + 1.2 * unit * streaks, 0.35, 0
+    )[..., 0]
+    glass[..., 0] *= ripple
+    bubbles = sheet.spots(21)
+    bubbles = bubbles[rng.random(len(bubbles)) < 0.5]
+    d, k = cKDTree(bubbles).query(
+        np.stack(np.mgrid[: sheet.height, : sheet.width][::-1], -1).astype(np.float32), distance_upper_bound=6 * unit
+    )
+    d = (d / (unit * rng.uniform(1.2, 3.4, len(bubbles) + 1)[np.minimum(k, len(bubbles))])).reshape(sheet.shape)
+    glass[..., 0] += 0.1 * step(0.75, 0.3, d) - 0.12 * np.exp(-(((d - 0.95) / 0.18) ** 2))
+    glass = shifted(glass, 1.5 * unit * sheet.noise(12), 1.5 * unit * sheet.noise(12))
+
+    # Light spills over the leads; these are rounded, dull, and soldered where they meet.
+    light = to_srgb(glass) ** 2.2
+    spill = blur(light, 5 * unit) * 0.16 + blur(light, 22 * unit) * 0.1
+    lead = step(0.5, -0.4, off - half)
+    bead = np.sqrt(np.clip(1 - (off / (half + 0.5)) ** 2, 0, 1)) * 3 * unit
+    came = mix(paints("17161a")[0], paints("4a4a52")[0], np.clip(0.3 + 0.2 * sheet.noise(6, 3), 0, 1))
+    came = relief(came, bead + 0.3 * unit * sheet.noise(4, 2), 1.2, 0.25)
+    out = light * (1 - lead[..., None]) + lead[..., None] * to_srgb(came) ** 2.2 + spill
+    out = out / (1 + 0.18 * out) * 1.08
+    return to_oklab(np.clip(out, 0, 1) ** (1 / 2.2))
+
+
+PAINTERS = {"mosaic": (mosaic, 1.0), "stained_glass": (stained_glass, 0.75)}
