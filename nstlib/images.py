@@ -332,7 +332,7 @@ _SIGNS = {
     rb"....ftyp(hei|hev|mif)": "it is an HEIC picture, which Pillow cannot read; export it as JPEG first",
     rb"....ftypavi": "it is an AVIF picture that this Pillow cannot read; export it as JPEG first",
     rb"....ftyp": "it is a video; save one of its frames as PNG first",
-    rb"[\t-\r\x20-\x7e\x80-\xff]+$": "it is text; give a JPEG, PNG or WebP picture",
+    rb"(?:[\t-\r\x20-\x7e]|[\xc2-\xf4][\x80-\xbf]+)+[\xc2-\xf4]?$": "it is text; give a JPEG, PNG or WebP picture",
     rb"$": "it is empty; get the file again",
     rb"": "it is damaged, or of a kind that Pillow does not know; get it again, or export it as JPEG or PNG",
 }

@@ -63,8 +63,9 @@ def find(source: str) -> Path:
     bundled = {name: file for files in _bundled().values() for name, file in files.items()}
     if os.path.exists(path):
         return path
-    if source in bundled:
-        return bundled[source]
+    for name, file in bundled.items():
+        if source in (name, file.name):
+            return file
     if path.parts[:1] == ("img",) and (_HOME / path).is_file():  # as written in the README, from any folder
         return _HOME / path
     raise ImageError(_not_found(source, path, list(bundled)))

@@ -1,0 +1,71 @@
+"""Fixtures that several files of tests share."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no time limit: a busy machine must not fail a test.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+Body = bytes | Callable[[Callable[[bytes], object]], None]
+Page = tuple[int, dict[str, str], Body]
+
+
+class Server:
+    """A web server on localhost.
+
+    `pages` maps a path to (status, headers, body). A body of bytes is sent with its length; a callable gets the
+    function that writes, and may be slow or endless. `requests` records (path, headers) in the order of arrival.
+    """
+
+    def __init__(self, pages: Mapping[str, Page]):
+        self.pages = dict(pages)
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.requests.append((self.path, dict(self.headers)))
+                status, headers, body = server.pages.get(self.path, (404, {}, b"nothing here"))
+                self.send_response(status)
+                if isinstance(body, bytes):
+                    headers = {"Content-Length": str(len(body)), **headers}
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                with contextlib.suppress(OSError):  # the client may have gone
+                    self.wfile.write(body) if isinstance(body, bytes) else body(self.wfile.write)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads, self._http.block_on_close = True, False
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def url(self, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self._http.server_port}{path}"
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def http_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, Page]], Server]]:
+    """A function that starts a `Server` for the given pages; all are closed after the test."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
+    servers: list[Server] = []
+
+    def serve(pages: Mapping[str, Page]) -> Server:
+        servers.append(Server(pages))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.close()
