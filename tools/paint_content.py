@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SCENES = ("village",)
+SCENES = ("village", "mountains", "still_life")
 ROOT = Path(__file__).resolve().parents[1]
 
 

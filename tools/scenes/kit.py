@@ -416,20 +416,59 @@ def _gradient_noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     return top * (1 - t) + (corner(0, 1) * (1 - s) + corner(1, 1) * s) * t
 
 
+def erode(z: np.ndarray, seed: int, drops: int = 160_000, steps: int = 56, batch: int = 20_000) -> np.ndarray:
+    """Let rain carve a height field (heights in cells): drops run downhill, dig where fast, drop silt where slow."""
+    rng, z = np.random.default_rng(seed), z.astype(float).copy()
+    rows, columns = z.shape
+    flat = z.reshape(-1)
+    for _ in range(0, drops, batch):
+        at = rng.uniform(1, [rows - 3, columns - 3], (batch, 2))
+        way, speed, water, silt = np.zeros((batch, 2)), np.ones(batch), np.ones(batch), np.zeros(batch)
+        for _ in range(steps):
+            corner = at.astype(int)
+            (u, v), base = (at - corner).T, corner[:, 0] * columns + corner[:, 1]
+            a, b, c, d = flat[base], flat[base + 1], flat[base + columns], flat[base + columns + 1]
+            slope = np.stack([(c - a) * (1 - v) + (d - b) * v, (b - a) * (1 - u) + (d - c) * u], 1)
+            way = 0.25 * way - 0.75 * slope
+            way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
+            height = a * (1 - u) * (1 - v) + b * (1 - u) * v + c * u * (1 - v) + d * u * v
+            at = (at + way).clip(1, [rows - 3, columns - 3])
+            i, j = at.astype(int).T
+            fall = height - flat[i * columns + j]
+            room = np.maximum(fall, 0.01) * speed * water * 4 - silt
+            move = np.where(
+                (room > 0) & (fall > 0), np.minimum(0.15 * room, 0.5 * fall.clip(0)), 0.15 * np.minimum(room, 0)
+            )
+            silt += move
+            for shift, share in (
+                (0, (1 - u) * (1 - v)),
+                (1, (1 - u) * v),
+                (columns, u * (1 - v)),
+                (columns + 1, u * v),
+            ):
+                np.subtract.at(flat, base + shift, (move * share).clip(-0.1, 0.1))
+            speed = np.sqrt((speed**2 + fall).clip(0.05, 16))
+            water *= 0.97
+    return z
+
+
 # ---------------------------------------------------------------------------------------------- plants
-def conifer(rng: np.random.Generator, needles: bpy.types.Material, bark: bpy.types.Material, tiers: int = 26) -> Any:
+def conifer(
+    rng: np.random.Generator, needles: bpy.types.Material, bark: bpy.types.Material, tiers: int = 26, leaves: int = 7
+) -> Any:
     """A spruce of height 1: whorls of drooping branches, each a fan of narrow leaves."""
     points, faces = [], []
     for tier in range(tiers):
         up = (tier / tiers) ** 0.9
         reach = 0.19 * (1 - up) ** 0.85 * rng.uniform(0.8, 1.15) + 0.008
         for arm in range(9):
-            angle = 2.4 * tier + 2 * np.pi * arm / 9 + rng.normal(0, 0.2)
-            length = reach * rng.uniform(0.65, 1.15)
+            angle = 2.4 * tier + 2 * np.pi * arm / 9 + rng.normal(0, 0.3)
+            length, high = reach * rng.uniform(0.5, 1.25), 0.09 + 0.9 * up + rng.normal(0, 0.006)
+            droop = rng.uniform(0.35, 1.0)
             out, side = np.array([np.cos(angle), np.sin(angle), 0]), np.array([-np.sin(angle), np.cos(angle), 0])
-            for leaf in np.linspace(0.15, 1, 7):
+            for leaf in np.linspace(0.12, 1, leaves):
                 # A branch sinks first and lifts its tip.
-                base = out * length * leaf + np.array([0, 0, 0.09 + 0.9 * up - length * (0.75 * leaf - 0.35 * leaf**2)])
+                base = out * length * leaf + np.array([0, 0, high - length * (droop * leaf - 0.4 * leaf**2)])
                 for hand in (-1, 1):
                     tip = base + out * length * 0.25 + side * hand * length * 0.34 * (1.2 - leaf)
                     tip = tip + np.array([0, 0, -0.2 * length * rng.uniform(0.3, 1.2)])
@@ -462,6 +501,21 @@ def broadleaf(rng: np.random.Generator, leaves: bpy.types.Material, bark: bpy.ty
     for puff in puffs[:12]:
         tree.tube([(0, 0.01, 0.35), tuple(puff)], [0.012, 0.004], bark, sides=5)
     return tree.done("broadleaf")
+
+
+def tuft(rng: np.random.Generator, blades: bpy.types.Material, count: int = 60) -> Any:
+    """A tuft of grass of about height 1: bent blades."""
+    points, faces = [], []
+    for _ in range(count):
+        angle, lean, tall = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.8), rng.uniform(0.4, 1.0)
+        out, side = np.array([np.cos(angle), np.sin(angle), 0]), np.array([-np.sin(angle), np.cos(angle), 0]) * 0.018
+        root = out * rng.uniform(0, 0.5) + side * rng.normal(0, 6)
+        knee, tip = root + out * lean * 0.3 + [0, 0, 0.6 * tall], root + out * lean + [0, 0, tall * (1 - 0.2 * lean)]
+        points += [root - side, root + side, knee + side * 0.8, tip, knee - side * 0.8]
+        faces.append(tuple(range(len(points) - 5, len(points))))
+    grass = Shape()
+    grass.add(points, faces, blades)
+    return grass.done("tuft")
 
 
 # ---------------------------------------------------------------------------------------------- boats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -322,7 +323,7 @@ def church(p: Palette, rng: np.random.Generator, at: tuple[float, float, float],
         0.6,
         haze=HAZE,
     )
-    for a, b in zip(rings, rings[1:], strict=False):
+    for a, b in itertools.pairwise(rings):
         for k in range(8):
             s.panel([a[k], a[(k + 1) % 8], b[(k + 1) % 8], b[k]], copper)
     s.beam((0, 0, 40.5), (0, 0, 43.4), 0.16, p.timber)
