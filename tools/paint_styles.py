@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 import styles_brush
+import styles_line
 import styles_tiles
 from painting import Array, Sheet, save
 
-PAINTERS = {**styles_brush.PAINTERS, **styles_tiles.PAINTERS}
+PAINTERS = {**styles_brush.PAINTERS, **styles_tiles.PAINTERS, **styles_line.PAINTERS}
 
 
 def paint(name: str, size: int = 768, supersample: float = 2.0) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 Array = NDArray[np.floating]
@@ -167,7 +167,13 @@ def along(x: Array, y: Array, points: list[tuple[float, ...]]) -> tuple[Array, A
     dense = np.stack([_catmull(given[:, c], t) for c in range(3)], -1)
     best = np.full(x.shape, 1e9, np.float32)
     place, angle = np.zeros_like(best), np.zeros_like(best)
-    _nearest(x, y, dense, best, place, angle)
+    # Look only at the part of the sheet that the line may reach.
+    low, high = dense[:, :2].min(0) - dense[:, 2].max() - 45, dense[:, :2].max(0) + dense[:, 2].max() + 45
+    inside = (x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1])
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if len(rows):
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        _nearest(x[part], y[part], dense, best[part], place[part], angle[part])
     return best, place, angle
 
 
@@ -189,6 +195,20 @@ def _nearest(x, y, dense, best, place, angle):
                     best[i, j] = d
                     place[i, j] = (n + f) / (len(dense) - 1)
                     angle[i, j] = np.arctan2(dy, dx)
+
+
+def smooth(points: list[tuple[float, ...]] | Array, count: int = 200) -> Array:
+    """Return `count` points on a smooth line through the given ones."""
+    given = np.array(points, float)
+    t = np.linspace(0, len(given) - 1, count)
+    return np.stack([_catmull(c, t) for c in given.T], -1)
+
+
+def filled(sheet: Sheet, outline: Array) -> Array:
+    """Return where a polygon (x, y in units) is, as a mask."""
+    picture = Image.new("1", (sheet.width, sheet.height))
+    ImageDraw.Draw(picture).polygon([tuple(p) for p in np.asarray(outline) * sheet.unit], fill=1)
+    return np.array(picture)
 
 
 def _catmull(values: Array, t: Array) -> Array:
