@@ -275,7 +275,7 @@ def _from_tensor(tensor: Tensor) -> Array:
 
 
 def _as_floats(array: Array, name: str) -> Array:
-    """Values of any accepted type as a float32 copy in [0, 1]."""
+    """Values of any accepted type as float32 in [0, 1], but for a little rounding."""
     if array.size == 0:
         raise ImageError(f"{name} is empty: its shape is {array.shape}")
     white = {"bool": 1, "uint8": 255, "uint16": 65535}.get(array.dtype.name, 1 if array.dtype.kind == "f" else None)
@@ -285,12 +285,12 @@ def _as_floats(array: Array, name: str) -> Array:
     if not np.isfinite(values).all():
         raise ImageError(f"{name} holds values that are not finite (NaN or infinite)")
     low, high = values.min(), values.max()
-    if low < -1e-4 or high > 1 + 1e-4:  # a little rounding is forgiven
+    if low < -1e-4 or high > 1 + 1e-4:
         raise ImageError(
             f"{name} holds floats from {low:.4g} to {high:.4g}, but must lie in [0, 1]; "
             "divide by 255 if white is 255, or clip"
         )
-    return values.clip(0, 1)
+    return values
 
 
 def _resize(pixels: Array, size: int | None, name: str) -> Array:
