@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
 from . import __version__
-from .backbones import POOLINGS, available_backbones
+from .backbones import POOLINGS, available_backbones, default_backbone
 from .errors import NstError
 from .images import bundled_images, check_output, save_gif, save_image
 from .losses import NORMALIZATIONS
@@ -112,6 +112,7 @@ def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path
         run.snapshot_every = run.snapshot_every or every
         return out, gif, run
     options: Any = {name: value for name, value in vars(args).items() if name in get_type_hints(Options)}
+    options["backbone"] = args.backbone or default_backbone(quiet=args.quiet)
     for layers in ("content_layers", "style_layers"):
         if options[layers] is None:
             del options[layers]
@@ -164,6 +165,8 @@ def _positive(text: str) -> int:
 def _layers(text: str) -> dict[str, float] | list[str]:
     """'relu1_1,relu2_1' share a weight of 1; 'relu1_1=0.5,relu2_1=2' have their own."""
     pairs = [layer.partition("=") for layer in text.replace(" ", ",").split(",") if layer]
+    if not pairs:
+        raise argparse.ArgumentTypeError(f"{text!r} names no layer")
     if not any(equals for _, equals, _ in pairs):
         return [name for name, _, _ in pairs]
     try:

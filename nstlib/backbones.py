@@ -179,7 +179,8 @@ def named_vgg(features: nn.Sequential, pooling: str = "max", keep_scale: bool = 
     return named
 
 
-def _vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
+def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
+    """The backbone of a network that `named_vgg` gave."""
     nodes, strides, stride = {}, {}, 1
     for position, (layer, _) in enumerate(named.named_children()):
         stride *= 2 if layer.startswith("pool") else 1
@@ -207,9 +208,8 @@ def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
 def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
     net = named_vgg(mini_net(), pooling, keep_scale)
     path = weights or MINI_WEIGHTS
-    state = {key: value.float() for key, value in _read(path, load_file).items()}
-    _load(net, state, path)
-    return _vgg_backbone("mini", net)
+    _load(net, _read(path, load_file), path)
+    return vgg_backbone("mini", net)
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
@@ -221,7 +221,7 @@ def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | 
         state, path = _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
     state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
     _load(features, state, path)
-    return _vgg_backbone(name, named_vgg(features, pooling, keep_scale))
+    return vgg_backbone(name, named_vgg(features, pooling, keep_scale))
 
 
 for _name in ("vgg16", "vgg19"):
@@ -276,7 +276,7 @@ def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 
 def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        net.load_state_dict(state, assign=True)
+        net.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     except RuntimeError as error:
         raise WeightsUnavailable(f"{path} holds the weights of another network ({_brief(error)})") from error
 

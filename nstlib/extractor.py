@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
-from .errors import ImageError, LayerNotFound
+from .errors import ImageError, InputError, LayerNotFound
 
 Features = dict[str, Tensor]
 
@@ -59,7 +59,7 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
         self._cuts: dict[frozenset[str], nn.Module] = {}
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores); MPS gains nothing.
-        device = torch.device(device or default_device())
+        device = _usable(device or default_device())
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
         self.net.to(memory_format=self._format)
         self.to(device)
@@ -123,6 +123,14 @@ def default_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.zeros(1, device=device).device
+    except (RuntimeError, AssertionError, ValueError) as error:  # torch raises each of them, depending on its build
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
 
 
 def _not_found(layer: str, backbone: Backbone) -> str:

@@ -94,7 +94,7 @@ class LBFGS(torch.optim.Optimizer):
         gradient = torch.zeros_like(param) if param.grad is None else param.grad.detach().clone()
 
         wanted = state["loss"] + SUFFICIENT_DECREASE * state["length"] * state["slope"]
-        accepted = (loss <= wanted) & loss.isfinite() & gradient.isfinite().flatten(1).all(1)
+        accepted = (loss <= wanted) & (loss < state["loss"]) & gradient.isfinite().flatten(1).all(1)
         shorter = _backtrack(state["length"], loss - state["loss"], state["slope"])
         self._remember(state, gradient, accepted)
         state["point"] = _choose(accepted, param, state["point"])

@@ -30,6 +30,8 @@ def start_image(
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
         return content
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"the seed is {seed!r}; expected a whole number from 0 to 2**63 - 1")
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed)).to(reference.device)
     if init == "noise":
         return (reference.mean((2, 3), keepdim=True) + NOISE * noise).clamp(0, 1)

@@ -174,7 +174,8 @@ def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **o
     if mode == "style_transfer":
         if from_noise:
             raise InputError(
-                "mode 'style_transfer' needs a content picture, not 'noise'; to start from noise, give init='noise'; for a texture, mode='style'"
+                "mode 'style_transfer' needs a content picture, not 'noise'; "
+                "for a start from noise give init='noise', for a texture mode='style'"
             )
         return prepare(content_path, style_path, **options)
     if style_path is None:  # one picture: reconstruct it, from noise

@@ -1,0 +1,39 @@
+# Every target sets up what it needs; README lists the plain commands beside each.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lab clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
+
+test: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing nstlib and PyTorch into $(VENV); this takes a few minutes and 5 GB, once."
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml | $(VENV)/.installed
+	$(PIP) --editable ".[lab,test]"
+	@touch $@
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/.installed
+	$(PIP) --editable ".[lab]"
+	@touch $@

@@ -1,0 +1,145 @@
+"""From picture to features: the right layers, nothing else, and nothing overwritten."""
+
+import pytest
+import torch
+import torchvision
+from torch.nn import functional as F
+
+import nstlib as nst
+from nstlib import backbones
+
+VGG19_NAMES = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2
+conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3
+conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
+conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4 pool5""".split()
+
+
+def random_vgg(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torchvision.models.get_model(name, weights=None, init_weights=False).features.eval()
+
+
+def extractor_of(features, **options):
+    net = backbones.named_vgg(features, **options).eval().requires_grad_(False)
+    return nst.FeatureExtractor(backbones.vgg_backbone("vgg", net), device="cpu")
+
+
+def normalized(picture):
+    return (picture - torch.tensor(backbones.IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(
+        backbones.IMAGENET_STD
+    ).view(3, 1, 1)
+
+
+def test_vgg19_has_the_papers_names_in_order():
+    assert extractor_of(random_vgg("vgg19")).layers == VGG19_NAMES
+
+
+def test_vgg16_has_three_convolutions_in_its_last_blocks():
+    layers = extractor_of(random_vgg("vgg16")).layers
+    assert {"conv3_3", "conv4_3", "conv5_3"} <= set(layers)
+    assert not {"conv3_4", "conv4_4", "conv5_4"} & set(layers)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+def test_every_layer_equals_torchvisions_layer_at_its_position(name, content):
+    features = random_vgg(name)
+    extract = extractor_of(features)
+    responses, x = extract(content, extract.layers), normalized(content)
+    for layer, module in zip(extract.layers, features, strict=True):
+        x = F.relu(x) if isinstance(module, torch.nn.ReLU) else module(x)
+        torch.testing.assert_close(responses[layer], x, rtol=1e-4, atol=1e-5)
+
+
+def test_conv_responses_are_not_overwritten_by_the_relu_behind_them(extract, content):
+    features = extract(content, ["conv1_1", "relu1_1"])
+    assert (features["conv1_1"] < 0).any()
+    torch.testing.assert_close(features["conv1_1"].relu(), features["relu1_1"])
+
+
+def test_nothing_is_computed_past_the_deepest_layer(extract, content):
+    ran = []
+    for layer, module in zip(extract.layers, extract.net, strict=True):
+        module.register_forward_hook(lambda *_, layer=layer: ran.append(layer))
+    extract(content, ["relu2_1", "conv1_2"])
+    assert ran == VGG19_NAMES[: VGG19_NAMES.index("relu2_1") + 1]
+
+
+def test_features_come_in_the_order_asked_for_and_once(extract, content):
+    assert list(extract(content, ["relu3_1", "conv1_1", "relu3_1"])) == ["relu3_1", "conv1_1"]
+    assert extract(content, []) == {}
+
+
+def test_all_cuts_share_one_set_of_weights(extract, content):
+    extract(content, ["relu1_1"])
+    extract(content, ["relu5_1"])
+    weights = {parameter.data_ptr() for cut in extract._cuts.values() for parameter in cut.parameters()}
+    assert weights <= {parameter.data_ptr() for parameter in extract.net.parameters()}
+
+
+def test_the_network_is_frozen_and_in_evaluation_mode_and_the_picture_gets_a_gradient(extract, content):
+    content.requires_grad_()
+    extract(content, ["relu4_2"])["relu4_2"].sum().backward()
+    assert content.grad.abs().sum() > 0
+    assert not extract.net.training
+    assert all(not parameter.requires_grad and parameter.grad is None for parameter in extract.net.parameters())
+
+
+def test_normalization_happens_inside(content):
+    extract = nst.FeatureExtractor("tiny", device="cpu")
+    first = extract.net[0]
+    torch.testing.assert_close(
+        extract(content, ["conv1_1"])["conv1_1"], first(normalized(content)), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("pooling", ["avg", "l2", "max"])
+@pytest.mark.parametrize("keep_scale", [True, False])
+def test_pooling_is_the_one_asked_for(pooling, keep_scale, content):
+    extract = nst.FeatureExtractor("tiny", pooling, keep_scale=keep_scale, device="cpu")
+    features = extract(content, ["relu1_2", "pool1"])
+    windows = F.unfold(features["relu1_2"].flatten(0, 1)[:, None], 2, stride=2)
+    expected = {"avg": windows.mean(1), "l2": windows.square().mean(1).sqrt(), "max": windows.amax(1)}[pooling]
+    scale = backbones.KEEP_SCALE[pooling] if keep_scale else 1
+    torch.testing.assert_close(features["pool1"].flatten(0, 1).flatten(1), scale * expected, rtol=1e-3, atol=2e-4)
+
+
+def test_kept_scale_brings_the_mean_activation_back_to_that_of_max_pooling():
+    photograph = nst.load_image("coffee", 256)
+    means = {
+        pooling: nst.FeatureExtractor("mini", pooling, keep_scale=True, device="cpu")(photograph, ["pool1"])["pool1"]
+        for pooling in ("max", "avg", "l2")
+    }
+    for pooling in ("avg", "l2"):
+        assert means[pooling].mean() == pytest.approx(float(means["max"].mean()), rel=0.25)
+
+
+def test_l2_pooling_has_a_finite_gradient_where_all_is_zero():
+    features = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    backbones.L2Pool2d()(features).sum().backward()
+    assert features.grad.isfinite().all()
+
+
+def test_odd_sizes_and_batches_work(extract):
+    features = extract(torch.rand(3, 3, 37, 51), ["relu1_1", "relu3_1", "relu5_1"])
+    assert [tuple(f.shape) for f in features.values()] == [(3, 4, 37, 51), (3, 8, 9, 12), (3, 8, 2, 3)]
+
+
+def test_the_smallest_picture_that_reaches_a_layer_works_and_a_smaller_one_is_refused(extract):
+    for layer, stride in extract.backbone.strides.items():
+        assert extract(torch.rand(1, 3, stride, stride), [layer])[layer].shape[-2:] == (1, 1)
+        if stride > 1:
+            with pytest.raises(nst.ImageError, match=rf"{layer} of tiny needs at least {stride}"):
+                extract(torch.rand(1, 3, 64, stride - 1), [layer])
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("conv6_1", "conv5_1"), ("relu41", "relu4_1"), ("Relu4_2", "relu4_2")])
+def test_a_mistyped_layer_is_named_with_the_nearest(extract, content, wrong, near):
+    with pytest.raises(nst.LayerNotFound, match=f"'{wrong}' is not in tiny; the nearest are .*{near}"):
+        extract(content, [wrong])
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "tpu", "toaster"])
+def test_a_device_that_is_not_there_is_refused_in_words(device):
+    with pytest.raises(nst.InputError, match=rf"device '{device}' cannot be used"):
+        nst.FeatureExtractor("tiny", device=device)

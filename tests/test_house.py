@@ -1,0 +1,81 @@
+"""The house: files that must agree with each other."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import nstlib
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements():
+    extras = PROJECT["optional-dependencies"]
+    return [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]
+
+
+def tracked_files():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a clone")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_environment_yml_agrees_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    names = {"torch": "pytorch"}
+    wanted = {re.sub(r"^[\w-]+", lambda name: names.get(name[0], name[0]), entry) for entry in requirements()}
+    assert wanted <= set(conda)
+    assert f"python{PROJECT['requires-python']}" in conda
+
+
+def test_the_lower_bounds_are_met_by_colabs_image():
+    colab = {"torch": "2.11", "torchvision": "0.26", "numpy": "2.0", "pillow": "11", "matplotlib": "3.10"}
+    bounds = dict(re.match(r"([\w-]+)\W+([\d.]+)", entry).groups() for entry in requirements())
+    assert {name: bounds[name] for name in colab} == colab
+    assert bounds["ipywidgets"] == "7.7"
+
+
+def test_every_dependency_says_why_it_is_there():
+    text = (ROOT / "pyproject.toml").read_text()
+    for entry in requirements():
+        assert re.search(rf'"{re.escape(entry)}",\s+# \S', text), entry
+
+
+def test_every_command_of_the_makefile_is_in_the_readme():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+    assert {"demo", "test", "lab"} <= set(targets)
+    for target in targets:
+        assert f"make {target}" in readme, target
+
+
+def test_readme_shows_pictures_and_files_that_exist():
+    links = re.findall(r"\]\(([^)#:\s]+)\)|(?:src|href)=\"([^\"#:]+)\"", (ROOT / "README.md").read_text())
+    assert links
+    for link in (first or second for first, second in links):
+        assert (ROOT / link).exists(), link
+
+
+def test_ci_runs_the_readmes_own_command():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text()
+
+
+def test_pictures_and_weights_stay_light():
+    for path in tracked_files():
+        limit = {".jpg": 300_000, ".png": 300_000, ".safetensors": 8_000_000, ".ipynb": 1_500_000}.get(path.suffix)
+        assert path.stat().st_size <= (limit or 200_000), path
+
+
+def test_the_package_carries_its_version_and_its_types():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", nstlib.__version__)
+    assert (ROOT / "nstlib" / "py.typed").exists()

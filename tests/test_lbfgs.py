@@ -1,0 +1,125 @@
+"""The optimizer: right on problems with known answers, and true to its promises."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import torch
+
+import nstlib as nst
+
+
+def minimize(function, start, steps, **options):
+    """Run L-BFGS on function: (B, ...) -> (B,). Gives the optimizer and the accepted losses, (steps, B)."""
+    x = start.clone().requires_grad_()
+    optimizer, losses, best = nst.LBFGS([x], **options), [], torch.full((len(x),), torch.inf)
+
+    def closure():
+        x.grad = None
+        loss = function(x)
+        loss.sum().backward()
+        return loss
+
+    for _ in range(steps):
+        loss = optimizer.step(closure)
+        best = torch.where(optimizer.rejections() == 0, loss, best)
+        losses.append(best)
+    return optimizer, torch.stack(losses)
+
+
+def rosenbrock(x):
+    return (1 - x[:, :-1]).square().sum(1) + 100 * (x[:, 1:] - x[:, :-1].square()).square().sum(1)
+
+
+def quadratics(count=3, size=30):
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(count, size, size, generator=generator, dtype=torch.float64)
+    a, b = a @ a.mT + torch.eye(size), torch.randn(count, size, generator=generator, dtype=torch.float64)
+    return a, b
+
+
+def test_it_solves_quadratics_to_their_exact_minimum():
+    a, b = quadratics()
+    optimizer, _ = minimize(lambda x: torch.einsum("bi,bij,bj->b", x, a, x) / 2 - (b * x).sum(1), b * 0, 400)
+    torch.testing.assert_close(optimizer.accepted_point(), torch.linalg.solve(a, b), rtol=0, atol=1e-5)
+
+
+def test_on_rosenbrock_it_needs_few_more_evaluations_than_scipy():
+    start = np.array([-1.2, 1.0, -1.2, 1.0, -1.2, 1.0])
+    scipys = scipy.optimize.minimize(
+        scipy.optimize.rosen, start, jac=scipy.optimize.rosen_der, method="L-BFGS-B", options={"gtol": 1e-6}
+    )
+    optimizer, losses = minimize(rosenbrock, torch.from_numpy(start)[None], 3 * scipys.nfev)
+    assert losses[-1] < 1e-8
+    torch.testing.assert_close(optimizer.accepted_point(), torch.ones(1, 6, dtype=torch.float64), rtol=0, atol=1e-3)
+
+
+def test_every_picture_of_a_batch_equals_its_single_run():
+    starts = torch.tensor([[-1.2, 1.0, 0.3], [0.0, 0.0, 0.0], [3.0, -2.0, 1.0]], dtype=torch.float64)
+    together, _ = minimize(rosenbrock, starts, 40)
+    for k, start in enumerate(starts):
+        alone, _ = minimize(rosenbrock, start[None], 40)
+        torch.testing.assert_close(alone.accepted_point()[0], together.accepted_point()[k])
+
+
+def test_accepted_losses_never_rise():
+    _, losses = minimize(rosenbrock, 3 * torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), 100)
+    assert (losses.diff(dim=0) <= 0).all()
+
+
+def test_one_step_is_one_evaluation():
+    evaluations = []
+
+    def counted(x):
+        evaluations.append(1)
+        return rosenbrock(x)
+
+    minimize(counted, torch.zeros(1, 4), 25)
+    assert len(evaluations) == 25
+
+
+def test_nan_is_rejected_and_a_shorter_step_is_taken():
+    optimizer, losses = minimize(lambda x: (x - 1).square().sum(1) + (1.3 - x).log().sum(1) * 0, torch.zeros(1, 3), 60)
+    assert optimizer.accepted_point().isfinite().all()
+    torch.testing.assert_close(optimizer.accepted_point(), torch.ones(1, 3), rtol=0, atol=1e-3)
+
+    wild, _ = minimize(lambda x: (x - 5).sqrt().sum(1), torch.zeros(1, 3), 5)
+    torch.testing.assert_close(wild.accepted_point(), torch.zeros(1, 3))
+    assert wild.rejections() == 5
+    assert losses.isfinite().all()
+
+
+def test_tiny_losses_do_not_stop_it():
+    """torch.optim.LBFGS stops without a word where gradients are below its tolerances."""
+    _, losses = minimize(lambda x: 1e-12 * rosenbrock(x), torch.zeros(1, 4, dtype=torch.float64), 120)
+    assert losses[-1] < 1e-12 * 1e-6
+
+
+def test_the_first_trial_changes_no_value_by_more_than_first_step():
+    x = torch.zeros(2, 5)
+    optimizer, _ = minimize(lambda y: ((y - 3) * torch.arange(5)).square().sum(1), x, 1, first_step=0.02)
+    trial = optimizer.param_groups[0]["params"][0].detach()
+    torch.testing.assert_close(trial.abs().amax(1), torch.full((2,), 0.02))
+
+
+def test_its_state_continues_exactly():
+    start = torch.tensor([[-1.2, 1.0, 0.3]])
+    whole, _ = minimize(rosenbrock, start, 30)
+    half, _ = minimize(rosenbrock, start, 17)
+    x = half.param_groups[0]["params"][0].detach().clone().requires_grad_()
+    rest = nst.LBFGS([x])
+    rest.load_state_dict(half.state_dict())
+
+    def closure():
+        x.grad = None
+        loss = rosenbrock(x)
+        loss.sum().backward()
+        return loss
+
+    for _ in range(13):
+        rest.step(closure)
+    assert torch.equal(rest.accepted_point(), whole.accepted_point())
+
+
+def test_it_takes_one_tensor_only():
+    with pytest.raises(nst.InputError, match="one tensor"):
+        nst.LBFGS([torch.zeros(1, 2), torch.zeros(1, 2)])

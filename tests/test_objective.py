@@ -1,0 +1,187 @@
+"""What is optimized: the sum of the paper, targets computed once, weights that change in place."""
+
+import pytest
+import torch
+
+import nstlib as nst
+
+
+@pytest.fixture
+def objective(extract, content, style):
+    return nst.Objective(extract, content, style, alpha=2.0, beta=30.0, tv=5.0)
+
+
+def count_extractions(extract, monkeypatch):
+    calls, forward = [], extract.forward
+    monkeypatch.setattr(extract, "forward", lambda *args: calls.append(1) or forward(*args))
+    return calls
+
+
+@pytest.mark.parametrize("normalization", ["paper", "relative"])
+def test_total_is_alpha_content_plus_beta_style_plus_tv(extract, content, style, normalization):
+    content_layers, style_layers = {"relu4_2": 1.0, "conv3_1": 0.5}, {"relu1_1": 0.7, "relu3_1": 0.2}
+    objective = nst.Objective(extract, content, style, content_layers, style_layers, 2.0, 30.0, 5.0, normalization)
+    image = torch.rand_like(content)
+    terms = objective(image)
+    f, p, a = (extract(picture, [*content_layers, *style_layers]) for picture in (image, content, style))
+    expected_content = sum(w * nst.content_loss(f[x], p[x], normalization) for x, w in content_layers.items())
+    expected_style = sum(
+        w * nst.style_loss(nst.gram(f[x]), nst.gram(a[x]), normalization) for x, w in style_layers.items()
+    )
+    torch.testing.assert_close(terms.content, expected_content)
+    torch.testing.assert_close(terms.style, expected_style)
+    torch.testing.assert_close(terms.tv, nst.tv_loss(image))
+    torch.testing.assert_close(terms.total, 2 * expected_content + 30 * expected_style + 5 * nst.tv_loss(image))
+    assert list(terms.as_dict()) == [
+        "total", "content", "style", "tv", "content/relu4_2", "content/conv3_1", "style/relu1_1", "style/relu3_1",
+    ]  # fmt: skip
+
+
+def test_the_defaults_are_the_papers_layers_with_a_fifth_each():
+    assert dict(nst.GATYS_CONTENT) == {"relu4_2": 1.0}
+    assert dict(nst.GATYS_STYLE) == {f"relu{block}_1": 0.2 for block in (1, 2, 3, 4, 5)}
+
+
+def test_content_loss_is_zero_at_the_content_and_style_loss_at_the_style(extract, content):
+    terms = nst.Objective(extract, content, content)(content)
+    assert terms.content == 0
+    assert terms.style < 1e-9
+
+
+def test_targets_are_computed_once(extract, content, style, monkeypatch):
+    calls = count_extractions(extract, monkeypatch)
+    objective = nst.Objective(extract, content, style)
+    assert len(calls) == 2
+    objective(content)
+    objective.beta = 7
+    objective(content)
+    assert len(calls) == 4  # one for each call of the objective
+
+
+def test_changing_a_picture_computes_only_its_own_target(extract, objective, content, style, monkeypatch):
+    old_style, calls = objective.style_target["relu3_1"], count_extractions(extract, monkeypatch)
+    objective.set_content(1 - content)
+    assert len(calls) == 1
+    assert objective.style_target["relu3_1"] is old_style
+    objective.set_style(1 - style)
+    assert len(calls) == 2
+    torch.testing.assert_close(
+        objective(content).total, nst.Objective(extract, 1 - content, 1 - style, alpha=2, beta=30, tv=5)(content).total
+    )
+
+
+def test_weights_change_in_place_and_act_on_the_next_call(objective, content):
+    image, tensors = torch.rand_like(content), (objective.alpha, objective.style_layers["relu2_1"])
+    before = objective(image)
+    objective.alpha = 4.0
+    objective.beta = 60.0
+    objective.tv = 10.0
+    torch.testing.assert_close(objective(image).total, 2 * before.total)
+    objective.style_layers["relu2_1"] = 0.0
+    without = objective(image)
+    torch.testing.assert_close(without.style, before.style - 0.2 * before.layers["style/relu2_1"])
+    assert tensors[0] is objective.alpha
+    assert tensors[1] is objective.style_layers["relu2_1"]
+    assert tensors[0].item() == 4
+
+
+def test_version_grows_with_every_change(objective, content):
+    versions = [objective.version]
+    for change in (
+        lambda: setattr(objective, "alpha", 1.5),
+        lambda: objective.content_layers.update(relu4_2=0.3),
+        lambda: objective.style_layers.update(relu1_1=0.3),
+        lambda: objective.set_content(1 - content),
+        lambda: objective.set_style(None),
+    ):
+        change()
+        versions.append(objective.version)
+    assert versions == sorted(set(versions))
+
+
+def test_a_batch_gives_each_picture_its_own_losses_and_weights(extract, content, style):
+    images = torch.rand(3, *content.shape[1:])
+    beta = [1.0, 10.0, 100.0]
+    batch = nst.Objective(extract, content, style, beta=beta)
+    assert batch.batch == 3
+    singles = [nst.Objective(extract, content, style, beta=b)(x[None]).total for b, x in zip(beta, images, strict=True)]
+    torch.testing.assert_close(batch(images).total, torch.cat(singles))
+
+
+def test_a_batch_of_styles_gives_each_picture_its_own_style(extract, content, style):
+    styles, images = torch.cat([style, 1 - style]), torch.rand(2, *content.shape[1:])
+    objective = nst.Objective(extract, content, styles)
+    singles = [
+        nst.Objective(extract, content, s[None])(x[None]).total for s, x in zip(styles, images, strict=True)
+    ]
+    assert objective.batch == 2
+    torch.testing.assert_close(objective(images).total, torch.cat(singles))
+
+
+def test_weights_for_batches_of_different_sizes_are_refused(extract, content, style):
+    objective = nst.Objective(extract, content, style, alpha=[1, 2], beta=[1, 2, 3])
+    with pytest.raises(nst.InputError, match=r"\[2, 3\]"):
+        _ = objective.batch
+
+
+def test_layer_names_alone_share_a_weight_of_one(extract, content, style):
+    objective = nst.Objective(extract, content, style, "relu2_2", ["relu1_1", "relu2_1"])
+    assert {name: weight.item() for name, weight in objective.content_layers.items()} == {"relu2_2": 1.0}
+    assert {name: weight.item() for name, weight in objective.style_layers.items()} == {"relu1_1": 0.5, "relu2_1": 0.5}
+
+
+def test_style_and_content_may_have_different_shapes(extract, content):
+    objective = nst.Objective(extract, content, torch.rand(1, 3, 90, 33))
+    assert objective(content).total.isfinite().all()
+
+
+def test_without_content_or_style_only_the_other_is_computed(extract, content, style):
+    assert nst.Objective(extract, content=content).layers == ["relu4_2"]
+    assert nst.Objective(extract, style=style).layers == list(nst.GATYS_STYLE)
+    assert nst.Objective(extract, style=style)(content).content == 0
+
+
+def test_it_builds_itself_again_from_its_state(objective, content):
+    again = nst.Objective.from_state_dict(objective.state_dict(), device="cpu")
+    assert torch.equal(again(content).total, objective(content).total)
+
+
+def test_nothing_to_match_is_refused(extract):
+    with pytest.raises(nst.InputError, match="nothing to match"):
+        nst.Objective(extract)
+
+
+def test_a_mistyped_layer_is_refused_also_when_its_picture_comes_later(extract, content):
+    with pytest.raises(nst.LayerNotFound, match=r"'relu9_1' is not in tiny"):
+        nst.Objective(extract, content, style_layers={"relu9_1": 1.0})
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), "much", None, [[1.0]]])
+def test_weights_that_make_no_sense_are_refused_and_change_nothing(objective, weight):
+    with pytest.raises(nst.InputError, match="weight beta"):
+        objective.beta = weight
+    assert objective.beta.item() == 30
+
+
+def test_a_layer_without_a_weight_is_refused_with_those_that_have_one(objective):
+    with pytest.raises(nst.LayerNotFound, match=r"'relu3_2' has no weight.*relu1_1"):
+        objective.style_layers["relu3_2"] = 1.0
+    with pytest.raises(nst.InputError, match="set it to 0"):
+        del objective.style_layers["relu1_1"]
+
+
+def test_a_picture_too_small_for_the_deepest_layer_is_refused_and_the_old_target_kept(extract, objective, content):
+    with pytest.raises(nst.ImageError, match="relu5_1 of tiny needs at least 16"):
+        objective.set_style(torch.rand(1, 3, 12, 40))
+    assert objective(content).total.isfinite().all()
+
+
+def test_an_image_of_another_size_than_the_content_is_refused(objective):
+    with pytest.raises(nst.ImageError, match="the image is 64 x 32 pixels, but the content is 48 x 32"):
+        objective(torch.rand(1, 3, 32, 64))
+
+
+@pytest.mark.parametrize("picture", ["village", torch.rand(3, 32, 32), torch.rand(1, 1, 32, 32)])
+def test_something_else_than_a_picture_is_refused(extract, picture):
+    with pytest.raises(nst.InputError, match=r"expected a picture \(B, 3, H, W\)"):
+        nst.Objective(extract, content=picture)

@@ -1,0 +1,380 @@
+"""The run: what it promises about stopping, resuming, NaN, memory and what it remembers."""
+
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+import nstlib as nst
+from nstlib import optimize
+from nstlib.starts import cover, start_image
+
+OPTIMIZERS = ["lbfgs", "adam"]
+
+
+@pytest.fixture
+def objective(extract, content, style):
+    return nst.Objective(extract, content, style, beta=10.0)
+
+
+def walk(run, count):
+    return list(run.steps(count, progress=False))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_lowers_the_loss(objective, optimizer):
+    run = nst.Run(objective, "noise", optimizer)
+    walk(run, 40)
+    assert run.history["total"][-1] < 0.5 * run.history["total"][0]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_picture_is_the_one_whose_losses_are_last_in_the_history(objective, optimizer):
+    run = nst.Run(objective, "noise", optimizer)
+    walk(run, 10)
+    unclamped = run._good
+    assert objective(unclamped).total.item() == pytest.approx(run.history["total"][-1], rel=1e-5)
+
+
+def test_the_image_is_a_picture_also_when_lbfgs_leaves_the_unit_range(objective):
+    run = nst.Run(objective, "style_statistics", "lbfgs")
+    walk(run, 30)
+    assert run.image.min() >= 0
+    assert run.image.max() <= 1
+    assert run.image.shape == objective.content.shape
+    assert not run.image.requires_grad
+
+
+def test_adam_is_clamped_after_its_steps(objective):
+    run = nst.Run(objective, "noise", "adam", lr=0.5)
+    walk(run, 5)
+    assert run._param.min() >= 0
+    assert run._param.max() <= 1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_one_step_is_one_evaluation_and_they_are_counted(objective, optimizer, monkeypatch):
+    evaluations, call = [], type(objective).__call__
+    monkeypatch.setattr(nst.Objective, "__call__", lambda self, image: evaluations.append(1) or call(self, image))
+    run = nst.Run(objective, optimizer=optimizer)
+    steps = walk(run, 7)
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert run.taken == len(evaluations) == 7
+
+
+def test_what_is_differentiated_is_what_is_reported(objective):
+    """The gradient that the optimizer sees is that of terms.total, and nothing is clamped on the way."""
+    run = nst.Run(objective, "style_statistics", "adam")
+    with torch.no_grad():
+        run._param.add_(0.7)  # far outside [0, 1]
+    image = run._param.detach().clone().requires_grad_()
+    expected = objective(image).total
+    expected.sum().backward()
+    step = run.step()
+    torch.testing.assert_close(step.terms.total.detach(), expected.detach())
+    torch.testing.assert_close(run._param.grad, image.grad)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("init", ["content", "noise"])
+def test_a_saved_run_continues_exactly_as_if_it_had_not_been_stopped(objective, optimizer, init, tmp_path):
+    whole = nst.Run(objective, init, optimizer, snapshot_every=4, seed=3)
+    walk(whole, 20)
+    part = nst.Run(objective, init, optimizer, snapshot_every=4, seed=3)
+    walk(part, 9)
+    rest = nst.Run.load(part.save(tmp_path / "run.pt"), device="cpu")
+    walk(rest, 11)
+    assert torch.equal(rest.image, whole.image)
+    assert torch.equal(rest._param, whole._param)
+    assert list(rest.history) == list(whole.history)
+    for name in whole.history:
+        np.testing.assert_array_equal(rest.history[name], whole.history[name])
+    assert list(rest.snapshots) == [0, 4, 8, 12, 16, 20]
+    for number in whole.snapshots:
+        assert torch.equal(rest.snapshots[number], whole.snapshots[number])
+    assert rest.taken == 20
+
+
+def test_saving_does_not_change_the_run(objective, tmp_path):
+    saved, unsaved = nst.Run(objective), nst.Run(objective)
+    for _ in range(6):
+        saved.step()
+        saved.save(tmp_path / "run.pt")
+        unsaved.step()
+    assert torch.equal(saved.image, unsaved.image)
+
+
+def test_a_run_saved_before_its_first_step_can_be_loaded(objective, tmp_path):
+    run = nst.Run.load(nst.Run(objective).save(tmp_path / "new" / "run.pt"))
+    walk(run, 2)
+    assert run.taken == 2
+
+
+def test_an_interrupted_save_leaves_the_older_file_whole(objective, tmp_path, monkeypatch):
+    run = nst.Run(objective)
+    path = run.save(tmp_path / "run.pt")
+    before = path.read_bytes()
+    walk(run, 2)
+
+    def full_disk(state, file):
+        file.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(nst.RunError, match="cannot be saved.*No space left"):
+        run.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("data", [b"", b"not a run", None])
+def test_something_else_than_a_saved_run_is_refused(tmp_path, data):
+    path = tmp_path / "run.pt"
+    if data is None:
+        torch.save({"weights": torch.zeros(3)}, path)
+    else:
+        path.write_bytes(data)
+    with pytest.raises(nst.RunError, match=r"run\.pt is not a saved run"):
+        nst.Run.load(path)
+    with pytest.raises(nst.RunError, match="nowhere"):
+        nst.Run.load(tmp_path / "nowhere.pt")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(objective):
+    images = []
+    for seed in (1, 1, 2):
+        run = nst.Run(objective, "noise", seed=seed)
+        walk(run, 5)
+        images.append(run.image)
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_batch_equals_its_single_runs(extract, content, style, optimizer):
+    betas = [1.0, 30.0]
+    batch = nst.Run(nst.Objective(extract, content, style, beta=betas), "noise", optimizer)
+    walk(batch, 15)
+    assert batch.history["total"].shape == (15, 2)
+    for k, beta in enumerate(betas):
+        single = nst.Run(nst.Objective(extract, content, style, beta=beta), "noise", optimizer)
+        walk(single, 15)
+        torch.testing.assert_close(batch.image[k], single.image[0], rtol=0, atol=2e-3)
+        np.testing.assert_allclose(batch.history["total"][:, k], single.history["total"], rtol=1e-2)
+
+
+def test_history_holds_every_term_of_every_step(objective):
+    run = nst.Run(objective)
+    steps = walk(run, 6)
+    assert set(run.history) == set(steps[0].terms.as_dict())
+    assert all(values.shape == (6,) for values in run.history.values())
+    assert run.history["total"][0] == pytest.approx(steps[0].loss)
+    assert (np.diff(run.history["total"]) <= 0).all()  # L-BFGS: rejected trials do not count
+    with pytest.raises(KeyError, match="no term 'loss'; there are total"):
+        run.history["loss"]
+
+
+def test_snapshots_hold_the_start_and_every_nth_picture(objective):
+    run = nst.Run(objective, snapshot_every=3)
+    walk(run, 8)
+    assert list(run.snapshots) == [0, 3, 6]
+    torch.testing.assert_close(run.snapshots[0], objective.content, rtol=0, atol=0.5 / 255 + 1e-6)
+    assert run.snapshots[6].shape == objective.content.shape
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_nan_is_noticed_reported_and_the_last_good_picture_kept(objective, optimizer, monkeypatch):
+    call, count = type(objective).__call__, iter(range(1000))
+
+    def sometimes_nan(self, image):
+        terms = call(self, image)
+        if next(count) in (5, 6):
+            return nst.Terms(terms.total * torch.nan, terms.content, terms.style, terms.tv, terms.layers)
+        return terms
+
+    run = nst.Run(objective, optimizer=optimizer)
+    walk(run, 5)
+    good, loss = run.image, run.history["total"][-1]
+    monkeypatch.setattr(nst.Objective, "__call__", sometimes_nan)
+    next(count), next(count), next(count), next(count), next(count)
+    with pytest.warns(nst.RunWarning, match="NaN near step 6"):
+        walk(run, 2)
+    assert torch.equal(run.image, good)
+    assert run.history["total"][-1] == loss
+    walk(run, 10)
+    assert run.image.isfinite().all()
+    assert run.history["total"][-1] < loss
+    if optimizer == "adam":
+        assert run._settings["lr"] < optimize.DEFAULT_LR["adam"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.filterwarnings("ignore::nstlib.errors.RunWarning")
+def test_a_run_that_stays_nan_ends_and_says_so(objective, optimizer, monkeypatch):
+    call = type(objective).__call__
+
+    def nan(self, image):
+        terms = call(self, image)
+        return nst.Terms(terms.total * torch.nan, terms.content, terms.style, terms.tv, terms.layers)
+
+    monkeypatch.setattr(nst.Objective, "__call__", nan)
+    run = nst.Run(objective, optimizer=optimizer)
+    assert len(walk(run, 200)) < 200
+    assert run.stop_reason == "broken"
+    assert torch.equal(run.image, objective.content)
+
+
+def test_a_run_that_cannot_get_better_ends_and_says_so(extract, content):
+    run = nst.Run(nst.Objective(extract, content=content), "content")
+    assert len(walk(run, 200)) < 200
+    assert run.stop_reason == "converged"
+    torch.testing.assert_close(run.image, content)
+
+
+def test_ctrl_c_ends_the_run_after_the_step_and_keeps_the_picture(objective, monkeypatch):
+    call, count = type(objective).__call__, iter(range(1, 1000))
+
+    def interrupted(self, image):
+        if next(count) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return call(self, image)
+
+    monkeypatch.setattr(nst.Objective, "__call__", interrupted)
+    run = nst.Run(objective)
+    assert len(walk(run, 50)) == 4
+    assert run.stop_reason == "interrupted"
+    assert run.history["total"].shape == (4,)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(walk(run, 3)) == 3
+    assert run.stop_reason == ""
+
+
+def test_a_second_ctrl_c_does_not_wait_and_still_keeps_the_picture(objective, monkeypatch):
+    run = nst.Run(objective)
+    walk(run, 3)
+    before = run.image
+
+    def impatient(self, image):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(nst.Objective, "__call__", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        walk(run, 1)
+    assert torch.equal(run.image, before)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_out_of_memory_is_explained_and_the_picture_kept(objective, monkeypatch, error):
+    run = nst.Run(objective)
+    walk(run, 3)
+    before, call = run.image, type(objective).__call__
+
+    def full(self, image):
+        raise error
+
+    monkeypatch.setattr(nst.Objective, "__call__", full)
+    with pytest.raises(nst.RunError, match="out of memory at 48 x 32 pixels on cpu; use a smaller size"):
+        walk(run, 1)
+    assert torch.equal(run.image, before)
+    monkeypatch.setattr(nst.Objective, "__call__", call)
+    walk(run, 2)
+    assert run.taken == 5
+
+
+def test_other_errors_are_not_called_out_of_memory(objective, monkeypatch):
+    def wrong(self, image):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(nst.Objective, "__call__", wrong)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        nst.Run(objective).step()
+
+
+def test_a_weight_changed_during_a_run_acts_on_the_next_step_and_lbfgs_goes_on(objective):
+    run = nst.Run(objective, "content")
+    walk(run, 10)
+    before = run.image
+    objective.beta = 1000.0
+    step = run.step()
+    expected = objective(run._good).total.item()
+    assert step.loss == pytest.approx(expected, rel=1e-4)
+    walk(run, 30)
+    assert run.history["total"][-1] < run.history["total"][10]
+    assert not torch.equal(run.image, before)
+
+
+def test_a_content_of_another_size_resamples_the_picture_and_goes_on(objective):
+    run = nst.Run(objective)
+    walk(run, 5)
+    objective.set_content(nst.load_image("chelsea", 64))
+    walk(run, 5)
+    assert run.image.shape == objective.content.shape
+
+
+def test_the_noise_start_is_the_mean_color_and_little_noise_inside_the_range(objective):
+    start = start_image(objective, "noise", seed=0)
+    assert start.shape == objective.content.shape
+    torch.testing.assert_close(start.mean((2, 3)), objective.content.mean((2, 3)), rtol=0, atol=0.02)
+    assert 0.05 < start.std() < 0.15
+
+
+def test_the_style_statistics_start_has_the_colors_of_the_style(extract, content):
+    style = 0.5 + 0.08 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    style[:, 1] += 0.9 * (style[:, 0] - 0.5)
+    start = start_image(nst.Objective(extract, content, style), "style_statistics")
+    for picture in (start, style):
+        assert picture.flatten(2).std(2).max() < 0.2
+    torch.testing.assert_close(start.mean((2, 3)), style.mean((2, 3)), rtol=0, atol=0.02)
+    torch.testing.assert_close(torch.cov(start[0].flatten(1)), torch.cov(style[0].flatten(1)), rtol=0, atol=2e-3)
+
+
+def test_a_grey_style_can_be_a_start_too(extract, content):
+    grey = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
+    assert start_image(nst.Objective(extract, content, grey), "style_statistics").isfinite().all()
+
+
+def test_a_picture_as_a_start_is_cropped_and_never_stretched():
+    circle = ((torch.arange(60)[:, None] - 30) ** 2 + (torch.arange(90) - 45) ** 2 < 20**2).float().expand(1, 3, 60, 90)
+    wide = cover(circle, (40, 40))
+    assert wide.shape == (1, 3, 40, 40)
+    rows, columns = (wide[0, 0] > 0.5).any(1).sum(), (wide[0, 0] > 0.5).any(0).sum()
+    assert abs(int(rows) - int(columns)) <= 1
+
+
+def test_without_a_content_the_size_is_the_styles_or_the_one_given(extract, style):
+    objective = nst.Objective(extract, style=style)
+    assert nst.Run(objective, "noise").image.shape == style.shape
+    assert nst.Run(objective, "noise", size=(32, 48)).image.shape == (1, 3, 32, 48)
+
+
+def test_seconds_count_the_steps_only(objective):
+    run = nst.Run(objective)
+    steps = walk(run, 3)
+    assert 0 < steps[0].seconds < steps[-1].seconds == run.seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"optimizer": "sgd"}, r"'sgd'.*lbfgs, adam"),
+        ({"lr": 0}, "learning rate is 0"),
+        ({"lr": float("nan")}, "learning rate is nan"),
+        ({"init": "image"}, r"'image'.*content, noise, style_statistics"),
+        ({"init": "noise", "seed": -1}, "seed is -1"),
+        ({"init": "noise", "seed": 2**70}, "seed is"),
+        ({"size": (10, 10)}, "leave the size out"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_words(objective, options, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.Run(objective, **options)
+
+
+def test_starts_that_need_a_picture_that_is_not_there_are_refused(extract, content, style):
+    with pytest.raises(nst.InputError, match="no content picture"):
+        nst.Run(nst.Objective(extract, style=style), "content")
+    with pytest.raises(nst.InputError, match="no style picture"):
+        nst.Run(nst.Objective(extract, content), "style_statistics")

@@ -1,0 +1,261 @@
+"""The faces: stylize, main with the three modes, and the command line with its exit statuses."""
+
+import io
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import nstlib as nst
+from nstlib.__main__ import main as cli
+from nstlib.starts import cover
+
+FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}
+ARGUMENTS = ["--size", "32", "--backbone", "tiny", "--device", "cpu", "--steps", "4"]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run_cli(*arguments, capsys):
+    """Exit status, standard output and standard error."""
+    try:
+        status = cli([str(argument) for argument in arguments])
+    except SystemExit as exit:
+        status = exit.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_stylize_gives_a_picture_of_the_contents_shape():
+    picture = nst.stylize("chelsea", "coffee", steps=3, progress=False, **FAST)
+    assert picture.shape == (1, 3, 21, 32)
+    assert picture.device.type == "cpu"
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_stylize_takes_every_kind_of_picture(tmp_path):
+    content = nst.load_image("chelsea", 32)
+    array = np.uint8(255 * content[0].permute(1, 2, 0).numpy())
+    nst.save_image(content, tmp_path / "content.png")
+    results = [
+        nst.stylize(source, "coffee", steps=2, progress=False, **FAST)
+        for source in (content, array, Image.fromarray(array), tmp_path / "content.png")
+    ]
+    assert all(result.shape == results[0].shape for result in results)
+
+
+def test_prepare_hands_every_option_on():
+    run = nst.prepare(
+        "chelsea", "coffee", **FAST, style_size=48, pooling="avg", keep_scale=True, content_layers={"relu3_1": 2.0},
+        style_layers=["relu1_1"], alpha=3.0, beta=4.0, tv=5.0, normalization="paper", optimizer="adam", lr=0.3,
+        init="style_statistics", seed=7, snapshot_every=2,
+    )  # fmt: skip
+    objective = run.objective
+    assert objective.content.shape[-2:] == (21, 32)
+    assert objective.style.shape[-2:] == (32, 48)
+    assert (objective.extract.spec["pooling"], objective.extract.spec["keep_scale"]) == ("avg", True)
+    assert [w.item() for w in (objective.alpha, objective.beta, objective.tv)] == [3, 4, 5]
+    assert {name: w.item() for name, w in objective.content_layers.items()} == {"relu3_1": 2}
+    assert list(objective.style_layers) == ["relu1_1"]
+    assert objective.normalization == "paper"
+    assert isinstance(run._optimizer, torch.optim.Adam)
+    assert run._settings["lr"] == 0.3
+    assert list(run.snapshots) == [0]
+
+
+def test_a_style_is_never_squashed_to_the_contents_shape():
+    run = nst.prepare(nst.load_image("chelsea", 32)[..., :16], "coffee", **FAST)
+    assert run.objective.style.shape[-2:] == (21, 32)
+
+
+def test_init_can_be_a_picture_of_any_shape():
+    run = nst.prepare("chelsea", "coffee", init="rocket", **FAST)
+    assert run.image.shape == run.objective.content.shape
+    assert not torch.allclose(run.image, run.objective.content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "start", "terms"),
+    [
+        (("chelsea", "coffee", "style_transfer"), "chelsea_coffee.png", "content", ("content", "style")),
+        (("noise", "chelsea", "content"), "noise_chelsea_content.png", "noise", ("content",)),
+        (("chelsea", None, "content"), "chelsea_content.png", "noise", ("content",)),
+        (("coffee", "chelsea", "content"), "coffee_chelsea_content.png", "picture", ("content",)),
+        (("noise", "coffee", "style"), "noise_coffee_style.png", "noise", ("style",)),
+        (("chelsea", "coffee", "style"), "chelsea_coffee_style.png", "picture", ("style",)),
+    ],
+)
+def test_main_has_the_modes_of_the_experiments(tmp_path, arguments, file, start, terms, monkeypatch, capsys):
+    from nstlib import transfer
+
+    runs, prepare = [], transfer.prepare
+    monkeypatch.setattr(transfer, "prepare", lambda *a, **k: runs.append(prepare(*a, snapshot_every=9, **k)) or runs[0])
+    picture = nst.main(*arguments, steps=2, progress=False, **FAST)
+    saved = tmp_path / "img" / "results" / file
+    assert str(saved) in capsys.readouterr().out
+    assert np.array_equal(np.asarray(Image.open(saved)), np.asarray(picture))
+    kinds = {name.split("/")[0] for name in runs[0].history if "/" in name}
+    assert kinds == set(terms)
+    first = runs[0].snapshots[0]
+    picture = cover(nst.load_image("chelsea" if start == "noise" else arguments[0]), first.shape[-2:])
+    alike = torch.corrcoef(torch.stack([first.flatten(), picture.flatten()]))[0, 1]
+    assert (alike > 0.9) == (start != "noise")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("noise", "coffee", "style_transfer"), "needs a content picture, not 'noise'"),
+        (("chelsea", None, "style_transfer"), "needs a second picture: the style"),
+        (("noise", None, "content"), "needs a second picture: the content"),
+        (("chelsea", "coffee", "both"), r"'both'.*style_transfer, content, style"),
+    ],
+)
+def test_main_refuses_what_makes_no_sense(arguments, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.main(*arguments, **FAST)
+
+
+def test_cli_writes_the_picture_and_says_where(tmp_path, capsys):
+    status, out, err = run_cli("chelsea", "coffee", "-o", "a/b/result.jpg", *ARGUMENTS, capsys=capsys)
+    assert status == 0
+    assert Image.open(tmp_path / "a/b/result.jpg").size == (32, 21)
+    assert str(tmp_path / "a/b/result.jpg") in out
+    assert "total" in out
+    assert "4 steps" in out
+
+
+def test_cli_without_an_output_names_the_result_after_its_pictures(tmp_path, capsys):
+    assert run_cli("chelsea", "coffee", *ARGUMENTS, "--quiet", capsys=capsys) == (0, "", "")
+    assert (tmp_path / "img/results/chelsea_coffee.png").is_file()
+
+
+def test_cli_takes_every_option(tmp_path, capsys):
+    status, *_ = run_cli(
+        "chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "--style-size", 48, "-a", 2, "-b", 30, "--tv", 1,
+        "--content-layers", "relu3_1=0.5,relu4_2", "--style-layers", "relu1_1,relu2_1", "--optimizer", "adam",
+        "--lr", 0.1, "--init", "noise", "--pooling", "l2", "--keep-scale", "--seed", 5, "--normalization", "paper",
+        "--save-every", 2, "--gif", "x.gif", "--checkpoint", "x.pt", "--checkpoint-every", 3, capsys=capsys,
+    )  # fmt: skip
+    assert status == 0
+    run = nst.Run.load(tmp_path / "x.pt")
+    assert {name: w.item() for name, w in run.objective.content_layers.items()} == {"relu3_1": 0.5, "relu4_2": 1.0}
+    assert {name: w.item() for name, w in run.objective.style_layers.items()} == {"relu1_1": 0.5, "relu2_1": 0.5}
+    assert [w.item() for w in (run.objective.alpha, run.objective.beta, run.objective.tv)] == [2, 30, 1]
+    assert sorted(path.name for path in (tmp_path / "x_frames").iterdir()) == ["00002.png", "00004.png"]
+    assert Image.open(tmp_path / "x.gif").n_frames >= 3
+
+
+def test_cli_resumes_a_run_exactly(tmp_path, capsys):
+    arguments = [*ARGUMENTS[:-2], "--quiet"]
+    run_cli("chelsea", "coffee", "-o", "whole.png", *arguments, "-n", 9, capsys=capsys)
+    run_cli("chelsea", "coffee", "-o", "part.png", *arguments, "-n", 4, "--checkpoint", "run.pt", capsys=capsys)
+    status, *_ = run_cli("--resume", "run.pt", "-o", "rest.png", "-n", 5, "--device", "cpu", "-q", capsys=capsys)
+    assert status == 0
+    assert (tmp_path / "rest.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+def test_cli_lists_pictures_and_backbones(capsys):
+    status, out, _ = run_cli("--list", capsys=capsys)
+    assert status == 0
+    for name in ("village", "swirls", "mosaic", "chelsea", "mini", "vgg19"):
+        assert name in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give a content and a style picture"),
+        (("chelsea",), "give a style picture"),
+        (("nowhere.jpg", "coffee"), "nowhere.jpg"),
+        (("chelsae", "coffee"), "nearest are chelsea"),
+        (("chelsea", "."), "is a folder"),
+        (("noise", "coffee"), "not 'noise'"),
+        (("chelsea", "coffee", "extra"), "unrecognized arguments: extra"),
+        (("chelsea", "coffee", "-o", "x.xyz"), "'.xyz' says no known format"),
+        (("chelsea", "coffee", "-o", "."), "is a folder"),
+        (("chelsea", "coffee", "--size", "0"), "'0' is not a whole number above 0"),
+        (("chelsea", "coffee", "--size", "big"), "'big' is not a whole number"),
+        (("chelsea", "coffee", "--size", "20"), "needs 16 at least"),
+        (("chelsea", "coffee", "--size", "999999"), "size is 999999"),
+        (("chelsea", "coffee", "--steps", "-3"), "'-3'"),
+        (("chelsea", "coffee", "--alpha", "-1"), "weight alpha is -1"),
+        (("chelsea", "coffee", "--beta", "nan"), "weight beta is nan"),
+        (("chelsea", "coffee", "--tv", "some"), "invalid float value: 'some'"),
+        (("chelsea", "coffee", "--lr", "0"), "learning rate is 0"),
+        (("chelsea", "coffee", "--optimizer", "sgd"), "invalid choice: 'sgd'"),
+        (("chelsea", "coffee", "--backbone", "vgg18"), "invalid choice: 'vgg18'"),
+        (("chelsea", "coffee", "--content-layers", "relu9_9"), "'relu9_9' is not in tiny"),
+        (("chelsea", "coffee", "--style-layers", "relu1_1=x"), "relu1_1=0.5"),
+        (("chelsea", "coffee", "--style-layers", ","), "',' names no layer"),
+        (("chelsea", "coffee", "--init", "nothing_like_it"), "no bundled picture 'nothing_like_it'"),
+        (("chelsea", "coffee", "--device", "cuda:99"), "device 'cuda:99' cannot be used"),
+        (("chelsea", "coffee", "--weights", "no.pth", "--backbone", "vgg19"), "no file of weights at no.pth"),
+        (("chelsea", "coffee", "--gif", "x.mp4"), "'.mp4' says no known format"),
+        (("chelsea", "coffee", "--seed", "x"), "invalid int value: 'x'"),
+        (("--resume", "no.pt"), "no.pt is not a saved run"),
+        (("chelsea", "coffee", "--resume", "no.pt"), "leave CONTENT and STYLE out"),
+    ],
+)
+def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, capsys):
+    defaults = [] if "--backbone" in arguments else ["--backbone", "tiny"]
+    defaults += [] if "--size" in arguments else ["--size", "32"]
+    status, out, err = run_cli(*arguments, *defaults, capsys=capsys)
+    assert status == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("nstlib: ")
+
+
+def test_cli_shows_no_traceback_as_a_program(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nstlib", "nowhere.jpg", "coffee"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "nowhere.jpg" in done.stderr
+
+
+def test_cli_keeps_the_picture_on_ctrl_c(tmp_path, monkeypatch, capsys):
+    call, count = nst.Objective.__call__, iter(range(1, 1000))
+
+    def interrupted(self, image):
+        if next(count) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return call(self, image)
+
+    monkeypatch.setattr(nst.Objective, "__call__", interrupted)
+    arguments = [*ARGUMENTS[:-1], 500]
+    status, out, _ = run_cli("chelsea", "coffee", "-o", "x.png", "--gif", *arguments, capsys=capsys)
+    assert status == 130
+    assert "3 steps" in out
+    assert "interrupted" in out
+    assert Image.open(tmp_path / "x.png").size == (32, 21)
+
+
+def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path, monkeypatch, capsys):
+    call, count = nst.Objective.__call__, iter(range(1, 1000))
+
+    def full(self, image):
+        if next(count) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return call(self, image)
+
+    monkeypatch.setattr(nst.Objective, "__call__", full)
+    status, _, err = run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "-q", capsys=capsys)
+    assert status == 1
+    assert "use a smaller size" in err
+    assert Image.open(tmp_path / "x.png").size == (32, 21)
+
+
+def test_everything_the_package_exports_exists_and_is_documented():
+    for name in nst.__all__:
+        item = getattr(nst, name)
+        assert item.__doc__ or isinstance(item, io.IOBase | dict), name
