@@ -7,6 +7,7 @@ Example:
 """
 
 from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
+from .devices import default_device
 from .errors import (
     BackboneNotFound,
     ImageError,
@@ -17,7 +18,7 @@ from .errors import (
     RunWarning,
     WeightsUnavailable,
 )
-from .extractor import FeatureExtractor, Features, default_device
+from .extractor import FeatureExtractor, Features
 from .history import History, Snapshots
 from .images import bundled_images, load_image, save_gif, save_image, to_pil
 from .lbfgs import LBFGS

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
-from .errors import ImageError, InputError, LayerNotFound
+from .devices import keep_freed_memory, usable_device
+from .errors import ImageError, LayerNotFound
 
 Features = dict[str, Tensor]
 
@@ -59,10 +60,12 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
         self._cuts: dict[frozenset[str], nn.Module] = {}
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores); MPS gains nothing.
-        device = _usable(device or default_device())
+        device = usable_device(device)
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
         self.net.to(memory_format=self._format)
         self.to(device)
+        if device.type == "cpu":
+            keep_freed_memory()
 
     @property
     def layers(self) -> list[str]:
@@ -114,23 +117,6 @@ class FeatureExtractor(nn.Module):
             whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
             self._cuts[layers] = create_feature_extractor(self.net, nodes, tracer_kwargs=whole).eval()
         return self._cuts[layers]
-
-
-def default_device() -> torch.device:
-    """CUDA where there is a GPU, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
-def _usable(device: str | torch.device) -> torch.device:
-    try:
-        return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError, ValueError) as error:  # torch raises each of them, depending on its build
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
 
 
 def _not_found(layer: str, backbone: Backbone) -> str:

@@ -75,6 +75,8 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
     """
     size = options.get("size", 512)
+    content = None if content is None else load_image(content, size)
+    style = None if style is None else load_image(style, options.get("style_size") or size)
     extract = FeatureExtractor(
         options.get("backbone") or default_backbone(),
         options.get("pooling", "max"),
@@ -84,8 +86,8 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
     )
     objective = Objective(
         extract,
-        content=None if content is None else load_image(content, size),
-        style=None if style is None else load_image(style, options.get("style_size") or size),
+        content=content,
+        style=style,
         content_layers=options.get("content_layers", GATYS_CONTENT),
         style_layers=options.get("style_layers", GATYS_STYLE),
         alpha=options.get("alpha", 1.0),

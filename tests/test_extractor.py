@@ -1,17 +1,17 @@
 """From picture to features: the right layers, nothing else, and nothing overwritten."""
 
+import nstlib as nst
 import pytest
 import torch
 import torchvision
+from nstlib import backbones
 from torch.nn import functional as F
 
-import nstlib as nst
-from nstlib import backbones
-
-VGG19_NAMES = """conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2
-conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 conv3_4 relu3_4 pool3
-conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 conv4_4 relu4_4 pool4
-conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 conv5_4 relu5_4 pool5""".split()
+VGG19_NAMES = [
+    name
+    for block, count in enumerate((2, 2, 4, 4, 4), start=1)
+    for name in (*(f"{kind}{block}_{k}" for k in range(1, count + 1) for kind in ("conv", "relu")), f"pool{block}")
+]
 
 
 def random_vgg(name):
@@ -26,9 +26,9 @@ def extractor_of(features, **options):
 
 
 def normalized(picture):
-    return (picture - torch.tensor(backbones.IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(
-        backbones.IMAGENET_STD
-    ).view(3, 1, 1)
+    return (picture - torch.tensor(backbones.IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(backbones.IMAGENET_STD).view(
+        3, 1, 1
+    )
 
 
 def test_vgg19_has_the_papers_names_in_order():

@@ -1,13 +1,12 @@
 """The mathematics, against plain NumPy in float64 and against finite differences."""
 
+import nstlib as nst
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-
-import nstlib as nst
 
 seeds = st.integers(0, 2**31 - 1)
 
@@ -73,9 +72,9 @@ def test_style_loss_relative_is_the_error_over_the_targets_norm():
 
 def test_tv_is_the_mean_square_of_neighboring_differences():
     x = np.random.default_rng(9).random((2, 3, 6, 5))
-    expected = ((x[..., 1:, :] - x[..., :-1, :]) ** 2).mean((1, 2, 3)) + (
-        (x[..., :, 1:] - x[..., :, :-1]) ** 2
-    ).mean((1, 2, 3))
+    expected = ((x[..., 1:, :] - x[..., :-1, :]) ** 2).mean((1, 2, 3)) + ((x[..., :, 1:] - x[..., :, :-1]) ** 2).mean(
+        (1, 2, 3)
+    )
     np.testing.assert_allclose(nst.tv_loss(tensor(x)), expected, rtol=1e-5)
 
 

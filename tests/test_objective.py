@@ -1,9 +1,8 @@
 """What is optimized: the sum of the paper, targets computed once, weights that change in place."""
 
+import nstlib as nst
 import pytest
 import torch
-
-import nstlib as nst
 
 
 @pytest.fixture
@@ -111,9 +110,7 @@ def test_a_batch_gives_each_picture_its_own_losses_and_weights(extract, content,
 def test_a_batch_of_styles_gives_each_picture_its_own_style(extract, content, style):
     styles, images = torch.cat([style, 1 - style]), torch.rand(2, *content.shape[1:])
     objective = nst.Objective(extract, content, styles)
-    singles = [
-        nst.Objective(extract, content, s[None])(x[None]).total for s, x in zip(styles, images, strict=True)
-    ]
+    singles = [nst.Objective(extract, content, s[None])(x[None]).total for s, x in zip(styles, images, strict=True)]
     assert objective.batch == 2
     torch.testing.assert_close(objective(images).total, torch.cat(singles))
 

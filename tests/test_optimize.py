@@ -2,11 +2,10 @@
 
 import signal
 
+import nstlib as nst
 import numpy as np
 import pytest
 import torch
-
-import nstlib as nst
 from nstlib import optimize
 from nstlib.starts import cover, start_image
 
@@ -122,7 +121,7 @@ def test_an_interrupted_save_leaves_the_older_file_whole(objective, tmp_path, mo
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(nst.RunError, match="cannot be saved.*No space left"):
+    with pytest.raises(nst.RunError, match=r"cannot be saved.*No space left"):
         run.save(path)
     assert path.read_bytes() == before
 

@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 
+import nstlib as nst
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-import nstlib as nst
 from nstlib.__main__ import main as cli
 from nstlib.starts import cover
+from PIL import Image
 
 FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}
 ARGUMENTS = ["--size", "32", "--backbone", "tiny", "--device", "cpu", "--steps", "4"]
@@ -124,7 +123,7 @@ def test_main_refuses_what_makes_no_sense(arguments, words):
 
 
 def test_cli_writes_the_picture_and_says_where(tmp_path, capsys):
-    status, out, err = run_cli("chelsea", "coffee", "-o", "a/b/result.jpg", *ARGUMENTS, capsys=capsys)
+    status, out, _ = run_cli("chelsea", "coffee", "-o", "a/b/result.jpg", *ARGUMENTS, capsys=capsys)
     assert status == 0
     assert Image.open(tmp_path / "a/b/result.jpg").size == (32, 21)
     assert str(tmp_path / "a/b/result.jpg") in out
@@ -207,7 +206,7 @@ def test_cli_lists_pictures_and_backbones(capsys):
 def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, capsys):
     defaults = [] if "--backbone" in arguments else ["--backbone", "tiny"]
     defaults += [] if "--size" in arguments else ["--size", "32"]
-    status, out, err = run_cli(*arguments, *defaults, capsys=capsys)
+    status, _, err = run_cli(*arguments, *defaults, capsys=capsys)
     assert status == 2
     assert words in err
     assert len(err.strip().splitlines()) == 1
