@@ -40,6 +40,11 @@ class Terms:
         """Every term by name, layers included."""
         return {"total": self.total, "content": self.content, "style": self.style, "tv": self.tv, **self.layers}
 
+    def detach(self) -> "Terms":
+        """The same numbers, cut off from the graph that made them."""
+        layers = {layer: loss.detach() for layer, loss in self.layers.items()}
+        return Terms(self.total.detach(), self.content.detach(), self.style.detach(), self.tv.detach(), layers)
+
 
 class Weights(MutableMapping[str, Tensor]):
     """Named weights as tensors on a device, one value for all pictures, shape (1,), or one a picture, shape (B,).

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -52,7 +52,7 @@ class Step:
     @property
     def loss(self) -> float:
         """Total loss, the mean over the batch. Reading it waits for the device."""
-        return float(self.terms.total.detach().mean())
+        return float(self.terms.total.mean())
 
 
 class Run:
@@ -196,12 +196,14 @@ class Run:
             "restorations": self._restorations,
             "seconds": self.seconds,
         }
+        part = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(path.name + ".part")
             torch.save(state, part)
             part.replace(path)
         except (OSError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
+            with suppress(OSError):
+                part.unlink()
             raise RunError(f"the run cannot be saved to {path} ({error})") from error
         return path
 
@@ -277,13 +279,14 @@ class Run:
 
         def closure() -> Tensor:
             self._optimizer.zero_grad()
-            terms[:] = [self.objective(self._param)]
-            terms[0].total.sum().backward()  # type: ignore[no-untyped-call]
-            return terms[0].total.detach()
+            attached = self.objective(self._param)
+            attached.total.sum().backward()  # type: ignore[no-untyped-call]
+            terms[:] = [attached.detach()]
+            return terms[0].total
 
         self._optimizer.step(closure)  # type: ignore[arg-type]
         named = terms[0].as_dict()
-        row = torch.stack([term.detach() for term in named.values()])
+        row = torch.stack(list(named.values()))
         good = row.isfinite().all(0)
         self._broken |= ~good
         if isinstance(self._optimizer, LBFGS):
