@@ -14,9 +14,10 @@ import numpy as np
 import styles_brush
 import styles_line
 import styles_tiles
+import styles_wet
 from painting import Array, Sheet, save
 
-PAINTERS = {**styles_brush.PAINTERS, **styles_tiles.PAINTERS, **styles_line.PAINTERS}
+PAINTERS = {**styles_brush.PAINTERS, **styles_tiles.PAINTERS, **styles_line.PAINTERS, **styles_wet.PAINTERS}
 
 
 def paint(name: str, size: int = 768, supersample: float = 2.0) -> Array:
