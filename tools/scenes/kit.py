@@ -222,6 +222,22 @@ def material(
     return made
 
 
+def mottled(
+    dark: Color | float,
+    pale: Color | float,
+    scale: float,
+    detail: float = 6.0,
+    rough: float = 0.55,
+    stretch: Sequence[float] | None = None,
+) -> Callable[[Nodes], Any]:
+    """Patches between two colors (or gray levels), for `material`: few things in the world are of one color."""
+
+    def paint(n: Nodes) -> Any:
+        return n.ramp(n.noise(scale, detail, rough, at=n.coords(stretch)), (0.3, dark), (0.7, pale))
+
+    return paint
+
+
 def glowing(name: str, color: Color | Callable[[Nodes], Any], strength: float) -> bpy.types.Material:
     """A material that only shines."""
     made = bpy.data.materials.new(name)
@@ -534,6 +550,9 @@ def rowboat(
     boat = grid("boat", x + 0 * s, y, z, hull)
     boat.modifiers.new("planks", "SOLIDIFY").thickness = -0.035
     fittings = Shape()
+    stern = [(float(a), float(b), float(c)) for a, b, c in zip(x[0], y[0], z[0], strict=True)]
+    fittings.panel(stern, hull)
+    fittings.panel([(a + 0.03, b, c) for a, b, c in stern[::-1]], wood)
     for place in (-0.62, -0.1, 0.38):
         i = int((place + 1) * 12)
         w = float(half[i, 0]) * 0.93
@@ -555,9 +574,9 @@ def render(path: Path, size: tuple[int, int], samples: int, look: str = "AgX - P
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = *size, 100
     cycles = scene.cycles
-    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = samples, True, 0.01
+    cycles.samples, cycles.use_adaptive_sampling, cycles.adaptive_threshold = samples, True, 0.02
     cycles.use_denoising, cycles.denoiser, cycles.seed = True, "OPENIMAGEDENOISE", 1
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.transparent_max_bounces = 10, 4, 16
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.transparent_max_bounces = 8, 3, 16
     cycles.sample_clamp_indirect, cycles.caustics_reflective, cycles.caustics_refractive = 4.0, False, False
     scene.view_settings.view_transform, scene.view_settings.look = "AgX", look
     scene.view_settings.exposure = exposure

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Sequence
 
 import numpy as np
 
-from scenes.kit import Nodes, Shape, bpy, camera, curve, grid, lathe, light, material, noise, scatter, sky
+from scenes.kit import Nodes, Shape, bpy, camera, curve, grid, lathe, light, material, mottled, noise, scatter, sky
 
-ASPECT, SEED, SAMPLES = (4, 3), 3, 96
-RENDER = {"exposure": 0.35, "look": "AgX - Medium High Contrast"}
+ASPECT, SEED, SAMPLES = (4, 3), 3, 72
+RENDER = {"exposure": 0.75, "look": "AgX - Medium High Contrast"}
 DEVELOP = {"grain": 1.2, "bloom": 0.15}
 
 
@@ -19,7 +18,7 @@ def skin(ground: tuple, blush: tuple, streak: float, specks: float = 0.3) -> obj
 
     def paint(n: Nodes) -> object:
         at = n.coords()
-        patch = n.noise(9, 3, at=n.add("ShaderNodeVectorMath", operation="ADD", Vector=at, **{}))
+        patch = n.noise(9, 3, at=at)
         fine = n.noise(1, 6, 0.6, at=n.scaled(at, (streak, streak, streak * 0.12)))
         where = n.ramp(n.math("MULTIPLY_ADD", fine, 0.55, n.math("MULTIPLY", patch, 0.75)), (0.50, 0.0), (0.78, 1.0))
         color = n.mix(where, ground, blush)
@@ -27,9 +26,17 @@ def skin(ground: tuple, blush: tuple, streak: float, specks: float = 0.3) -> obj
         return n.mix(n.ramp(dots, (0.12, specks), (0.25, 0.0)), color, tuple(min(1.0, c * 1.6 + 0.08) for c in ground))
 
     return material(
-        "skin", paint, 0.38, bump=lambda n: n.noise(60, 4), depth=0.0006, Coat_Weight=0.35, Coat_Roughness=0.22, Subsurface_Weight=0.12,
-        Subsurface_Radius=(0.012, 0.006, 0.003), Subsurface_Scale=1.0,
-    )  # fmt: skip
+        "skin",
+        paint,
+        0.38,
+        bump=lambda n: n.noise(60, 4),
+        depth=0.0006,
+        Coat_Weight=0.35,
+        Coat_Roughness=0.22,
+        Subsurface_Weight=0.12,
+        Subsurface_Radius=(0.012, 0.006, 0.003),
+        Subsurface_Scale=1.0,
+    )
 
 
 def fruit(
@@ -163,19 +170,15 @@ def glaze(n: Nodes) -> object:
 
 def cloth(rng: np.random.Generator, used: object) -> None:
     """A linen cloth, dropped in waves onto the table so that physics folds it and hangs it over the edge."""
-    rows, columns = 110, 90
+    rows, columns = 84, 70
     v, u = np.linspace(0, 1, rows)[:, None], np.linspace(0, 1, columns)[None]
-    wave = (
-        0.028
-        * np.sin(u * 19 + 2.5 * noise(u * 2, v * 2, 4, 3))
-        * (0.4 + 0.6 * noise(u * 3 + 9, v * 2, 5, 2) ** 2 + 0.5 * v)
-    )
-    x = -0.40 + 0.44 * u + 0.05 * v + 0.02 * noise(u * 3, v * 3, 7, 2)
+    wave = 0.042 * np.sin(u * 17 + 3 * noise(u * 1.5, v * 1.2, 4, 1)) * (0.35 + 0.65 * v)
+    x = -0.40 + 0.44 * u + 0.05 * v
     y = -0.37 + 0.52 * v - 0.12 * u
     thing = grid("cloth", x + 0 * v, y + 0 * u, 0.06 + wave, used)
     sim = thing.modifiers.new("cloth", "CLOTH")
-    sim.settings.quality, sim.settings.mass, sim.settings.bending_stiffness = 8, 0.18, 0.25
-    sim.settings.tension_stiffness = sim.settings.compression_stiffness = 12
+    sim.settings.quality, sim.settings.mass, sim.settings.bending_stiffness = 6, 0.25, 1.2
+    sim.settings.tension_stiffness = sim.settings.compression_stiffness = 20
     sim.settings.air_damping = 2.0
     sim.collision_settings.distance_min, sim.collision_settings.use_self_collision = 0.003, True
     sim.collision_settings.self_distance_min = 0.003
@@ -244,10 +247,22 @@ def lie(thing: bpy.types.Object, at: Sequence[float], turn: Sequence[float] = (0
 
 def build(rng: np.random.Generator) -> None:
     """Put the scene together."""
-    camera((0.02, -1.30, 0.40), (0.005, 0.0, 0.098), lens=72, focus=1.27, fstop=9.0)
-    sky(lambda n: n.mix(0.0, (0.10, 0.115, 0.14), (0, 0, 0)), 0.35)
+    camera((0.02, -1.34, 0.42), (0.005, 0.0, 0.098), lens=72, focus=1.27, fstop=9.0)
+    sky(lambda n: n.mix(0.0, (0.10, 0.115, 0.14), (0, 0, 0)), 0.7)
     light("AREA", (-1.25, -0.55, 0.95), (0.0, 0.02, 0.08), power=26.0, color=(1.0, 0.93, 0.82), size=0.75)
-    light("AREA", (1.6, -0.8, 0.5), (0, 0, 0.1), power=2.2, color=(1.0, 0.75, 0.55), size=1.4)
+    light("AREA", (1.6, -0.8, 0.5), (0, 0, 0.1), power=4.5, color=(1.0, 0.75, 0.55), size=1.4)
+
+    # The window's light falls on the wall in a soft slant.
+    light(
+        "SPOT",
+        (-1.5, -0.2, 1.1),
+        (0.75, 0.75, 0.30),
+        power=22.0,
+        color=(1.0, 0.86, 0.66),
+        size=0.10,
+        spot_size=0.42,
+        spot_blend=0.6,
+    )
 
     def planks(n: Nodes) -> object:
         at = n.coords((2.2, 26, 26))
@@ -258,7 +273,7 @@ def build(rng: np.random.Generator) -> None:
     oak = material(
         "oak",
         planks,
-        lambda n: n.ramp(n.noise(14, 6), (0.3, 0.30), (0.7, 0.55)),
+        mottled(0.30, 0.55, 14, 6),
         bump=lambda n: n.noise(1.0, 8, 0.7, at=n.coords((5, 90, 90))),
         depth=0.0012,
     )
@@ -297,7 +312,7 @@ def build(rng: np.random.Generator) -> None:
         rng,
         material(
             "linen",
-            lambda n: n.ramp(n.noise(20, 6, 0.7), (0.3, (0.62, 0.585, 0.52)), (0.7, (0.80, 0.77, 0.71))),
+            mottled((0.62, 0.585, 0.52), (0.80, 0.77, 0.71), 20, 6, 0.7),
             0.95,
             bump=weave,
             depth=0.0003,
@@ -308,7 +323,7 @@ def build(rng: np.random.Generator) -> None:
         material(
             "glaze",
             glaze,
-            lambda n: n.ramp(n.noise(40, 5), (0.3, 0.16), (0.7, 0.34)),
+            mottled(0.16, 0.34, 40, 5),
             bump=lambda n: n.noise(90, 5, 0.7),
             depth=0.0006,
             Coat_Weight=0.5,
@@ -318,8 +333,8 @@ def build(rng: np.random.Generator) -> None:
 
     pewter = material(
         "pewter",
-        lambda n: n.ramp(n.noise(25, 7, 0.7), (0.3, (0.22, 0.22, 0.22)), (0.7, (0.42, 0.41, 0.39))),
-        lambda n: n.ramp(n.noise(40, 7), (0.3, 0.24), (0.7, 0.42)),
+        mottled((0.22, 0.22, 0.22), (0.42, 0.41, 0.39), 25, 7, 0.7),
+        mottled(0.24, 0.42, 40, 7),
         Metallic=1.0,
     )
     dish = [
@@ -344,7 +359,7 @@ def build(rng: np.random.Generator) -> None:
     pear = skin((0.56, 0.46, 0.10), (0.46, 0.17, 0.05), 22, 0.6)
     peel = material(
         "peel",
-        lambda n: n.ramp(n.noise(18, 4), (0.3, (0.80, 0.24, 0.015)), (0.7, (0.86, 0.34, 0.03))),
+        mottled((0.80, 0.24, 0.015), (0.86, 0.34, 0.03), 18, 4),
         0.36,
         bump=lambda n: n.add("ShaderNodeTexVoronoi", out="Distance", Vector=n.coords(), Scale=240.0),
         depth=0.0012,
@@ -353,7 +368,7 @@ def build(rng: np.random.Generator) -> None:
     )
     zest = material(
         "zest",
-        lambda n: n.ramp(n.noise(20, 4), (0.3, (0.80, 0.55, 0.03)), (0.7, (0.88, 0.68, 0.08))),
+        mottled((0.80, 0.55, 0.03), (0.88, 0.68, 0.08), 20, 4),
         0.38,
         bump=lambda n: n.add("ShaderNodeTexVoronoi", out="Distance", Vector=n.coords(), Scale=260.0),
         depth=0.0012,
@@ -372,13 +387,13 @@ def build(rng: np.random.Generator) -> None:
         lie(apple, at, turn, size)
     for at, turn, size in (
         ((0.168, 0.105, 0.012), (0.05, 0.12, 0.5), 1.12),
-        ((0.262, -0.045, 0.034), (1.45, 0.15, 2.2), 1.05),
+        ((0.228, -0.062, 0.034), (1.45, 0.15, 2.2), 1.05),
     ):
         one = fruit(PEAR, pear, rng, 0.05)
         stem(one, 0.099, 0.026, brown)
         lie(one, at, turn, size)
     lie(fruit(ROUND, peel, rng, 0.02), (-0.004, -0.055, 0.0), (0.2, 0.3, 0), 1.03)
-    lie(fruit(ROUND, peel, rng, 0.02), (0.335, 0.03, 0.0), (0.4, -0.3, 2), 1.0)
+    lie(fruit(ROUND, peel, rng, 0.02), (0.300, 0.035, 0.0), (0.4, -0.3, 2), 1.0)
     lie(fruit(LEMON, zest, rng, 0.03), (-0.068, -0.115, 0.0265), (1.52, 0.1, 1.1), 1.0)
     skin_of_grape = material(
         "grape",
