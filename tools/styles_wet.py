@@ -320,6 +320,12 @@ class Wash:
     def __init__(self, sheet: Sheet, page: Array, tooth: Array):
         self.sheet, self.tooth = sheet, tooth
         self.light = to_srgb(page).astype(np.float64) ** 2.2
+        # One large field of each kind serves all washes, each of which takes its own part.
+        large = Sheet(sheet.height * 3 // 2, sheet.width * 3 // 2, sheet.rng)
+        self.ragged = large.noise(14 / 1.5, 4, 0.6)
+        self.bleed = [large.noise(scale / 1.5, 4, 0.62) for scale in (12, 24, 60)]
+        self.flow = 1 + 0.16 * large.noise(70 / 1.5, 3) + 0.1 * large.noise(22 / 1.5, 3)
+        self.fine = large.noise(2.4 / 1.5)
 
     def lay(
         self,
@@ -333,23 +339,30 @@ class Wash:
         rough: float = 2.0,
     ) -> None:
         """Lay a wash where the distance d (units) is negative; `wet` is how far it bleeds, `rim` how dark it dries."""
-        sheet = self.sheet
-        d = d + rough * sheet.noise(14, 4, 0.6)
-        if wet:
-            d = d + wet * 0.5 * sheet.noise(1.2 * wet + 8, 4, 0.62)
-            cover = step(wet, -wet, d)
-        else:
-            cover = step(0.8, -0.8, d)
-        flow = 1 + 0.16 * sheet.noise(70, 3) + 0.1 * sheet.noise(22, 3)
-        pool = rim * np.exp(-np.abs(d + 1.5) / 2.2) * (d < 0.5) * (1 if not wet else 0.25)
-        settle = 1 - grain * 0.5 * self.tooth + grain * 0.25 * sheet.noise(2.4)
-        amount = np.clip(cover * (density * flow + pool) * settle, 0, 3)
-        self.spend(color, amount)
+        near = d < 3 * wet + 4 * rough + 4
+        rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
+        if not len(rows):
+            return
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        i, j = (int(self.sheet.rng.integers(0, side // 2)) for side in self.sheet.shape)
 
-    def spend(self, color: str | Array, amount: Array) -> None:
+        def moved(field):
+            return field[i : i + near.shape[0], j : j + near.shape[1]][part]
+
+        d = d[part] + rough * moved(self.ragged)
+        cover = step(0.8, -0.8, d)
+        if wet:
+            d = d + wet * 0.5 * moved(self.bleed[int(np.searchsorted((8, 25), wet))])
+            cover = step(wet, -wet, d)
+        density = np.broadcast_to(density, near.shape)[part]
+        pool = rim * np.minimum(density, 1) * np.exp(-np.abs(d + 1.5) / 2.2) * (d < 0.5) * (0.25 if wet else 1)
+        settle = 1 - grain * 0.5 * self.tooth[part] + grain * 0.25 * moved(self.fine)
+        self.spend(color, np.clip((cover * density * moved(self.flow) + pool) * settle, 0, 3), part)
+
+    def spend(self, color: str | Array, amount: Array, part: tuple[slice, slice] = np.s_[:, :]) -> None:
         """Dim the light by a pigment's own color, as often as `amount` says."""
         pigment = to_srgb(paints(color)[0] if isinstance(color, str) else color) ** 2.2
-        self.light *= np.clip(pigment, 0.004, 1) ** amount[..., None]
+        self.light[part] *= np.clip(pigment, 0.004, 1) ** amount[..., None]
 
     def bloom(self, cx: float, cy: float, r: float, strength: float = 0.5) -> None:
         """A backrun: water dropped into a damp wash pushes the pigment out to a crinkled edge."""
@@ -387,7 +400,7 @@ def watercolor(sheet: Sheet) -> Array:
 
     w = Wash(sheet, page, tooth)
     # Sky, wet in wet; clouds are paper left dry.
-    cloud = step(0.1, 1.2, sheet.noise(150, 4, 0.55, stretch=1.7) - 0.004 * np.abs(y - 150))
+    cloud = step(0.1, 1.2, sheet.noise(110, 4, 0.55, stretch=1.7) - 0.004 * np.abs(y - 150))
     w.lay(y - 300, "6fa3cf", (0.95 * step(330, 0, y) + 0.1) * (1 - 0.95 * cloud), wet=50, rim=0, grain=0.3)
     w.lay(np.abs(y - 300) - 90, "f4b183", 0.7 * step(120, 300, y) * (1 - 0.5 * cloud), wet=60, rim=0)
     w.lay(np.hypot(x - 700, y - 265) - 90, "f6d67a", 0.8, wet=80, rim=0)
@@ -396,7 +409,7 @@ def watercolor(sheet: Sheet) -> Array:
     w.bloom(870, 90, 56, 0.5)
     # Hills, far to near; each dries with an edge.
     for k, (ridge, color, density) in enumerate(
-        zip(ridges, ("8fa3cf", "6f86b8", "5f7f8f"), (0.75, 0.95, 1.0), strict=True)
+        zip(ridges, ("8fa3cf", "6f86b8", "5f7f8f"), (0.6, 0.7, 0.7), strict=True)
     ):
         d = np.maximum((ridge - y) * 0.8, y - shore)
         w.lay(d, color, density * (0.55 + 0.5 * step(140, 0, y - ridge)), rim=0.45, grain=0.5)
@@ -417,16 +430,11 @@ def watercolor(sheet: Sheet) -> Array:
         rim=0.3,
         grain=0.45,
     )
-    mirror = ridges[2] + 2 * (y - shore) + 9 * ripple
-    w.lay(
-        np.maximum(
-            shore + 1 - y, -(2 * shore - mirror - shore + 34) * 0 + (y - shore) - (shore - ridges[2]) * 0.9 + 8 * ripple
-        ),
-        "5f7f9a",
-        0.75,
-        wet=7,
-        rim=0.1,
-    )
+
+    w.lay(np.maximum(shore + 1 - y, (y - shore) - (shore - ridges[2]) * 0.9 + 8 * ripple), "5f7f9a", 0.75, wet=7)
+    for low, color, density in ((0.7, "5f93bd", 0.5), (1.1, "3f78a8", 0.55), (1.5, "6f7fb0", 0.5)):
+        swell = sheet.noise(24, 3, stretch=8) + 0.9 * step(430, 800, y) - 0.4
+        w.lay(np.where(y > shore + 8, 14 * (low - swell), 99), color, density, rim=0.7, grain=0.6, rough=1.2)
     w.lay(
         np.abs(x - 700 + 22 * ripple) - 45 + 0.03 * (y - 430),
         "f3c06a",
@@ -458,17 +466,17 @@ def watercolor(sheet: Sheet) -> Array:
             r = rng.uniform(0.5, 1.2) * spread
             cy = 428 + 6 * np.sin(cx / 80) - r - rng.uniform(0, 30)
             d = np.minimum(d, np.hypot(x - cx, (y - cy) * 0.9) - r)
-        w.lay(d, color, 0.85, wet=7, rim=0.35, grain=0.3, rough=3)
+        w.lay(d, color, 0.4 * step(-1.1, -0.2, sheet.noise(30, 2)), wet=6, rim=0.35, grain=0.3, rough=3)
         flip = np.clip(2 * shore - y, 0, None)
         rows = np.clip((flip * unit).astype(int), 0, sheet.height - 1)
         mirrored = np.take_along_axis(d, rows, 0) + 7 * ripple
-        w.lay(np.where(y > shore + 3, mirrored, 99), color, 0.5, wet=12, rim=0.05)
-    w.lay(np.abs(y - shore - 1) - 2.2, "4a4a3f", 0.8, wet=3)
+        w.lay(np.where(y > shore + 3, mirrored, 99), color, 0.4, wet=12, rim=0.05)
+    w.lay(np.abs(y - shore - 1) - 1.6, "5a5a4f", 0.5, wet=3)
     # Near bank, and a great tree that leans over the water.
     bank = 640 + 0.00042 * (x - 40) ** 2 * 0.9 - 26 * np.sin(x / 90) + 70 * step(350, 800, x)
-    w.lay(np.maximum(bank - y, y - 788), "b5923f", 0.9, rim=0.6, grain=0.5)
-    w.lay(np.maximum(bank + 30 + 20 * sheet.noise(50, 2) - y, y - 790), "7a6a3a", 0.8, wet=22, grain=0.6)
-    w.lay(np.maximum(bank + 70 + 26 * sheet.noise(40, 2) - y, y - 792), "4a4438", 0.75, wet=20, grain=0.6)
+    w.lay(np.maximum(bank - y, y - 788), "b5923f", 0.7, rim=0.6, grain=0.5)
+    w.lay(np.maximum(bank + 30 + 20 * sheet.noise(50, 2) - y, y - 790), "7a7a3a", 0.5, wet=22, grain=0.6)
+    w.lay(np.maximum(bank + 70 + 26 * sheet.noise(40, 2) - y, y - 792), "5a5048", 0.5, wet=20, grain=0.6)
     limbs = [
         [(150, 800, 30), (168, 700, 22), (176, 560, 18), (205, 420, 14), (250, 300, 9), (300, 190, 4)],
         [(182, 520, 12), (110, 430, 9), (60, 350, 6), (20, 260, 3)],
@@ -478,8 +486,8 @@ def watercolor(sheet: Sheet) -> Array:
     ]
     wood = np.min([along(x, y, limb)[0] for limb in limbs], axis=0)
     wood = np.minimum(wood, 60)
-    w.lay(wood, "6a4f3f", 0.95, rim=0.6, grain=0.4, rough=1.2)
-    w.lay(wood + 4 + 3 * np.sin(x / 5), "3a2f33", 0.8, wet=5, rough=1.5)
+    w.lay(wood, "8a6a50", 0.7, rim=0.6, grain=0.5, rough=1.2)
+    w.lay(wood + 4 + 3 * np.sin(x / 5), "4a3a44", 0.45, wet=5, rough=1.5)
     for color, count, spread, density in (
         ("e3b23c", 80, 30, 0.75),
         ("d9772f", 80, 26, 0.75),
@@ -506,14 +514,11 @@ def watercolor(sheet: Sheet) -> Array:
         ]
         w.spend(str(rng.choice(["5a5a2f", "8a6a2f", "3f4a33", "a8702f"])), 0.85 * step(0.6, -0.6, reed + 0.4 * tooth))
     # Spatter, backruns, and the edge where the tape was.
-    for _ in range(150):
-        cx, cy, r = rng.uniform(0, 1000), rng.uniform(0, 800), rng.uniform(0.8, 3.4) * (1 + 1.5 * (rng.random() < 0.1))
-        i, j, n = int(cy * unit), int(cx * unit), int(12 * unit)
-        part = np.s_[max(i - n, 0) : i + n, max(j - n, 0) : j + n]
-        d = np.hypot(x[part] - cx, y[part] - cy) - r
-        amount = 0.7 * step(0.5, -0.5, d) + 0.4 * np.exp(-np.abs(d + 0.4) / 0.5)
-        pigment = to_srgb(paints(str(rng.choice(["d9772f", "b5402a", "7f8f3a", "6f86b8", "e3b23c"])))[0]) ** 2.2
-        w.light[part] *= pigment ** amount[..., None]
+    for _ in range(60):
+        cx, cy = rng.normal((230, 330), (190, 170))
+        r = rng.uniform(0.7, 2.6) * (1 + 1.4 * (rng.random() < 0.12))
+        drop = np.hypot((x - cx) * rng.uniform(0.8, 1.2), y - cy) - r
+        w.lay(drop, str(rng.choice(["d9772f", "b5402a", "e3b23c"])), 0.6, rough=0.5)
     for cx, cy, r in ((620, 560, 60), (860, 700, 46), (420, 700, 40), (80, 560, 36)):
         w.bloom(cx, cy, r, 0.45)
     out = w.done()
@@ -531,11 +536,11 @@ def ink_wash(sheet: Sheet) -> Array:
     tooth = paper(sheet, 16)
     page = ramp(0.55 + 0.12 * sheet.noise(220, 3) + 0.03 * tooth, "c9b48a ddcda6 ece0c2 f3ead2")
     w = Wash(sheet, page, tooth)
-    ink = "4a4a50"
+    ink = "4f4b48"
 
     def peaks(centers):
         """Height of a row of steep, rounded peaks along x."""
-        top = np.full(x.shape, 1000.0, np.float32)
+        top = np.full(x.shape, 2000.0, np.float32)
         for cx, head, half in centers:
             u = np.abs(x - cx) / half
             top = np.minimum(top, head + 0.9 * half * u**1.6 + 60 * u**3)
@@ -552,11 +557,12 @@ def ink_wash(sheet: Sheet) -> Array:
     for centers, density, reach in rows:
         top = peaks(centers)
         below = y - top
-        fade = step(reach, 0.12 * reach, below + 22 * sheet.noise(120, 2))  # mist swallows the foot
+        head = np.mean([center[1] for center in centers])
+        fade = step(reach, 0.15 * reach, y - head + 22 * sheet.noise(120, 2))  # mist swallows the foot
         w.lay(top - y, ink, density * 0.55 * fade, rim=0.55, grain=0.3, rough=2.5)
         cleft = sheet.noise(34, 4, 0.6, stretch=0.45)
         w.lay(np.maximum(top - y + 6, 20 - 30 * cleft), ink, density * 0.8 * fade, wet=12, rim=0.2, grain=0.35)
-        w.lay(np.abs(top - y) - 5, ink, density * 0.5 * step(-0.8, 0.6, sheet.noise(40)), wet=7, rim=0)
+        w.lay(np.abs(top - y) - 5, ink, density * 0.5 * fade * step(-0.8, 0.6, sheet.noise(40)), wet=7, rim=0)
         texture.append((below, fade, density, np.gradient(top, axis=1) * unit))
     # Waterfall: paper left between two rocks.
     fall = np.abs(x - 470 - 5 * np.sin(y / 30)) - 8 - 0.02 * (y - 380)
@@ -573,25 +579,25 @@ def ink_wash(sheet: Sheet) -> Array:
 
     # Dry strokes: ridges and clefts are drawn with a split brush; then dots of moss.
     canvas = Canvas.primed(sheet, w.done())
-    black = np.broadcast_to(paints("232227")[0], (*sheet.shape, 3)).astype(np.float32)
+    black = np.broadcast_to(paints("26231f")[0], (*sheet.shape, 3)).astype(np.float32)
     for below, fade, density, slope in texture:
         inside = (below > 2) * fade * min(density, 1.0)
-        lean = flow_of(np.arctan(slope * 0.6) + np.where(slope > 0, 0.75, -0.75) + 0.25 * sheet.noise(40))
-        tone = mix(black, canvas.color, np.clip(0.75 - 0.35 * density + 0.1 * sheet.noise(30), 0.1, 0.9))
-        chance = 0.34 * inside * step(-0.2, 1.2, sheet.noise(46, 3))
+        lean = flow_of(np.pi / 2 - 0.3 * np.sign(slope) + 0.22 * sheet.noise(40))
+        tone = mix(black, canvas.color, np.clip(0.8 - 0.33 * density + 0.12 * sheet.noise(30), 0.15, 0.9))
+        chance = 0.3 * inside * (below > 16) * step(-0.2, 1.2, sheet.noise(46, 3))
         canvas.strokes(
-            tone, lean, 7, 44, density=1.4, where=chance, tolerance=9, dry=1.5, body=0.1, jitter=(0.03, 0.002, 0.002)
+            tone, lean, 4, 46, density=0.8, where=chance, tolerance=9, dry=2.2, body=0.1, jitter=(0.03, 0.002, 0.002)
         )
         line = inside * step(9, 2, below) * 0.9
         canvas.strokes(
             tone,
             flow_of(np.arctan(slope)),
-            5,
+            4,
             40,
-            density=1.5,
+            density=1.2,
             where=line,
             tolerance=9,
-            dry=1.4,
+            dry=1.8,
             body=0.1,
             jitter=(0.03, 0.002, 0.002),
         )
