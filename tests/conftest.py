@@ -6,11 +6,44 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
 from hypothesis import settings
+
+import nstlib as nst
+from nstlib import backbones
 
 # The same examples in every run, and no time limit: a busy machine must not fail a test.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+torch.set_num_threads(1)  # for such small pictures a second thread costs more than it gives
+
+TINY_WIDTHS = (4, 4, "M", 6, 6, "M", 8, 8, 8, 8, "M", 8, 8, 8, 8, "M", 8, 8, 8, 8, "M")
+
+
+@nst.register("tiny")
+def _tiny(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
+    """A backbone with VGG-19's layers and a few random channels, for tests of everything but pictures."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = backbones.mini_net(TINY_WIDTHS)
+    return backbones.vgg_backbone("tiny", backbones.named_vgg(net, pooling, keep_scale))
+
+
+@pytest.fixture
+def extract() -> nst.FeatureExtractor:
+    return nst.FeatureExtractor("tiny", device="cpu")
+
+
+@pytest.fixture
+def content() -> torch.Tensor:
+    return nst.load_image("chelsea", 48)
+
+
+@pytest.fixture
+def style() -> torch.Tensor:
+    return nst.load_image("coffee", 40)
+
 
 Body = bytes | Callable[[Callable[[bytes], object]], None]
 Page = tuple[int, dict[str, str], Body]
@@ -39,7 +72,11 @@ class Server:
                     self.send_header(name, value)
                 self.end_headers()
                 with contextlib.suppress(OSError):  # the client may have gone
+                    if self.command == "HEAD":
+                        return
                     self.wfile.write(body) if isinstance(body, bytes) else body(self.wfile.write)
+
+            do_HEAD = do_GET
 
             def log_message(self, *_: object) -> None: ...
 

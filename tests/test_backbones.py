@@ -2,9 +2,10 @@
 
 import hashlib
 
-import nstlib as nst
 import pytest
 import torch
+
+import nstlib as nst
 from nstlib import backbones
 
 

@@ -1,11 +1,12 @@
 """From picture to features: the right layers, nothing else, and nothing overwritten."""
 
-import nstlib as nst
 import pytest
 import torch
 import torchvision
-from nstlib import backbones
 from torch.nn import functional as F
+
+import nstlib as nst
+from nstlib import backbones
 
 VGG19_NAMES = [
     name

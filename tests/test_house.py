@@ -6,9 +6,10 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import nstlib
 import pytest
 import yaml
+
+import nstlib
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

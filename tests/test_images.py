@@ -16,11 +16,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageFile
+
 from nstlib import __version__, images, sources
 from nstlib.errors import ImageError, InputError
 from nstlib.images import MAX_SIZE, MIN_SIDE, check_output, download, load_image, save_gif, save_image, to_pil
 from nstlib.sources import bundled_images
-from PIL import Image, ImageCms, ImageFile
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (24, 40, 3), np.uint8)

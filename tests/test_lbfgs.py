@@ -1,10 +1,11 @@
 """The optimizer: right on problems with known answers, and true to its promises."""
 
-import nstlib as nst
 import numpy as np
 import pytest
 import scipy.optimize
 import torch
+
+import nstlib as nst
 
 
 def minimize(function, start, steps, **options):

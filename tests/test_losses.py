@@ -1,12 +1,13 @@
 """The mathematics, against plain NumPy in float64 and against finite differences."""
 
-import nstlib as nst
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+
+import nstlib as nst
 
 seeds = st.integers(0, 2**31 - 1)
 

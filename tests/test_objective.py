@@ -1,8 +1,9 @@
 """What is optimized: the sum of the paper, targets computed once, weights that change in place."""
 
-import nstlib as nst
 import pytest
 import torch
+
+import nstlib as nst
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import signal
 
-import nstlib as nst
 import numpy as np
 import pytest
 import torch
+
+import nstlib as nst
 from nstlib import optimize
 from nstlib.starts import cover, start_image
 

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 
-import nstlib as nst
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+import nstlib as nst
 from nstlib.__main__ import main as cli
 from nstlib.starts import cover
-from PIL import Image
 
 FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}
 ARGUMENTS = ["--size", "32", "--backbone", "tiny", "--device", "cpu", "--steps", "4"]

@@ -1,0 +1,70 @@
+"""The bundled backbone: what its file holds, and what it must do without a network."""
+
+import socket
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from nstlib import FeatureExtractor, load_backbone, load_image
+from nstlib.backbones import MINI_WEIGHTS, mini_net, named_vgg
+
+RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)]
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return FeatureExtractor("mini", device="cpu")
+
+
+def test_file_is_small_and_holds_sixteen_convolutions_in_half_precision():
+    assert MINI_WEIGHTS.stat().st_size <= 8_000_000
+    expected = {key: list(value.shape) for key, value in named_vgg(mini_net()).state_dict().items()}
+    with safe_open(MINI_WEIGHTS, "pt") as file:
+        found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  not a dict
+        assert {key: part.get_shape() for key, part in found.items()} == expected
+        assert {part.get_dtype() for part in found.values()} == {"F16"}
+    assert len(expected) == 2 * 16
+
+
+def test_loads_without_a_network(monkeypatch):
+    def refuse(*_args, **_keywords):
+        raise AssertionError("the bundled backbone asked for a network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    backbone = load_backbone("mini")
+    assert set(RELUS) <= set(backbone.layers)
+
+
+@pytest.mark.parametrize("photograph", ["astronaut", "coffee", "chelsea"])
+def test_mean_activation_is_near_one(mini, photograph):
+    image = load_image(photograph, size=256)
+    with torch.no_grad():
+        means = {layer: float(response.mean()) for layer, response in mini(image, RELUS).items()}
+    outside = {layer: mean for layer, mean in means.items() if not 1 / 2 < mean < 2}
+    assert not outside
+
+
+def test_hardly_any_filter_is_dead(mini):
+    images = [load_image(name, size=192) for name in ("astronaut", "coffee", "chelsea", "rocket")]
+    with torch.no_grad():
+        peaks = [mini(image, RELUS) for image in images]
+    for layer in RELUS:
+        peak = torch.stack([features[layer].amax((0, 2, 3)) for features in peaks]).amax(0)
+        assert (peak == 0).float().mean() <= 0.05, layer
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg", "l2"])
+def test_a_flat_picture_has_no_dark_border(pooling):
+    extract = FeatureExtractor("mini", pooling, device="cpu")
+    with torch.no_grad():
+        features = extract(torch.full((1, 3, 64, 64), 0.5), RELUS)
+    for layer, response in features.items():
+        middle = response.mean((2, 3), keepdim=True)
+        assert (response - middle).abs().max() <= 1e-4 * middle.abs().max(), layer
+
+
+def test_features_are_finite_far_outside_the_range_of_colors(mini):
+    with torch.no_grad():
+        features = mini(torch.randn(1, 3, 64, 64) * 5, RELUS)
+    assert all(response.isfinite().all() for response in features.values())
