@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SCENES = ("village", "mountains", "still_life", "harbor", "interior", "dancer")
+SCENES = ("village", "mountains", "still_life", "harbor", "interior", "dancer", "street")
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -73,7 +73,7 @@ class Palette:
         # A lit room is brighter where its lamp is: no two panes glow alike.
         self.lit = [
             glowing("lit pane", lambda n, c=c: n.mix(n.noise(0.9, 2), c, tuple(v * 0.3 for v in c)), power)
-            for c, power in (((1.0, 0.36, 0.06), 2.4), ((1.0, 0.46, 0.11), 3.0), ((1.0, 0.30, 0.04), 1.5))
+            for c, power in (((1.0, 0.34, 0.05), 1.5), ((1.0, 0.43, 0.09), 2.0), ((1.0, 0.28, 0.03), 1.0))
         ]
         self.blooms = material(
             "blooms",
@@ -250,15 +250,35 @@ def arch(s: Shape, p: Palette, x: float, z: float, half: float, tall: float, pan
         s.panel([(x - r, y, z - grow), (x + r, y, z - grow), *bow], used)
 
 
-def lamps(p: Palette, spots: list[tuple[float, float, float]]) -> None:
+def lamps(p: Palette, spots: list[tuple[float, float, float]], power: float = 420.0) -> None:
     """Street lamps: a post, a globe and its light."""
     s = Shape()
-    globe = glowing("globe", (1.0, 0.72, 0.38), 40.0)
+    globe = glowing("globe", (1.0, 0.50, 0.15), 16.0)
     globe.cycles.emission_sampling = "NONE"
     for x, y, z in spots:
         s.tube([(x, y, z), (x, y, z + 3.2)], [0.09, 0.06], p.timber, sides=6)
         s.tube(
             [(x, y, z + 3.2), (x, y, z + 3.35), (x, y, z + 3.6), (x, y, z + 3.7)], [0.1, 0.2, 0.2, 0.08], globe, sides=8
         )
-        light("POINT", (x, y - 0.35, z + 3.4), power=420.0, color=(1.0, 0.62, 0.28), size=0.3)
+        light("POINT", (x, y - 0.35, z + 3.4), power=power, color=(1.0, 0.55, 0.20), size=0.3)
     s.done("lamps")
+
+
+def person(
+    s: Shape,
+    rng: np.random.Generator,
+    at: tuple[float, float, float],
+    coat: bpy.types.Material,
+    legs: bpy.types.Material,
+    face: bpy.types.Material,
+) -> None:
+    """Somebody far away, who gives the houses their size: legs, coat, arms and head."""
+    s.at(*at, rng.uniform(0, 6.28))
+    for side in (-1, 1):
+        s.tube(
+            [(side * 0.17 * rng.uniform(0.5, 1.4), side * 0.1, 0), (0, side * 0.09, 0.85)], [0.07, 0.1], legs, sides=8
+        )
+        s.tube([(0, side * 0.2, 1.42), (0.06, side * 0.28, 0.85)], [0.06, 0.045], coat, sides=8)
+    s.tube([(0, 0, z) for z in (0.62, 0.75, 1.1, 1.42, 1.5)], [0.19, 0.18, 0.16, 0.2, 0.07], coat, sides=12)
+    s.tube([(0, 0, z) for z in (1.48, 1.56, 1.70, 1.78)], [0.05, 0.1, 0.1, 0.03], face, sides=10)
+    s.at(0, 0)

@@ -281,7 +281,7 @@ def velvet(x: float, y: float, wide: float, tall: float, folds: float, used: obj
 def build(rng: np.random.Generator) -> None:
     """Put the scene together."""
     camera((1.0, -6.2, 1.02), (-0.12, 0, 1.12), lens=72, focus=6.3, fstop=0.9)
-    sky(lambda n: n.mix(0.0, (0.05, 0.06, 0.10), (0, 0, 0)), 0.35)
+    sky((0.05, 0.06, 0.10), 0.35)
 
     def boards(n: Nodes) -> object:
         plank = n.add(

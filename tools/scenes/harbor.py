@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import bpy
 import numpy as np
 
-from scenes.buildings import Palette, house
+from scenes.buildings import Palette, house, person
 from scenes.kit import (
     Color,
     Haze,
@@ -29,7 +29,7 @@ from scenes.kit import (
 
 ASPECT, SEED, SAMPLES = (3, 2), 11, 48
 RENDER = {"exposure": 0.6, "look": "AgX - Punchy"}
-DEVELOP = {"grain": 1.2, "bloom": 0.12}
+DEVELOP = {"contrast": 0.35, "color": 1.2, "bloom": 0.12}
 HAZE = Haze((0.62, 0.74, 0.88), 1500.0)
 FRONTS = [(0.78, 0.22, 0.12), (0.85, 0.55, 0.12), (0.80, 0.72, 0.52), (0.22, 0.40, 0.52), (0.76, 0.38, 0.32)]
 FRONTS += [(0.86, 0.82, 0.74), (0.32, 0.48, 0.36), (0.84, 0.68, 0.28), (0.55, 0.18, 0.14)]
@@ -255,7 +255,11 @@ def quay(g: Gear, p: Palette, rng: np.random.Generator) -> None:
         )
         s.at(0, 0)
     for _ in range(46):
-        person(s, rng, EDGE + rng.uniform(0.9, 5.5), rng.uniform(9, 108), g)
+        coat, legs = (
+            [*g.cover, g.sail, g.rubber, g.float][rng.integers(6)],
+            [g.rubber, g.cover[0], g.wood][rng.integers(3)],
+        )
+        person(s, rng, (EDGE + rng.uniform(0.9, 5.5), rng.uniform(9, 108), QUAY), coat, legs, g.mast)
     s.done("quay")
 
 
@@ -268,20 +272,6 @@ def parasol(s: Shape, g: Gear, rng: np.random.Generator, x: float, y: float) -> 
     for side in (-1, 1):
         s.box((x - 0.2, y + side * 0.8 - 0.2, QUAY + 0.42), (x + 0.2, y + side * 0.8 + 0.2, QUAY + 0.47), g.wood)
         s.box((x - 0.2, y + side * 0.98 - 0.02, QUAY), (x + 0.2, y + side * 0.98 + 0.02, QUAY + 0.9), g.wood)
-
-
-def person(s: Shape, rng: np.random.Generator, x: float, y: float, g: Gear) -> None:
-    """Somebody far away: legs, coat, arms and head."""
-    coat, legs = [*g.cover, g.sail, g.rubber, g.float][rng.integers(6)], [g.rubber, g.cover[0], g.wood][rng.integers(3)]
-    s.at(x, y, QUAY, rng.uniform(0, 6.28))
-    for side in (-1, 1):
-        s.tube(
-            [(side * 0.17 * rng.uniform(0.5, 1.4), side * 0.1, 0), (0, side * 0.09, 0.85)], [0.07, 0.1], legs, sides=6
-        )
-        s.tube([(0, side * 0.2, 1.42), (0.06, side * 0.28, 0.85)], [0.06, 0.045], coat, sides=6)
-    s.tube([(0, 0, 0.75), (0, 0, 1.1), (0, 0, 1.42), (0, 0, 1.5)], [0.17, 0.16, 0.2, 0.07], coat, sides=8)
-    s.tube([(0, 0, 1.5), (0, 0, 1.56), (0, 0, 1.7), (0, 0, 1.78)], [0.05, 0.1, 0.1, 0.03], g.mast, sides=8)
-    s.at(0, 0)
 
 
 def lighthouse(p: Palette, g: Gear, at: Sequence[float]) -> None:

@@ -39,7 +39,7 @@ def grain(dark: Color, pale: Color, along: str = "X", name: str = "wood", rough:
 
 def boards(n: Nodes) -> object:
     """Wide floor boards, each of its own tone."""
-    at = n.scaled(n.coords(), (1, 1, 1))
+    at = n.coords()
     turned = n.add("ShaderNodeCombineXYZ", X=n.split(at, "Y"), Y=n.split(at, "X"))
     plank = n.add(
         "ShaderNodeTexBrick",
@@ -60,7 +60,7 @@ def carpet(n: Nodes) -> object:
     """A carpet: borders around a field of diamonds, worn in places."""
     at = n.coords()
     x, y = n.math("ABSOLUTE", n.split(at, "X")), n.math("ABSOLUTE", n.split(at, "Y"))
-    edge = n.math("MAXIMUM", n.math("SUBTRACT", x, 0.45), n.math("MULTIPLY_ADD", y, 1.0, 0.0))
+    edge = n.math("MAXIMUM", n.math("SUBTRACT", x, 0.45), y)
     border = n.ramp(
         edge,
         (0.0, (0.30, 0.035, 0.03)),
@@ -126,8 +126,7 @@ def walls(plaster: bpy.types.Material, trim: bpy.types.Material, beam: bpy.types
         s.box((LEFT, y, TOP - 0.17), (4, y + 0.17, TOP), beam)
     for z, out in ((0.0, 0.03), (0.86, 0.045)):
         s.box((LEFT, BACK - out, z), (4, BACK, z + (0.14 if z == 0 else 0.06)), trim)
-        for a, b in ((-4.0, BACK),):
-            s.box((LEFT, a, z), (LEFT + out, b, z + (0.14 if z == 0 else 0.045)), trim)
+        s.box((LEFT, -4.0, z), (LEFT + out, BACK, z + (0.14 if z == 0 else 0.045)), trim)
     s.box((LEFT, BACK - 0.012, 0.1), (4, BACK, 0.88), trim)
     for x in np.arange(LEFT + 0.12, 3.0, 0.62):
         # Each panel is a frame with a raised field.
@@ -376,7 +375,7 @@ def build(rng: np.random.Generator) -> None:
     """Put the scene together."""
     camera((1.22, -2.25, 1.42), (-0.28, 1.6, 1.12), lens=27)
     garden()
-    sky(lambda n: n.mix(0.0, (0.42, 0.50, 0.62), (0, 0, 0)), 0.55)
+    sky((0.42, 0.50, 0.62), 0.55)
     light("SUN", (-7.0, 0.3, 4.9), power=13.0, color=(1.0, 0.80, 0.56), size=0.7)
     for a, b in WINDOWS:
         light(
@@ -467,7 +466,7 @@ def build(rng: np.random.Generator) -> None:
     ):
         lathe("cup", profile, china, 48).location = (-0.30, 0.88, 0.757)
 
-    # On the walls: a picture, curtains; in the corner a tall pot with a plant.
+    # On the walls: a picture and curtains.
     frame = Shape()
     frame.box(
         (-0.46, 0.0, -0.33),

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 
 Color = tuple[float, float, float]
 MAX_BYTES = 300_000
@@ -217,8 +217,7 @@ def material(
     if haze is not None:
         shader = haze.over(n, shader)
         made.cycles.emission_sampling = "NONE"
-    n.add_output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(shader, n.add_output.inputs["Surface"])
+    tree.links.new(shader, tree.nodes.new("ShaderNodeOutputMaterial").inputs["Surface"])
     return made
 
 
@@ -250,12 +249,12 @@ def glowing(name: str, color: Color | Callable[[Nodes], Any], strength: float) -
     return made
 
 
-def sky(paint: Callable[[Nodes], Any], strength: float = 1.0) -> None:
-    """Paint the world's background; `paint` gets nodes and returns a color."""
+def sky(color: Color | Callable[[Nodes], Any], strength: float = 1.0) -> None:
+    """Paint the world's background in one color, or with a function that builds nodes."""
     tree = bpy.context.scene.world.node_tree
     tree.nodes.clear()
     n = Nodes(tree)
-    ground = n.add("ShaderNodeBackground", Color=paint(n), Strength=strength)
+    ground = n.add("ShaderNodeBackground", Color=color(n) if callable(color) else color, Strength=strength)
     tree.links.new(ground, tree.nodes.new("ShaderNodeOutputWorld").inputs["Surface"])
 
 
@@ -584,8 +583,18 @@ def render(path: Path, size: tuple[int, int], samples: int, look: str = "AgX - P
     bpy.ops.render.render(write_still=True)
 
 
-def develop(image: Image.Image, bloom: float = 0.25, grain: float = 2.0, seed: int = 0) -> Image.Image:
-    """What a camera adds: a glow around lights, and a little grain."""
+def develop(
+    image: Image.Image,
+    contrast: float = 0.0,
+    color: float = 1.0,
+    bloom: float = 0.25,
+    grain: float = 1.2,
+    seed: int = 0,
+) -> Image.Image:
+    """What a camera and a darkroom add: an S-curve, fuller color, a glow around lights, and a little grain."""
+    levels = np.linspace(0, 1, 256)
+    levels = levels + contrast * (levels * levels * (3 - 2 * levels) - levels)
+    image = ImageEnhance.Color(image.point((255 * levels).round().astype(int).tolist() * 3)).enhance(color)
     bright = image.point(lambda v: max(0, v - 190) * 3)
     for radius, weight in ((0.004, 0.6), (0.02, 0.4)):
         halo = bright.filter(ImageFilter.GaussianBlur(radius * image.width))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 
 from scenes.kit import (
     Haze,
     Nodes,
     Shape,
-    bpy,
     camera,
     conifer,
     erode,
@@ -23,7 +23,7 @@ from scenes.kit import (
 
 ASPECT, SEED, SAMPLES = (3, 2), 5, 64
 RENDER = {"exposure": 0.3, "look": "AgX - Medium High Contrast"}
-DEVELOP = {"grain": 1.2, "bloom": 0.35}
+DEVELOP = {"contrast": 0.3, "color": 1.2, "bloom": 0.35}
 EYE = 620.0
 HAZE = Haze((0.60, 0.66, 0.76), 21000.0, ground=3.0, height=260.0)
 NEAR = Haze((0.60, 0.66, 0.76), 9000.0)

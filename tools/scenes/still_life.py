@@ -248,7 +248,7 @@ def lie(thing: bpy.types.Object, at: Sequence[float], turn: Sequence[float] = (0
 def build(rng: np.random.Generator) -> None:
     """Put the scene together."""
     camera((0.02, -1.34, 0.42), (0.005, 0.0, 0.098), lens=72, focus=1.27, fstop=9.0)
-    sky(lambda n: n.mix(0.0, (0.10, 0.115, 0.14), (0, 0, 0)), 0.7)
+    sky((0.10, 0.115, 0.14), 0.7)
     light("AREA", (-1.25, -0.55, 0.95), (0.0, 0.02, 0.08), power=26.0, color=(1.0, 0.93, 0.82), size=0.75)
     light("AREA", (1.6, -0.8, 0.5), (0, 0, 0.1), power=4.5, color=(1.0, 0.75, 0.55), size=1.4)
 

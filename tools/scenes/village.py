@@ -29,8 +29,8 @@ from scenes.kit import (
 
 ASPECT, SEED, SAMPLES = (3, 2), 7, 64
 RENDER = {"exposure": 0.8, "look": "AgX - Punchy"}
-DEVELOP = {"grain": 1.5, "bloom": 0.3}
-HAZE = Haze((0.46, 0.42, 0.52), 5200.0)
+DEVELOP = {"contrast": 0.35, "color": 1.2, "bloom": 0.35}
+HAZE = Haze((0.46, 0.5, 0.52), 5200.0)
 
 
 def dusk(n: Nodes) -> object:
@@ -44,7 +44,7 @@ def dusk(n: Nodes) -> object:
     plane = n.add("ShaderNodeVectorMath", operation="SCALE", Vector=way, Scale=flat)
     streaks = n.noise(1.0, 9, 0.55, at=n.scaled(plane, (0.55, 1.3, 0.0)), warp=0.6)
     cover = n.ramp(streaks, (0.46, 0.0), (0.66, 1.0))
-    lit = n.ramp(streaks, (0.5, (1.25, 0.62, 0.42)), (0.72, (0.50, 0.36, 0.46)))
+    lit = n.ramp(streaks, (0.5, (1.25, 0.62, 0.5)), (0.72, (0.50, 0.36, 0.46)))
     # The sun has gone down on the left: the glow is strongest there.
     side = n.ramp(n.math("MULTIPLY_ADD", n.split(way, "X"), -0.7, 0.5), (0.2, 0.0), (1.0, 0.85))
     clear = n.mix(n.math("MULTIPLY", side, n.ramp(up, (0.0, 1.0), (0.28, 0.0))), clear, (1.5, 0.66, 0.22))
@@ -130,7 +130,7 @@ def build(rng: np.random.Generator) -> None:
     """Put the scene together."""
     camera((0, 0, 4.0), (0.5, 62, 10.2), lens=32)
     sky(dusk, 0.95)
-    light("SUN", (-80, -45, 17), power=3.6, color=(1.0, 0.56, 0.28), size=2.0)
+    light("SUN", (-80, -45, 17), power=3.0, color=(1.0, 0.52, 0.25), size=2.0)
     p = Palette(HAZE)
 
     # Land, near and far.
@@ -213,7 +213,7 @@ def build(rng: np.random.Generator) -> None:
             wide,
             wide * 1.25,
             int(rng.integers(2, 4)),
-            0.42,
+            0.5,
         )
         place += front + rng.choice([0.5, 1.2, 3.6])
     for row, (y, count) in enumerate(((88, 9), (102, 10), (117, 11), (134, 10))):
