@@ -12,7 +12,7 @@ from scenes.kit import Color, Nodes, Shape, camera, curve, glowing, grid, lathe,
 
 ASPECT, SEED, SAMPLES = (4, 3), 9, 64
 RENDER = {"exposure": 1.15, "look": "AgX - Medium High Contrast"}
-DEVELOP = {"grain": 1.2, "bloom": 0.3}
+DEVELOP = {"contrast": 0.15, "color": 1.08, "bloom": 0.3}
 LEFT, BACK, TOP = -2.1, 3.0, 2.95
 SILL, HEAD = 0.78, 2.55
 WINDOWS = ((0.35, 1.40), (1.85, 2.70))
@@ -106,7 +106,7 @@ def landscape(n: Nodes) -> object:
 def walls(plaster: bpy.types.Material, trim: bpy.types.Material, beam: bpy.types.Material) -> None:
     """Floor, ceiling with beams, two walls with a panelled base, and the openings of the windows."""
     s = Shape()
-    s.box((LEFT, BACK, 0), (4, BACK + 0.3, TOP), plaster)
+    s.box((LEFT - 0.4, BACK, 0), (4, BACK + 0.3, TOP + 0.1), plaster)
     spans = [-4.0, *[edge for pair in WINDOWS for edge in pair], BACK + 0.3]
     for a, b in zip(spans[::2], spans[1::2], strict=True):
         s.box((LEFT - 0.4, a, 0), (LEFT, b, TOP), plaster)
@@ -121,12 +121,12 @@ def walls(plaster: bpy.types.Material, trim: bpy.types.Material, beam: bpy.types
             s.box((LEFT - 0.24, y - 0.028, SILL), (LEFT - 0.18, y + 0.028, HEAD), trim)
         for z in np.linspace(SILL + 0.02, HEAD - 0.02, 5):
             s.box((LEFT - 0.235, a, z - 0.018), (LEFT - 0.185, b, z + 0.018), trim)
-    s.box((LEFT, -4, TOP), (4, BACK, TOP + 0.1), plaster)
+    s.box((LEFT - 0.4, -4, TOP - 0.02), (4, BACK + 0.1, TOP + 0.1), plaster)
     for y in np.arange(-1.0, BACK, 0.95):
         s.box((LEFT, y, TOP - 0.17), (4, y + 0.17, TOP), beam)
     for z, out in ((0.0, 0.03), (0.86, 0.045)):
         s.box((LEFT, BACK - out, z), (4, BACK, z + (0.14 if z == 0 else 0.06)), trim)
-        s.box((LEFT, -4.0, z), (LEFT + out, BACK, z + (0.14 if z == 0 else 0.045)), trim)
+    s.box((LEFT, -4.0, 0), (LEFT + 0.03, BACK, 0.14), trim)
     s.box((LEFT, BACK - 0.012, 0.1), (4, BACK, 0.88), trim)
     for x in np.arange(LEFT + 0.12, 3.0, 0.62):
         # Each panel is a frame with a raised field.
