@@ -10,7 +10,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
 import styles_brush
 import styles_line
 import styles_tiles

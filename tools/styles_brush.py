@@ -1,10 +1,9 @@
 """Painters with a brush: strokes with bristles and relief, laid over a composed scene."""
 
 import numpy as np
+from painting import Array, Canvas, Sheet, along, blur, drawn_out, filled, flow_of, mix, paints, ramp, shifted, step
 from scipy import ndimage
 from scipy.spatial import cKDTree
-
-from painting import Array, Canvas, Sheet, along, blur, drawn_out, filled, flow_of, mix, paints, ramp, shifted, step
 
 
 def swirls(sheet: Sheet) -> Array:
@@ -155,7 +154,7 @@ def swirls(sheet: Sheet) -> Array:
 def pointillism(sheet: Sheet) -> Array:
     """Divided color: a sunny river bank with sails, trees and strollers, all in dots of pure paint."""
     x, y = sheet.xy
-    rng, unit = sheet.rng, sheet.unit
+    _rng, unit = sheet.rng, sheet.unit
     haze = sheet.noise(120, 3)
     target = ramp(0.15 + 0.75 * y / 330 + 0.05 * haze, "8fb4dd a9c6e4 cbd9e4 efe4d2 f8e6c8")
     target = mix(
@@ -273,10 +272,9 @@ def pointillism(sheet: Sheet) -> Array:
 
 
 def _fragments(sheet: Sheet, big: float, small: float) -> tuple[Array, Array]:
-    """Split the sheet by straight cuts, again and again, finer toward the middle; number the facets, give their middles."""
+    """Split the sheet by straight cuts, again and again, finer toward the middle: facets and their middles."""
     rng = sheet.rng
     tall, wide = 1000 * sheet.height / max(sheet.shape), 1000 * sheet.width / max(sheet.shape)
-    x, y = sheet.xy
     facet = np.zeros(sheet.shape, np.int32)
     todo, done, middles = [np.array([[0, 0], [wide, 0], [wide, tall], [0, tall]], float)], [], []
     while todo:
@@ -330,7 +328,7 @@ def cubist(sheet: Sheet) -> Array:
     )
     cloth = table & (x < 330 + 0.4 * (y - 640)) & (x > 90)
     scene = mix(scene, ramp(0.5 + 0.4 * np.sin((x + 0.4 * y) / 17), "8f8c80 cfc9b4 ece4cc"), cloth)
-    bottle, place, _ = along(x, y, [(205, 250, 17), (207, 330, 19), (210, 400, 44), (212, 480, 56), (213, 680, 57)])
+    bottle, _place, _ = along(x, y, [(205, 250, 17), (207, 330, 19), (210, 400, 44), (212, 480, 56), (213, 680, 57)])
     glassy = ramp(0.5 + 0.4 * np.sin((x - 150) / 16), "1f2a24 34463a 6f8068 b9c0a0")
     scene = mix(scene, glassy, step(2, -2, bottle))
     label = (bottle < -3) & (y > 520) & (y < 620)
@@ -426,13 +424,15 @@ def cubist(sheet: Sheet) -> Array:
         where=step(0.05, 0.14, detail),
         soften=0.15,
     )
-    return canvas.lit(0.7, 0.06, 0.35)
+    out = canvas.lit(0.7, 0.06, 0.35)
+    out[..., 0] = 0.62 + 1.3 * (out[..., 0] - 0.58)  # as if cleaned of its old varnish
+    return out
 
 
 def suprematist(sheet: Sheet) -> Array:
     """Planes of color afloat on white: thick brushwork that follows each plane, and a century of craquelure."""
     x, y = sheet.xy
-    rng, unit = sheet.rng, sheet.unit
+    _rng, unit = sheet.rng, sheet.unit
     target = ramp(0.55 + 0.14 * sheet.noise(150, 3) + 0.08 * sheet.noise(30, 2), "c9c0a8 ddd5c0 ebe5d4 f4f0e4")
     flow = flow_of(0.9 * sheet.noise(130, 2))
     edge = np.full(sheet.shape, 1e9, np.float32)

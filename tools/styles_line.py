@@ -1,11 +1,12 @@
 """Painters with burin and knife: lines that swell and cross, and blocks printed in flat color."""
 
+from itertools import count
+
 import numpy as np
 from numba import njit
+from painting import Array, Sheet, along, blur, filled, mix, paints, paper, ramp, relief, smooth, step
 from scipy import ndimage
 from scipy.spatial import cKDTree
-
-from painting import Array, Sheet, along, blur, filled, mix, paints, paper, ramp, relief, smooth, step
 
 
 @njit(cache=True)
@@ -45,9 +46,8 @@ def _rule(ink, labels, angle, dark, gap, starts, thick):
                     for u in range(max(a - 1, 0), min(a + 2, rows)):
                         for v in range(max(b - 1, 0), min(b + 2, columns)):
                             for k in range(held[u, v]):
-                                if points[u, v, k, 2] != line:
-                                    if (points[u, v, k, 0] - x) ** 2 + (points[u, v, k, 1] - y) ** 2 < near * near:
-                                        crowded = True
+                                far = (points[u, v, k, 0] - x) ** 2 + (points[u, v, k, 1] - y) ** 2
+                                crowded = crowded or (points[u, v, k, 2] != line and far < near * near)
                     if crowded:
                         break
                     path[1000 + way * n] = np.array((x, y), np.float32)
@@ -88,7 +88,7 @@ def _rule(ink, labels, angle, dark, gap, starts, thick):
 
 
 def engraving(sheet: Sheet) -> Array:
-    """Copper engraving: a castle on a crag above the sea, clouds, a ship and an old tree, in lines that swell and cross."""
+    """Copper engraving: a castle on a crag above the sea, a ship and an old tree, in swelling lines that cross."""
     x, y = sheet.xy
     rng, unit = sheet.rng, sheet.unit
     light = np.array([-0.55, -0.6, 0.58])
@@ -98,17 +98,20 @@ def engraving(sheet: Sheet) -> Array:
     gap = np.full(sheet.shape, 5.2, np.float32)
     bold = np.ones(sheet.shape, np.float32)  # how strong the outlines are
 
-    def cut(mask, shade, turn, spacing=5.2, line=1.0):
-        labels[mask] = labels.max() + 1
-        for plane, value in ((dark, shade), (angle, turn), (gap, spacing), (bold, line)):
-            plane[mask] = np.broadcast_to(value, mask.shape)[mask]
+    marks = count(1)
 
-    def ball(cx, cy, r, squash=1.0):
-        """Normal of a ball seen from the front, and where it is."""
-        nx, ny = (x - cx) / r, (y - cy) / (r * squash)
-        inside = nx * nx + ny * ny < 1
-        nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0, 1))
-        return inside, nx, ny, nz
+    def cut(mask, shade, turn, spacing=5.2, line=1.0, part=np.s_[:, :]):
+        """Give a region its darkness, the angle and spacing of its lines, and the weight of its outline."""
+        labels[part][mask] = next(marks)
+        for plane, value in ((dark, shade), (angle, turn), (gap, spacing), (bold, line)):
+            plane[part][mask] = np.broadcast_to(value, mask.shape)[mask]
+
+    def ball(cx, cy, r):
+        """Part of the sheet around a ball, a little flattened, and its normal as seen from the front."""
+        i, j, n = int(cy * unit), int(cx * unit), int(1.1 * r * unit) + 2
+        part = np.s_[max(i - n, 0) : max(i + n, 0), max(j - n, 0) : max(j + n, 0)]
+        nx, ny = (x[part] - cx) / r, (y[part] - cy) / (0.86 * r)
+        return part, nx, ny, np.sqrt(np.clip(1 - nx * nx - ny * ny, 0, 1))
 
     def round_about(nx, ny, nz, axis):
         """Angle of the circles of latitude about an axis, as a line on the form would run."""
@@ -128,21 +131,22 @@ def engraving(sheet: Sheet) -> Array:
     )
     # Clouds: banks of billows, each a ball lit from the upper left.
     banks = [(150, 200, 190, 90), (460, 110, 150, 70), (860, 150, 150, 70), (560, 290, 75, 30), (60, 350, 90, 34)]
-    for cx, cy, wide, count in banks:
-        for k in range(count):
+    for cx, cy, wide, number in banks:
+        for k in range(number):
             px = cx + wide * rng.uniform(-1, 1)
             lift = np.sqrt(max(1 - ((px - cx) / wide) ** 2, 0))
-            py = cy + (k / count - 0.7) * 120 * lift + 10 + rng.normal(0, 6)
-            r = (9 + 40 * lift * rng.random() ** 1.6 * (1.1 - 0.6 * k / count)) * (0.6 + 0.4 * min(wide / 150, 1))
-            inside, nx, ny, nz = ball(px, py, r, 0.86)
+            py = cy + (k / number - 0.7) * 120 * lift + 10 + rng.normal(0, 6)
+            r = (9 + 40 * lift * rng.random() ** 1.6 * (1.1 - 0.6 * k / number)) * (0.6 + 0.4 * min(wide / 150, 1))
+            part, nx, ny, nz = ball(px, py, r)
             lit = nx * light[0] + ny * light[1] + nz * light[2]
-            under = step(-60, 70, y - cy)
+            under = step(-60, 70, y[part] - cy)
             cut(
-                inside,
+                nx**2 + ny**2 < 1,
                 np.clip(0.26 - 0.46 * lit + 0.4 * under, 0.0, 0.7),
                 round_about(nx, ny, nz, (0.45, -0.75, 0.5)),
                 4.4,
                 0.75,
+                part,
             )
 
     # Sea and ship.
@@ -190,7 +194,7 @@ def engraving(sheet: Sheet) -> Array:
         here = rock & (facet == n)
         cut(
             here,
-            np.clip(0.62 - 0.62 * lit + 0.3 * step(330, 470, x) * step(0.9, 0.2, lit) + 0.1 * grit, 0.04, 0.86),
+            np.clip(0.62 - 0.62 * lit + 0.3 * step(330, 470, x) * step(0.9, 0.2, lit) + 0.1 * grit, 0.04, 0.64),
             lean,
             5.0,
             0.3,
@@ -248,18 +252,21 @@ def engraving(sheet: Sheet) -> Array:
         if py > 470 + 25 * np.sin(px / 20):
             continue
         r = rng.uniform(10, 20)
-        inside, nx, ny, nz = ball(px, py, r, 0.85)
+        part, nx, ny, nz = ball(px, py, r)
         inside = nx**2 + ny**2 < 0.7 + 0.3 * np.abs(np.sin(4 * np.arctan2(ny, nx) + px))
         lit = nx * light[0] + ny * light[1] + nz * light[2]
         mass = 0.28 * ((px - 905) / 175 + (py - 350) / 150)
-        cut(inside, np.clip(0.42 - 0.45 * lit + mass, 0.02, 1), round_about(nx, ny, nz, (0.5, -0.6, 0.62)), 4.0, 0.8)
+        turn = round_about(nx, ny, nz, (0.5, -0.6, 0.62))
+        cut(inside, np.clip(0.42 - 0.45 * lit + mass, 0.02, 1), turn, 4.0, 0.8, part)
     for _ in range(420):  # tufts of grass
         px, py = rng.uniform(0, 1000), rng.uniform(640, 800)
         i, j = int(min(py * unit, sheet.height - 1)), int(min(px * unit, sheet.width - 1))
         if lawn[i, j]:
             tall, bend = rng.uniform(8, 22), rng.normal(0, 6)
-            d, _, _ = along(x, y, [(px, py, 1.5), (px + bend * 0.3, py - tall * 0.6, 1.1), (px + bend, py - tall, 0.2)])
-            dark[d < 0], labels[d < 0] = 1.0, labels.max() + (rng.random() < 0.2)
+            n = int(30 * unit)
+            part = np.s_[max(i - n, 0) : i + n, max(j - n, 0) : j + n]
+            blade = [(px, py, 1.5), (px + bend * 0.3, py - tall * 0.6, 1.1), (px + bend, py - tall, 0.2)]
+            cut(along(x[part], y[part], blade)[0] < 0, 1.0, 1.57, part=part)
 
     dark = np.clip(blur(1.22 * dark + 0.03 * (dark > 0.04), 0.6), 0, 1)
     ink = np.zeros(sheet.shape, np.float32)
@@ -458,7 +465,7 @@ def woodcut(sheet: Sheet) -> Array:
         (490, 215),
         (425, 270),
     ]
-    a, b, body = water(crest, hollow, 15, "16335f 12294f 0f2244")
+    a, b, _body = water(crest, hollow, 15, "16335f 12294f 0f2244")
     back = filled(sheet, np.concatenate([a, (0.72 * a + 0.28 * b)[::-1]]))
     out[:] = mix(out, page, 0.96 * back)
     ink(back, "9fbcc0 e6e2c8", step(0, 45, -shape_distance(back)), 0.5)

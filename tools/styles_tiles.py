@@ -2,9 +2,6 @@
 
 import numpy as np
 from numba import njit
-from scipy import ndimage
-from scipy.spatial import cKDTree
-
 from painting import (
     Array,
     Sheet,
@@ -21,6 +18,8 @@ from painting import (
     to_oklab,
     to_srgb,
 )
+from scipy import ndimage
+from scipy.spatial import cKDTree
 
 # Tesserae
 

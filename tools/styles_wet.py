@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit, prange
-
 from painting import (
     Array,
     Canvas,
@@ -179,7 +178,6 @@ def cave(sheet: Sheet) -> Array:
     x, y = sheet.xy
     rng, unit = sheet.rng, sheet.unit
     # Rock: slow bulges, ledges, pits and cracks.
-    wx, wy = x + 22 * sheet.noise(110, 2), y + 22 * sheet.noise(110, 2)
     ledges = np.abs(sheet.noise(150, 4, 0.55, stretch=1.8))
     bulge = sheet.noise(230, 2)
     grit = sheet.noise(6, 4, 0.85)
@@ -243,7 +241,7 @@ def cave(sheet: Sheet) -> Array:
             ):
                 stain_with(0.9 * step(1, -0.5, along(u, v, horn)[0]), "1d1713")
             stain_with(0.85 * step(3.4, 2.2, np.hypot(u + 160, v + 6)), "140f0c")
-            for k in range(40):
+            for _ in range(40):
                 stain_with(
                     0.7 * step(3.6, 2, np.hypot(u + 186 - 150 * rng.random() ** 2, v - 20 + 60 * rng.random())),
                     "2a1a14",
@@ -505,7 +503,7 @@ def watercolor(sheet: Sheet) -> Array:
         w.lay(
             d + 6 * sheet.noise(9, 2), color, density * gaps, wet=5 if spread > 15 else 0, rim=0.6, grain=0.35, rough=4
         )
-    for k in range(90):  # reeds
+    for _ in range(90):  # reeds
         cx = rng.uniform(420, 1000)
         foot = float(np.interp(cx, np.arange(sheet.width) / unit, bank[-1])) + rng.uniform(0, 50)
         tall, bend = rng.uniform(40, 120), rng.normal(0, 14)
