@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     run.add_argument("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
     run.add_argument("--weights", type=Path, help="file of weights for the backbone, in place of its own")
-    run.add_argument("--pooling", choices=POOLINGS, default="max", help="(%(default)s)")
+    run.add_argument("--pooling", choices=POOLINGS, default="avg", help="(%(default)s)")
     run.add_argument("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
     run.add_argument("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
 

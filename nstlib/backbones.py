@@ -75,7 +75,7 @@ def available_backbones() -> list[str]:
 
 
 def load_backbone(
-    name: str, pooling: str = "max", *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
+    name: str, pooling: str = "avg", *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
 ) -> Backbone:
     """Load a backbone by name, on the CPU, frozen and in evaluation mode.
 
@@ -158,7 +158,7 @@ def _pooling(kind: str, keep_scale: bool) -> nn.Module:
     return ScaledPool2d(pool, KEEP_SCALE[kind]) if keep_scale and kind != "max" else pool
 
 
-def named_vgg(features: nn.Sequential, pooling: str = "max", keep_scale: bool = False) -> nn.Sequential:
+def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = False) -> nn.Sequential:
     """Give torchvision's VGG layers the paper's names (conv1_1, relu1_1, ..., pool5) and the pooling asked for.
 
     In-place ReLUs are replaced: they would overwrite the convolution's response that a caller has captured.

@@ -39,7 +39,7 @@ class FeatureExtractor(nn.Module):
     def __init__(
         self,
         backbone: str | Backbone = "mini",
-        pooling: str = "max",
+        pooling: str = "avg",
         *,
         keep_scale: bool = False,
         weights: str | os.PathLike[str] | None = None,

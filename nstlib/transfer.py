@@ -79,7 +79,7 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
     style = None if style is None else load_image(style, options.get("style_size") or size)
     extract = FeatureExtractor(
         options.get("backbone") or default_backbone(),
-        options.get("pooling", "max"),
+        options.get("pooling", "avg"),
         keep_scale=options.get("keep_scale", False),
         weights=options.get("weights"),
         device=options.get("device"),
