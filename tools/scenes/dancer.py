@@ -56,9 +56,8 @@ RAISE = [
     (-0.222, 0.34, 1.965),
     (-0.205, 0.335, 2.06),
 ]
-ARM_SIZE = [0.052, 0.050, 0.039, 0.033, 0.034, 0.022, 0.026, 0.008]
+ARM_SIZE = [0.050, 0.046, 0.035, 0.030, 0.031, 0.021, 0.025, 0.008]
 NECK = [(0.055, 0, 1.40), (0.062, 0, 1.46), (0.085, 0, 1.545)]
-HEAD = (0.108, 0.0, 1.628)
 
 
 def limb(
@@ -115,7 +114,7 @@ def figure() -> list[bpy.types.Object]:
     skin = material(
         "skin",
         mottled((0.62, 0.36, 0.26), (0.70, 0.43, 0.32), 12, 5),
-        0.45,
+        0.6,
         Subsurface_Weight=0.2,
         Subsurface_Radius=(0.02, 0.008, 0.004),
     )
@@ -137,17 +136,25 @@ def figure() -> list[bpy.types.Object]:
     limb(
         arms, [(0.06, 0, 1.36), (0.058, 0, 1.41), (0.056, 0, 1.445)], [0.080, 0.066, 0.045], skin, [0.125, 0.150, 0.075]
     )
-    limb(arms, NECK, [0.058, 0.043, 0.042], skin)
-    ball(head, HEAD, (0.094, 0.070, 0.106), skin, -0.15)
-    ball(head, (0.150, 0, 1.585), (0.048, 0.047, 0.058), skin, -0.4)
-    ball(head, (0.198, 0, 1.625), (0.020, 0.012, 0.020), skin, 0.5)
-    ball(head, (0.188, 0, 1.586), (0.014, 0.020, 0.009), skin)
-    ball(head, (0.178, 0, 1.560), (0.018, 0.020, 0.017), skin)
-    ball(head, (0.105, -0.068, 1.610), (0.016, 0.010, 0.027), skin, 0.2)
-    limb(head, NECK, [0.050, 0.043, 0.045], skin)
+    limb(arms, NECK, [0.054, 0.037, 0.038], skin)
+    # Cranium, face, jaw, chin, brow, nose: the profile is what one sees.
+    ball(head, (0.098, 0, 1.640), (0.095, 0.073, 0.092), skin)
+    ball(head, (0.133, 0, 1.588), (0.056, 0.054, 0.074), skin, -0.1)
+    ball(head, (0.126, 0, 1.553), (0.050, 0.047, 0.028), skin, 0.25)
+    ball(head, (0.168, 0, 1.533), (0.017, 0.020, 0.016), skin)
+    ball(head, (0.174, 0, 1.634), (0.014, 0.038, 0.012), skin)
+    limb(head, [(0.180, 0, 1.626), (0.195, 0, 1.605), (0.204, 0, 1.590)], [0.006, 0.008, 0.010], skin)
+    for side in (-1, 1):
+        ball(head, (0.092, side * 0.070, 1.600), (0.017, 0.009, 0.028), skin, -0.2)
+    limb(head, NECK, [0.046, 0.037, 0.040], skin)
+    face = Shape()
+    ball(face, (0.184, 0, 1.561), (0.010, 0.017, 0.007), material("lips", (0.50, 0.08, 0.07), 0.4))
+    for side in (-1, 1):
+        ball(face, (0.172, side * 0.030, 1.613), (0.010, 0.010, 0.0055), hair)
+        ball(face, (0.176, side * 0.031, 1.632), (0.009, 0.014, 0.0025), hair)
     locks = Shape()
-    ball(locks, (0.078, 0, 1.660), (0.086, 0.0735, 0.082), hair, 0.55)
-    ball(locks, (-0.010, 0, 1.672), (0.042, 0.048, 0.045), hair)
+    ball(locks, (0.088, 0, 1.657), (0.091, 0.0762, 0.086), hair, 0.3)
+    ball(locks, (-0.008, 0, 1.682), (0.040, 0.046, 0.043), hair)
     limb(shoes, STAND[:3], [0.017, 0.0285, 0.034], satin)
     limb(shoes, LIFT[:3], [0.016, 0.0265, 0.033], satin)
     made = [
@@ -156,7 +163,7 @@ def figure() -> list[bpy.types.Object]:
         fuse(arms, "arms", 0.0045, 5),
         fuse(head, "head", 0.0035, 5),
     ]
-    return [*made, fuse(locks, "locks", 0.005, 3), fuse(shoes, "shoes", 0.0035, 3)]
+    return [*made, fuse(locks, "locks", 0.005, 3), fuse(shoes, "shoes", 0.0035, 3), face.done("face", smooth=True)]
 
 
 def hand(s: Shape, wrist: np.ndarray, tip: np.ndarray, used: object) -> None:
@@ -335,7 +342,7 @@ def build(rng: np.random.Generator) -> None:
         "SPOT",
         (-2.6, -3.4, 5.6),
         (-0.1, 0, 1.05),
-        power=1500.0,
+        power=2100.0,
         color=(1.0, 0.88, 0.70),
         size=0.10,
         spot_size=0.40,

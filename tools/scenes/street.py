@@ -11,7 +11,7 @@ from scenes.kit import Haze, Nodes, Shape, camera, glowing, light, material, sky
 
 ASPECT, SEED, SAMPLES = (4, 5), 21, 56
 RENDER = {"exposure": 0.9, "look": "AgX - Medium High Contrast"}
-DEVELOP = {"grain": 1.5, "bloom": 0.45}
+DEVELOP = {"contrast": 0.35, "color": 1.12, "bloom": 0.3}
 HAZE = Haze((0.10, 0.135, 0.22), 150.0)
 HALF = 5.0
 
