@@ -113,7 +113,7 @@ def walls(plaster: bpy.types.Material, trim: bpy.types.Material, beam: bpy.types
     for a, b in WINDOWS:
         s.box((LEFT - 0.4, a, 0), (LEFT, b, SILL), plaster)
         s.box((LEFT - 0.4, a, HEAD), (LEFT, b, TOP), plaster)
-        s.box((LEFT - 0.4, a - 0.05, SILL - 0.04), (LEFT + 0.10, b + 0.05, SILL), trim)
+        s.box((LEFT - 0.4, a - 0.05, SILL - 0.04), (LEFT + 0.10, b + 0.05, SILL + 0.012), trim)
         for y in (a - 0.09, b):
             s.box((LEFT - 0.01, y, SILL - 0.04), (LEFT + 0.035, y + 0.09, HEAD + 0.09), trim)
         s.box((LEFT - 0.01, a - 0.09, HEAD), (LEFT + 0.045, b + 0.09, HEAD + 0.12), trim)

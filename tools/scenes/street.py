@@ -192,8 +192,8 @@ def build(rng: np.random.Generator) -> None:
     ]
     face = material("face", (0.55, 0.34, 0.25), 0.6, haze=HAZE)
     walkers = [
-        (0.9, 7.6),
-        (1.55, 7.9),
+        (1.1, 10.4),
+        (1.8, 10.8),
         (-1.9, 11.5),
         (2.2, 14.0),
         (-0.6, 17.5),
