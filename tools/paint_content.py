@@ -4,7 +4,8 @@
     python tools/paint_content.py             # all of them
     python tools/paint_content.py village --size 384 --samples 16   # one, as a sketch
 
-On a bare Debian or Ubuntu, Blender also wants: apt-get install libxrender1 libxi6 libxkbcommon0 libxfixes3 libsm6 libgl1
+On a bare Debian or Ubuntu, Blender also wants
+    apt-get install libxrender1 libxi6 libxkbcommon0 libxfixes3 libsm6 libgl1
 A picture takes two to four minutes of two processor cores and some 2 GB of memory.
 Every shape and texture comes from numbers and a seed; nothing is downloaded.
 """
@@ -62,7 +63,7 @@ def main() -> None:
         version = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
             f"Blender's module does not load: {error}.\n"
-            f'With Python 3.11 (this is {version}): pip install "bpy==5.0.1"; what else it wants stands in {Path(__file__).name}.'
+            f'It needs Python 3.11 (this is {version}) and pip install "bpy==5.0.1"; for more see {Path(__file__).name}.'
         )
     for name in args.names or SCENES:
         start = time.perf_counter()
