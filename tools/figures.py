@@ -1,0 +1,113 @@
+"""Remake the figures that README and notebooks show, in visualizations/.
+
+    python tools/figures.py            all of them
+    python tools/figures.py demo       the picture at the top of README
+    python tools/figures.py sheet      every bundled picture in one contact sheet
+    python tools/figures.py gallery    every content picture in every style
+
+They are made with the bundled backbone, so that everybody gets the same ones.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+import nstlib as nst
+
+FIGURES = Path(__file__).resolve().parents[1] / "visualizations"
+PHOTOGRAPH = "chelsea"  # the gallery's real photograph, beside our own pictures
+PAPER = "#f7f5f0"
+GAP = 6
+
+
+def demo() -> list[Path]:
+    """The village in swirls, as `make demo` paints it, and larger."""
+    picture = nst.stylize("village", "swirls", backbone="mini", size=768, steps=200)
+    return [nst.save_image(picture, FIGURES / "demo" / "village_swirls.jpg", quality=88)]
+
+
+def sheet() -> list[Path]:
+    """All bundled pictures with their names."""
+    tiles = [
+        named_tile(name, nst.to_pil(nst.load_image(name, 320)), 250, 200)
+        for kind in ("content", "style", "photo")
+        for name in nst.bundled_images(kind)
+    ]
+    return [save(table(tiles, 5), "gallery/pictures.jpg")]
+
+
+def gallery(size: int = 256, steps: int = 100) -> list[Path]:
+    """Every content in every style, a table for half of the styles each: contents across, styles down."""
+    contents, styles = [*nst.bundled_images("content"), PHOTOGRAPH], nst.bundled_images("style")
+    made = []
+    with tqdm(total=len(contents) * len(styles), unit="picture") as bar:
+        for number, half in enumerate((styles[: len(styles) // 2], styles[len(styles) // 2 :]), start=1):
+            tiles = [Image.new("RGB", (200, 150), PAPER), *(shown(name) for name in contents)]
+            for style in half:
+                tiles.append(shown(style))
+                for content in contents:
+                    picture = nst.stylize(content, style, backbone="mini", size=size, steps=steps, progress=False)
+                    tiles.append(tile(nst.to_pil(picture), 200, 150))
+                    bar.update()
+            made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
+    return made
+
+
+def shown(name: str) -> Image.Image:
+    """A bundled picture as a tile."""
+    return tile(nst.to_pil(nst.load_image(name, 256)), 200, 150)
+
+
+def tile(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """The picture, whole, in the middle of a sheet of paper."""
+    picture.thumbnail((width, height), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (width, height), PAPER)
+    sheet.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+    return sheet
+
+
+def named_tile(name: str, picture: Image.Image, width: int, height: int) -> Image.Image:
+    """A tile with the picture's name beneath."""
+    sheet = Image.new("RGB", (width, height + 26), PAPER)
+    sheet.paste(tile(picture, width, height))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((width / 2, height + 14), name, fill="#333333", font=ImageFont.load_default(15), anchor="mm")
+    return sheet
+
+
+def table(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Tiles of one size in rows."""
+    width, height = tiles[0].width + GAP, tiles[0].height + GAP
+    whole = Image.new("RGB", (columns * width + GAP, -(-len(tiles) // columns) * height + GAP), PAPER)
+    for position, one in enumerate(tiles):
+        whole.paste(one, (GAP + position % columns * width, GAP + position // columns * height))
+    return whole
+
+
+def save(figure: Image.Image, name: str) -> Path:
+    """Save as JPEG, in the best quality that stays below 300 kB."""
+    for quality in (90, 85, 80, 75, 70, 60, 50):
+        path = nst.save_image(figure, FIGURES / name, quality=quality)
+        if path.stat().st_size <= 300_000:
+            break
+    return path
+
+
+def main() -> None:
+    """Make the figures that the command line names."""
+    makers = {maker.__name__: maker for maker in (demo, sheet, gallery)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(makers)} (all)")
+    names = parser.parse_args().figures or list(makers)
+    for name in names:
+        if name not in makers:
+            parser.error(f"there is no figure {name!r}; choose from {', '.join(makers)}")
+        for path in makers[name]():
+            print(path)
+
+
+if __name__ == "__main__":
+    main()
