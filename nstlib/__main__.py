@@ -13,7 +13,7 @@ from .images import bundled_images, check_output, save_gif, save_image
 from .losses import NORMALIZATIONS
 from .optimize import OPTIMIZERS, Run
 from .starts import INITS
-from .transfer import MODES, STEPS, Options, default_output, prepare_mode
+from .transfer import DEFAULTS, MODES, STEPS, Options, default_output, prepare_mode
 
 GIF_FRAMES = 40
 
@@ -40,28 +40,31 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"nstlib {__version__}")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
 
+    # Without defaults here: what is not given is left to DEFAULTS, and --resume can tell what is given.
     picture = p.add_argument_group("picture")
-    picture.add_argument("-s", "--size", type=_positive, default=512, help="longer side in pixels (%(default)s)")
+    picture.add_argument("-s", "--size", type=_positive, help="longer side in pixels" + _default("size"))
     picture.add_argument("--style-size", type=_positive, help="longer side of the style; larger, larger strokes (size)")
     picture.add_argument("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
-    picture.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
+    picture.add_argument("--seed", type=int, help="of the noise" + _default("seed"))
 
     loss = p.add_argument_group("loss")
-    loss.add_argument("-a", "--alpha", type=float, default=1.0, help="weight of the content (%(default)s)")
-    loss.add_argument("-b", "--beta", type=float, default=1e3, help="weight of the style (%(default)s)")
-    loss.add_argument("--tv", type=float, default=0.0, help="weight of the total variation (%(default)s)")
-    loss.add_argument("--content-layers", type=_layers, metavar="L[=W],...", help="relu4_2 unless given")
-    loss.add_argument("--style-layers", type=_layers, metavar="L[=W],...", help="relu1_1 ... relu5_1 unless given")
-    loss.add_argument("--normalization", choices=NORMALIZATIONS, default="relative", help="(%(default)s)")
+    loss.add_argument("-a", "--alpha", type=float, help="weight of the content" + _default("alpha"))
+    loss.add_argument("-b", "--beta", type=float, help="weight of the style" + _default("beta"))
+    loss.add_argument("--tv", type=float, help="weight of the total variation" + _default("tv"))
+    loss.add_argument("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2)")
+    loss.add_argument("--style-layers", type=_layers, metavar="L[=W],...", help="(relu1_1,relu2_1,...,relu5_1)")
+    loss.add_argument("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))
 
     run = p.add_argument_group("optimization")
     run.add_argument("-n", "--steps", type=_positive, default=STEPS, help="evaluations of the loss (%(default)s)")
-    run.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs", help="(%(default)s)")
+    run.add_argument("--optimizer", choices=OPTIMIZERS, help=_default("optimizer"))
     run.add_argument("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     run.add_argument("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
-    run.add_argument("--weights", type=Path, help="file of weights for the backbone, in place of its own")
-    run.add_argument("--pooling", choices=POOLINGS, default="avg", help="(%(default)s)")
-    run.add_argument("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
+    run.add_argument("--weights", type=Path, metavar="FILE", help="weights for the backbone, in place of its own")
+    run.add_argument("--pooling", choices=POOLINGS, help=_default("pooling"))
+    run.add_argument(
+        "--keep-scale", action="store_true", default=None, help="scale avg and l2 pooling to what max pooling gives"
+    )
     run.add_argument("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
 
     save = p.add_argument_group("on the way")
@@ -97,10 +100,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path, Path | None, Run]:
     """Check everything that can be checked before the first step."""
+    options: Any = {name: getattr(args, name, None) for name in get_type_hints(Options)}
+    options = {name: value for name, value in options.items() if value is not None}
+    if args.resume is not None and (args.content is not None or options.keys() - {"device"}):
+        given = sorted(options.keys() - {"device"}) or ["CONTENT", "STYLE"]
+        p.error(f"--resume goes on with the pictures and settings of the saved run; leave out {', '.join(given)}")
     if args.resume is None and args.content is None:
         p.error("give a content and a style picture")
-    if args.resume is not None and args.content is not None:
-        p.error("--resume goes on with the pictures of the saved run; leave CONTENT and STYLE out")
     if args.resume is None and args.style is None and args.mode != "content":
         p.error("give a style picture after the content")
     out = args.out or (args.resume.with_suffix(".png") if args.resume else None)
@@ -111,11 +117,7 @@ def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path
         run = Run.load(args.resume, device=args.device)
         run.snapshot_every = run.snapshot_every or every
         return out, gif, run
-    options: Any = {name: value for name, value in vars(args).items() if name in get_type_hints(Options)}
     options["backbone"] = args.backbone or default_backbone(quiet=args.quiet)
-    for layers in ("content_layers", "style_layers"):
-        if options[layers] is None:
-            del options[layers]
     return out, gif, prepare_mode(args.content, args.style, args.mode, snapshot_every=every, **options)
 
 
@@ -153,6 +155,10 @@ def _list() -> None:
     for kind in ("content", "style", "photo"):
         print(f"{kind:10}{' '.join(bundled_images(kind))}")
     print(f"{'backbone':10}{' '.join(available_backbones())}")
+
+
+def _default(option: str) -> str:
+    return f" ({DEFAULTS[option]})"  # type: ignore[literal-required]
 
 
 def _positive(text: str) -> int:

@@ -24,23 +24,23 @@ STEPS = 200
 
 
 class Options(TypedDict, total=False):
-    """What `prepare`, `stylize` and `main` can be told; every option has a sensible default.
+    """What `prepare`, `stylize` and `main` can be told; `DEFAULTS` holds what they do otherwise.
 
     Attributes:
-        size: longer side of the result in pixels (512). The aspect is the content's.
-        style_size: longer side of the style (as `size`). Larger gives larger strokes.
+        size: longer side of the result in pixels. The aspect is the content's.
+        style_size: longer side of the style; without it, `size`. Larger gives larger strokes.
         backbone: a name of `available_backbones()`; without it, `default_backbone()` chooses and says why.
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
-        content_layers, style_layers: layer names with weights w_l (the paper's).
-        alpha, beta, tv: weights of content (1), style and total variation (0).
+        content_layers, style_layers: layer names with weights w_l.
+        alpha, beta, tv: weights of content, style and total variation.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
         optimizer: "lbfgs" or "adam".
-        lr: learning rate (1 for L-BFGS, 0.02 for Adam).
+        lr: learning rate; without it, 1 for L-BFGS and 0.02 for Adam.
         init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
             one, else noise.
-        seed: of the noise (0).
-        snapshot_every: keep a picture every so many steps (0: none).
+        seed: of the noise.
+        snapshot_every: keep a picture every so many steps; 0 keeps none.
     """
 
     size: int
@@ -63,6 +63,28 @@ class Options(TypedDict, total=False):
     snapshot_every: int
 
 
+DEFAULTS: Options = {
+    "size": 512,
+    "style_size": None,
+    "backbone": None,
+    "pooling": "avg",
+    "keep_scale": False,
+    "weights": None,
+    "device": None,
+    "content_layers": GATYS_CONTENT,
+    "style_layers": GATYS_STYLE,
+    "alpha": 1.0,
+    "beta": 1e3,
+    "tv": 0.0,
+    "normalization": "relative",
+    "optimizer": "lbfgs",
+    "lr": None,
+    "init": None,
+    "seed": 0,
+    "snapshot_every": 0,
+}
+
+
 def prepare(content: Source | None, style: Source | None, **options: Unpack[Options]) -> Run:
     """Load the pictures, the backbone and the objective, and give a run that has not taken a step yet.
 
@@ -74,37 +96,37 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
     """
-    size = options.get("size", 512)
+    chosen: Options = {**DEFAULTS, **options}
+    size, init = chosen["size"], chosen["init"]
     content = None if content is None else load_image(content, size)
-    style = None if style is None else load_image(style, options.get("style_size") or size)
+    style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
-        options.get("backbone") or default_backbone(),
-        options.get("pooling", "avg"),
-        keep_scale=options.get("keep_scale", False),
-        weights=options.get("weights"),
-        device=options.get("device"),
+        chosen["backbone"] or default_backbone(),
+        chosen["pooling"],
+        keep_scale=chosen["keep_scale"],
+        weights=chosen["weights"],
+        device=chosen["device"],
     )
     objective = Objective(
         extract,
         content=content,
         style=style,
-        content_layers=options.get("content_layers", GATYS_CONTENT),
-        style_layers=options.get("style_layers", GATYS_STYLE),
-        alpha=options.get("alpha", 1.0),
-        beta=options.get("beta", 1e3),
-        tv=options.get("tv", 0.0),
-        normalization=options.get("normalization", "relative"),
+        content_layers=chosen["content_layers"],
+        style_layers=chosen["style_layers"],
+        alpha=chosen["alpha"],
+        beta=chosen["beta"],
+        tv=chosen["tv"],
+        normalization=chosen["normalization"],
     )
-    init = options.get("init")
     if init is None:
         init = "noise" if content is None else "content"
     return Run(
         objective,
         init=init if isinstance(init, str) and init in INITS else load_image(init),  # type: ignore[arg-type]
-        optimizer=options.get("optimizer", "lbfgs"),
-        lr=options.get("lr"),
-        seed=options.get("seed", 0),
-        snapshot_every=options.get("snapshot_every", 0),
+        optimizer=chosen["optimizer"],
+        lr=chosen["lr"],
+        seed=chosen["seed"],
+        snapshot_every=chosen["snapshot_every"],
     )
 
 

@@ -201,12 +201,13 @@ def test_cli_lists_pictures_and_backbones(capsys):
         (("chelsea", "coffee", "--gif", "x.mp4"), "'.mp4' says no known format"),
         (("chelsea", "coffee", "--seed", "x"), "invalid int value: 'x'"),
         (("--resume", "no.pt"), "no.pt is not a saved run"),
-        (("chelsea", "coffee", "--resume", "no.pt"), "leave CONTENT and STYLE out"),
+        (("chelsea", "coffee", "--resume", "no.pt"), "settings of the saved run; leave out"),
+        (("--resume", "no.pt", "--beta", "7"), "leave out beta"),
     ],
 )
 def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, capsys):
-    defaults = [] if "--backbone" in arguments else ["--backbone", "tiny"]
-    defaults += [] if "--size" in arguments else ["--size", "32"]
+    defaults = [] if {"--backbone", "--resume"} & set(arguments) else ["--backbone", "tiny"]
+    defaults += [] if {"--size", "--resume"} & set(arguments) else ["--size", "32"]
     status, _, err = run_cli(*arguments, *defaults, capsys=capsys)
     assert status == 2
     assert words in err
