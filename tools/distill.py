@@ -1,0 +1,665 @@
+"""Train the bundled backbone "mini": a narrow VGG-19 that sees pictures as the real one does.
+
+Each layer of the student is followed, during training only, by a 1x1 convolution (its head) that must turn the
+student's features into the teacher's. The loss of a layer is the relative squared error of the features, plus that of
+their Gram matrices. A teacher that ends at conv3_1 teaches the deeper layers too: the further past conv3_1 a layer
+lies, the more the picture is shrunk of which it must know the teacher's relu3_1. So deeper layers see larger things.
+
+Student and teacher pool alike, by average or by maximum, at the toss of a coin in each step.
+"""
+
+import argparse
+import copy
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import training_pictures
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, load_backbone, mini_net, named_vgg
+from nstlib.lbfgs import LBFGS
+from nstlib.losses import gram, style_loss
+
+AVERAGE_SHARE = 0.65  # of the steps pool by average, as style transfer mostly does; the others by maximum
+DREAMS_AT_ONCE, DREAMS_KEPT, DREAM_SHARE = 4, 300, 0.25
+GROUPS = 3  # a step trains every third of the layers that have no target of their own, in turn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the result, beside the teacher and the machine. A checkpoint remembers it."""
+
+    steps: int
+    seed: int
+    batch: int
+    crop: int
+    pictures: int
+    rate: float
+    gram_weight: float
+    dreams: int
+    precision: str
+
+
+# ---------------------------------------------------------------- networks
+
+
+class Vgg:
+    """A VGG with both kinds of pooling over the same convolutions."""
+
+    def __init__(self, features: nn.Sequential):
+        self.features = features.to(memory_format=torch.channels_last)
+        self.named = {pooling: named_vgg(features, pooling) for pooling in ("avg", "max")}
+
+    @property
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """Name to convolution, in order of depth."""
+        return {name: m for name, m in self.named["avg"].named_children() if isinstance(m, nn.Conv2d)}
+
+    def __call__(
+        self, normalised: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None
+    ) -> dict[str, Tensor]:
+        """Features of a normalised picture at the layers, computing nothing past the deepest.
+
+        No gradient passes back through the layer `cut`.
+        """
+        wanted, found, value = set(layers), {}, normalised.contiguous(memory_format=torch.channels_last)
+        for name, module in self.named[pooling].named_children():
+            value = module(value)
+            if name in wanted:
+                found[name] = value
+                if len(found) == len(wanted):
+                    break
+            if name == cut:
+                value = value.detach()
+        return found
+
+
+def load_teacher(source: str, padding_mode: str = "replicate") -> Vgg:
+    """The teacher, frozen, for pictures normalised as torchvision does.
+
+    Args:
+        source: "vgg19" for torchvision's network, or a state dict of a sequence that opens with a 1x1 convolution on
+            RGB in [0, 1], as the published "vgg_normalised" files do.
+        padding_mode: how convolutions continue the picture past its border.
+    """
+    if source == "vgg19":
+        convolutions = [(m.weight, m.bias) for m in load_backbone("vgg19").net if isinstance(m, nn.Conv2d)]
+    else:
+        convolutions = _convolutions_of(torch.load(source, map_location="cpu", weights_only=True))
+    features = mini_net(_plan([len(weight) for weight, _ in convolutions]))
+    with torch.no_grad():
+        for module, (weight, bias) in zip(_convs(features), convolutions, strict=True):
+            module.weight.copy_(weight)
+            module.bias.copy_(bias)
+            module.padding_mode = padding_mode
+    features.eval().requires_grad_(False)
+    return Vgg(features)
+
+
+def _convolutions_of(state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    keys = sorted((key.removesuffix(".weight") for key in state if key.endswith(".weight")), key=int)
+    (matrix, offset), first, *rest = [(state[f"{key}.weight"], state[f"{key}.bias"]) for key in keys]
+    return [_fold(matrix, offset, *first), *rest]
+
+
+def _fold(matrix: Tensor, offset: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """One convolution in place of: undo torchvision's normalisation, 1x1 convolution, convolution."""
+    matrix = matrix.flatten(1)
+    offset = offset + matrix @ torch.tensor(IMAGENET_MEAN)
+    matrix = matrix * torch.tensor(IMAGENET_STD)
+    return torch.einsum("oihw,ij->ojhw", weight, matrix), bias + weight.sum((2, 3)) @ offset
+
+
+def _plan(widths: list[int]) -> list[int | str]:
+    """Convolutions of these widths, with a pooling wherever VGG-19 has one."""
+    left, plan = list(widths), []
+    for block in (2, 2, 4, 4, 4):
+        plan += [*left[:block], *(["M"] if len(left) > block else [])]
+        left = left[block:]
+    return plan
+
+
+def _convs(features: nn.Sequential) -> list[nn.Conv2d]:
+    return [m for m in features if isinstance(m, nn.Conv2d)]
+
+
+class Student(nn.Module):
+    """The network to be trained, with a head for each kind of pooling and each layer that has a target."""
+
+    def __init__(self, widths: Iterable[int | str], teacher_widths: dict[str, int]):
+        super().__init__()
+        self.features = mini_net(widths)
+        for convolution in _convs(self.features):
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            nn.init.zeros_(convolution.bias)
+        self.vgg = Vgg(self.features)
+        own = {name.replace("conv", "relu"): m.out_channels for name, m in self.vgg.convolutions.items()}
+        self.heads = nn.ModuleDict(
+            {
+                pooling: nn.ModuleDict(
+                    {layer: nn.Conv2d(own[layer], width, 1, bias=False) for layer, width in teacher_widths.items()}
+                )
+                for pooling in ("avg", "max")
+            }
+        )
+
+
+# ---------------------------------------------------------------- what a layer must know
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one layer of the student learns: the teacher's `teacher_layer` of the picture shrunk by `shrink`."""
+
+    teacher_layer: str
+    shrink: float = 1.0
+
+
+def curriculum(teacher: Vgg, student_convolutions: Iterable[str]) -> dict[str, Target]:
+    """Each layer's target: its namesake where the teacher has one, else the teacher's last layer at a larger scale.
+
+    The scale grows by the fourth root of two with each convolution, so that it doubles from block to block as the
+    stride does.
+    """
+    taught = [name.replace("conv", "relu") for name in teacher.convolutions]
+    layers = [name.replace("conv", "relu") for name in student_convolutions]
+    own = {layer: Target(layer) for layer in layers if layer in taught}
+    return own | {
+        layer: Target(taught[-1], 2 ** ((layers.index(layer) - layers.index(taught[-1])) / 4))
+        for layer in layers
+        if layer not in taught
+    }
+
+
+def lesson(targets: dict[str, Target], step: int) -> dict[str, Target]:
+    """The targets of one step: all of full size, and a part of the shrunk ones."""
+    shrunk = [layer for layer, target in targets.items() if target.shrink > 1]
+    today = set(shrunk[step % GROUPS :: GROUPS])
+    return {layer: target for layer, target in targets.items() if target.shrink == 1 or layer in today}
+
+
+@torch.no_grad()
+def teach(teacher: Vgg, normalised: Tensor, targets: dict[str, Target], pooling: str) -> dict[str, Tensor]:
+    """The teacher's features for each layer of the student."""
+    full = {t.teacher_layer for t in targets.values() if t.shrink == 1}
+    features = teacher(normalised, full, pooling)
+    taught = {}
+    for layer, target in targets.items():
+        if target.shrink == 1:
+            taught[layer] = features[target.teacher_layer]
+        else:
+            side = max(8, 4 * round(normalised.shape[-1] / target.shrink / 4))
+            small = F.interpolate(normalised, (side, side), mode="bilinear", antialias=True)
+            taught[layer] = teacher(small, [target.teacher_layer], pooling)[target.teacher_layer]
+    return taught
+
+
+def errors(
+    student: Student, normalised: Tensor, taught: dict[str, Tensor], pooling: str, cut: str
+) -> dict[str, Tensor]:
+    """For each layer two numbers: the relative squared error of the features; the relative error of Gram matrices.
+
+    No gradient passes back through the layer `cut`.
+    """
+    features, found = student.vgg(normalised, taught, pooling, cut), {}
+    for layer, target in taught.items():
+        if target.shape[-2:] != features[layer].shape[-2:]:
+            target = F.interpolate(target.float(), features[layer].shape[-2:], mode="bilinear")
+        head = student.heads[pooling][layer].weight.flatten(1)
+        with torch.autocast(target.device.type, enabled=False):
+            found[layer] = layer_errors(_rows(features[layer]), _rows(target), head)
+    return found
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(B, positions, C) in float32, without moving memory where channels are innermost."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2).float()
+
+
+def layer_errors(features: Tensor, target: Tensor, head: Tensor) -> Tensor:
+    """Errors of features @ head.T as a guess of the target, and of its Gram matrix (its root): a tensor of two.
+
+    Both follow from second moments alone. That is exact, and saves the large tensors that the guess would need.
+    """
+    moments, cross, own = features.mT @ features, features.mT @ target, target.mT @ target
+    guessed = head @ moments @ head.T
+    norm = _trace(own)
+    error = _trace(guessed) - 2 * (cross * head.T).sum((1, 2)) + norm
+    gram_norm = own.square().sum((1, 2))
+    gram_error = (guessed - own).square().sum((1, 2))
+    # The root: a few pictures are far worse than the rest, and squares would listen to nobody else.
+    return torch.stack([_relative(error, norm).mean(), (_relative(gram_error, gram_norm) + 1e-5).sqrt().mean()])
+
+
+def _trace(matrices: Tensor) -> Tensor:
+    return matrices.diagonal(dim1=1, dim2=2).sum(1)
+
+
+def _relative(error: Tensor, norm: Tensor) -> Tensor:
+    # A nearly empty picture has a small norm; without a floor it would drown the others.
+    return error / (norm + 0.1 * norm.mean())
+
+
+# ---------------------------------------------------------------- a head start
+
+
+@torch.no_grad()
+def inherit(student: Student, teacher: Vgg, normalised: Tensor) -> None:
+    """Start from the teacher's own filters: those from which all its filters can best be told, by least squares.
+
+    The matrix that tells all from the chosen is the layer's first head; multiplied into the next convolution it makes
+    the student a pruned teacher, and training starts from there.
+    """
+    layers = [name.replace("conv", "relu") for name in teacher.convolutions]
+    features, reconstruct = teacher(normalised, layers, "avg"), torch.eye(3)
+    for name, source in teacher.convolutions.items():
+        layer, module = name.replace("conv", "relu"), student.vgg.convolutions[name]
+        moments = gram(features[layer]).mean(0).double()
+        chosen = choose_filters(moments, module.out_channels)
+        module.weight.copy_(torch.einsum("oihw,ij->ojhw", source.weight[chosen], reconstruct))
+        module.bias.copy_(source.bias[chosen])
+        reconstruct = (moments[:, chosen] @ torch.linalg.pinv(moments[chosen][:, chosen], rtol=1e-6)).float()
+        for heads in student.heads.values():
+            heads[layer].weight.copy_(reconstruct[..., None, None])
+
+
+@torch.no_grad()
+def settle(student: Student, teacher: Vgg, normalised: Tensor) -> None:
+    """Start the layers that inherit nothing: half of each passes on what comes, half are random filters.
+
+    A random filter gets the bias with which it responds to half of all places, under both kinds of pooling. Without,
+    many would never respond again: their input is nowhere negative, so that a chance offset decides.
+    """
+    values = {pooling: normalised.contiguous(memory_format=torch.channels_last) for pooling in student.vgg.named}
+    for name, module in student.vgg.named["avg"].named_children():
+        if isinstance(module, nn.Conv2d) and name not in teacher.convolutions:
+            passed = min(module.out_channels, module.in_channels) // 2
+            module.weight[:passed] = 0
+            module.weight[range(passed), range(passed), 1, 1] = 1
+            responses = torch.cat([module(value).transpose(0, 1)[passed:].flatten(1) for value in values.values()], 1)
+            deviation, mean = torch.std_mean(responses, 1)
+            module.weight[passed:] /= deviation[:, None, None, None]
+            module.bias[passed:] = -mean / deviation
+        values = {pooling: student.vgg.named[pooling].get_submodule(name)(value) for pooling, value in values.items()}
+
+
+@torch.no_grad()
+def fit_heads(student: Student, teacher: Vgg, normalised: Tensor, targets: dict[str, Target]) -> None:
+    """Give each head of a layer that inherited nothing the least-squares solution to start from."""
+    own = {
+        layer: target for layer, target in targets.items() if layer.replace("relu", "conv") not in teacher.convolutions
+    }
+    for pooling, heads in student.heads.items():
+        taught = teach(teacher, normalised, own, pooling)
+        for layer, features in student.vgg(normalised, own, pooling).items():
+            target = F.interpolate(taught[layer], features.shape[-2:], mode="bilinear")
+            rows, aims = _rows(features).flatten(0, 1), _rows(target).flatten(0, 1)
+            moments = rows.mT @ rows
+            ridge = 1e-3 * moments.diagonal().mean() * torch.eye(len(moments))
+            heads[layer].weight.copy_(torch.linalg.solve(moments + ridge, rows.mT @ aims).mT[..., None, None])
+
+
+def choose_filters(moments: Tensor, count: int) -> Tensor:
+    """Greedy choice of filters: each time the one that explains most of what is left of all filters' energy."""
+    left, chosen = moments.clone(), []
+    for _ in range(count):
+        gain = left.square().sum(0) / left.diagonal().clamp_min(1e-9)
+        gain[chosen] = -1
+        best = int(gain.argmax())
+        chosen.append(best)
+        left = left - torch.outer(left[best], left[best]) / left[best, best].clamp_min(1e-9)
+    return torch.tensor(chosen)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+class Pictures:
+    """Batches of training pictures. The batch of a step depends on the seed and the step alone."""
+
+    def __init__(self, recipe: Recipe, side: int = 256):
+        self.recipe = recipe
+        drawn = training_pictures.pool(recipe.pictures, max(side, recipe.crop), recipe.seed)
+        self.drawn = [torch.from_numpy(p).permute(2, 0, 1) for p in drawn]
+        self.photographs = [torch.from_numpy(p.copy()).permute(2, 0, 1) for p in training_pictures.photographs()]
+        self.dreams: list[Tensor] = []
+
+    def batch(self, step: int, count: int | None = None, use: int = 1) -> Tensor:
+        """Pictures (count, 3, crop, crop), normalised as torchvision does."""
+        rng = np.random.default_rng((self.recipe.seed, step, use))
+        pictures = [self._picture(rng) for _ in range(count or self.recipe.batch)]
+        return normalise_picture(torch.stack(pictures))
+
+    def targets(self, step: int, count: int) -> Tensor:
+        """Pictures whose textures are to be synthesised, normalised."""
+        rng = np.random.default_rng((self.recipe.seed, step, 2))
+        return normalise_picture(torch.stack([self._crop(rng) for _ in range(count)]))
+
+    def keep(self, normalised: Tensor) -> None:
+        """Add synthesized pictures to the training pictures; the oldest give way."""
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+        pictures = normalised * std + mean
+        self.dreams.extend(((pictures + 0.5) * 127.5).round().clamp(0, 255).to(torch.uint8))
+        del self.dreams[:-DREAMS_KEPT]
+
+    def _picture(self, rng: np.random.Generator) -> Tensor:
+        if self.dreams and rng.random() < min(DREAM_SHARE, len(self.dreams) / 100):
+            return self.dreams[rng.integers(len(self.dreams))].float() / 127.5 - 0.5
+        picture = self._crop(rng)
+        if rng.random() < 0.15:
+            picture = picture.lerp(self._crop(rng), float(rng.uniform(0.1, 0.9)))
+        return _disturb(rng, _recolor(rng, picture))
+
+    def _crop(self, rng: np.random.Generator) -> Tensor:
+        sources = self.photographs if rng.random() < 0.2 else self.drawn
+        source, crop = sources[rng.integers(len(sources))], self.recipe.crop
+        side = int(min(crop * np.exp(rng.uniform(-0.6, 0.6)), *source.shape[1:]))
+        y, x = (int(rng.integers(0, length - side + 1)) for length in source.shape[1:])
+        part = source[:, y : y + side, x : x + side].float()[None] / 255
+        part = F.interpolate(part, (crop, crop), mode="bilinear", antialias=True)[0]
+        part = part.mT if rng.random() < 0.5 else part
+        return part.flip([axis for axis in (1, 2) if rng.random() < 0.5])
+
+
+def normalise_picture(picture: Tensor) -> Tensor:
+    """From sRGB in [0, 1] to what torchvision's networks take."""
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (picture - mean) / std
+
+
+def _recolor(rng: np.random.Generator, picture: Tensor) -> Tensor:
+    if rng.random() < 0.4:
+        picture = picture[torch.from_numpy(rng.permutation(3))]
+    if rng.random() < 0.1:
+        picture = 1 - picture
+    if rng.random() < 0.3:
+        mean = picture.mean((1, 2), keepdim=True)
+        picture = mean + (picture - mean) * float(rng.uniform(0.3, 1.5)) + float(rng.normal(0, 0.1))
+    return picture
+
+
+def _disturb(rng: np.random.Generator, picture: Tensor) -> Tensor:
+    """Noise, and the stripes and checkerboards at the limit of resolution that optimisers like to hide in pictures."""
+    size = picture.shape[-1]
+    if rng.random() < 0.3:
+        noise = rng.normal(0, np.exp(rng.uniform(-4, -1)), (3 if rng.random() < 0.7 else 1, size, size))
+        picture = picture * float(rng.choice([0, 0.5, 1, 1, 1, 1])) + torch.from_numpy(noise).float()
+        if rng.random() < 0.3:
+            picture = F.avg_pool2d(picture[None], 3, 1, 1, count_include_pad=False)[0]
+    if rng.random() < 0.08:
+        y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+        period, turn = int(rng.integers(1, 3)), int(rng.integers(3))
+        board = ((y // period * (turn != 1) + x // period * (turn != 0)) % 2) - 0.5
+        color = torch.from_numpy(rng.normal(0, 0.15, (3, 1, 1))).float()
+        picture = picture + color * board
+    return picture
+
+
+# ---------------------------------------------------------------- training
+
+
+class Training:
+    """Student, optimiser and progress: all that a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, teacher: Vgg, device: str, widths: Iterable[int | str] = MINI_WIDTHS):
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.teacher, self.device, self.step = recipe, teacher, device, 0
+        self.pictures = Pictures(recipe)
+        names = list(Vgg(mini_net(widths)).convolutions)
+        self.targets = curriculum(teacher, names)
+        # The layers that learn the teacher's last one at larger scales take what lies before them as it is: it has a
+        # better teacher of its own.
+        self.last_taught = list(teacher.convolutions)[-1].replace("conv", "relu")
+        channels = {name.replace("conv", "relu"): m.out_channels for name, m in teacher.convolutions.items()}
+        self.student = Student(widths, {layer: channels[t.teacher_layer] for layer, t in self.targets.items()})
+        sample = self.pictures.batch(0, 24, use=4)
+        inherit(self.student, teacher, sample)
+        settle(self.student, teacher, sample)
+        fit_heads(self.student, teacher, sample, self.targets)
+        self.student.to(device)
+        teacher.features.to(device)
+        self.average = copy.deepcopy(self.student).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.student.parameters(), betas=(0.9, 0.99))
+
+    def run(self) -> Iterator[dict[str, Tensor]]:
+        """Train to the end of the recipe; gives each step's errors."""
+        while self.step < self.recipe.steps:
+            yield self.advance()
+
+    def advance(self) -> dict[str, Tensor]:
+        """One step."""
+        step, recipe = self.step, self.recipe
+        if recipe.dreams and step and step % recipe.dreams == 0:
+            self.dream()
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate * _schedule(step / recipe.steps)
+        pooling = "avg" if np.random.default_rng((recipe.seed, step, 3)).random() < AVERAGE_SHARE else "max"
+        normalised = self.pictures.batch(step).to(self.device)
+        with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            taught = teach(self.teacher, normalised, lesson(self.targets, step), pooling)
+            found = errors(self.student, normalised, taught, pooling, self.last_taught)
+        loss = sum(feature + recipe.gram_weight * second for feature, second in found.values())
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        self._follow(min(0.998, (1 + step) / (10 + step)))
+        self.step += 1
+        return {layer: error.detach() for layer, error in found.items()}
+
+    def dream(self) -> None:
+        """Synthesize textures from noise with the student, and keep them among the training pictures.
+
+        They are where its errors hide: to the student their Gram matrices are right, to the teacher they may not be.
+        """
+        aims = self.pictures.targets(self.step, DREAMS_AT_ONCE).to(self.device)
+        rng = np.random.default_rng((self.recipe.seed, self.step, 6))
+        layers = [name.replace("conv", "relu") for name in self.teacher.convolutions if rng.random() < 0.6] or [
+            "relu1_1"
+        ]
+        with torch.no_grad():
+            wanted = {layer: gram(f) for layer, f in self.average.vgg(aims, layers, "avg").items()}
+        noise = torch.from_numpy(rng.normal(size=aims.shape)).float().to(self.device)
+        picture = (aims.mean((2, 3), keepdim=True) + 0.45 * noise).requires_grad_()
+        optimizer = LBFGS([picture])
+
+        def losses() -> Tensor:
+            optimizer.zero_grad()
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+                features = self.average.vgg(picture, layers, "avg")
+            loss = sum(style_loss(gram(features[layer]), aim, "relative") for layer, aim in wanted.items())
+            loss.sum().backward()
+            return loss.detach()
+
+        for _ in range(int(rng.integers(20, 80))):
+            optimizer.step(losses)
+        self.pictures.keep(optimizer.accepted_point().detach().cpu())
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        """Move the averaged weights towards the present ones."""
+        for average, now in zip(self.average.parameters(), self.student.parameters(), strict=True):
+            average.lerp_(now, 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that is needed to go on as if nothing had happened."""
+        return {
+            "recipe": asdict(self.recipe),
+            "step": self.step,
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "dreams": self.pictures.dreams,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the same recipe."""
+        if state["recipe"] != asdict(self.recipe):
+            raise SystemExit(f"the checkpoint was made by another recipe: {state['recipe']}")
+        self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.pictures.dreams = state["step"], state["dreams"]
+
+    def weights(self) -> dict[str, Tensor]:
+        """The averaged student's weights, normalised, in half precision, as `load_backbone` reads them."""
+        features = copy.deepcopy(self.average.features).float().cpu()
+        normalise_filters(Vgg(features), torch.cat([self.pictures.batch(i, 16, use=5) for i in range(8)]))
+        return {key: value.half().contiguous() for key, value in named_vgg(features).state_dict().items()}
+
+
+def _schedule(progress: float) -> float:
+    """Share of the learning rate: a short rise, then half a cosine down to zero."""
+    return float(min(1.0, progress / 0.02 + 0.01) * 0.5 * (1 + np.cos(np.pi * progress)))
+
+
+@torch.no_grad()
+def normalise_filters(vgg: Vgg, normalised: Tensor) -> None:
+    """Rescale so that each filter's mean activation over pictures is 1 (max pooling), as Gatys et al. did.
+
+    Filters that respond hardly ever stay quieter: with a mean of 1 their rare peaks would drown all others. Each
+    convolution undoes the rescaling of the one before, so that the network sees what it saw.
+    """
+    convolutions = vgg.convolutions
+    features = vgg(normalised, [name.replace("conv", "relu") for name in convolutions], "max")
+    before = torch.ones(3)
+    for (_, module), responses in zip(convolutions.items(), features.values(), strict=True):
+        mean, peaks = responses.mean((0, 2, 3)), responses.square().mean((0, 2, 3)).sqrt() / 4
+        scale = 1 / torch.maximum(mean, peaks).clamp_min(mean.median() / 5 + 1e-6)
+        module.weight.mul_(scale[:, None, None, None] / before[None, :, None, None])
+        module.bias.mul_(scale)
+        before = scale
+
+
+def pooling_scale(teacher: Vgg) -> dict[str, dict[str, float]]:
+    """Mean activation after max pooling over that after another pooling, at pool1 and pool2, on photographs."""
+    poolings = {"avg": lambda f: F.avg_pool2d(f, 2), "l2": lambda f: F.avg_pool2d(f.square(), 2).sqrt()}
+    ratios: dict[str, dict[str, list[float]]] = {kind: {} for kind in poolings}
+    for photograph in training_pictures.photographs():
+        picture = torch.tensor(photograph).permute(2, 0, 1)[None] / 255
+        features = teacher(normalise_picture(picture), ["relu1_2", "relu2_2"], "max")
+        for layer, responses in features.items():
+            for kind, pool in poolings.items():
+                ratio = F.max_pool2d(responses, 2).mean() / pool(responses).mean()
+                ratios[kind].setdefault(layer.replace("relu", "pool")[:-2], []).append(ratio.item())
+    return {kind: {at: float(np.mean(values)) for at, values in by.items()} for kind, by in ratios.items()}
+
+
+# ---------------------------------------------------------------- command line
+
+
+def write(path: Path, save: Any) -> None:
+    """Write a file so that an interruption leaves the old one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save(partial)
+    partial.chmod(0o644)  # safetensors leaves its files to their owner alone
+    os.replace(partial, path)
+
+
+def options() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--teacher", required=True, help='"vgg19" (downloads it), or a vgg_normalised .pth file that opens with 1x1')
+    add("--out", type=Path, default=Path("nstlib/weights/mini.safetensors"), help="the weights (default: %(default)s)")
+    add("--steps", type=int, default=6000, help="optimiser steps (default: %(default)s)")
+    add("--minutes", type=float, help="instead of --steps: as many as fit, measured on the first ones")
+    add("--batch", type=int, default=10, help="pictures a step (default: %(default)s)")
+    add("--crop", type=int, default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
+    add("--pictures", type=int, default=1600, help="how many pictures to draw (default: %(default)s)")
+    add("--rate", type=float, default=4e-4, help="highest learning rate (default: %(default)s)")
+    add("--gram-weight", type=float, default=0.5, help="weight of the Gram matrices' errors (default: %(default)s)")
+    add("--dreams", type=int, default=0, help="every so many steps, synthesise textures to train on; 0: never")
+    add("--seed", type=int, default=0, help="same seed, same machine: same weights (default: %(default)s)")
+    add("--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster where it is native")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--checkpoint", type=Path, help="file to save progress in, every --save-every steps and at the end")
+    add("--save-every", type=int, default=250, help="(default: %(default)s)")
+    add("--resume", action="store_true", help="go on from --checkpoint, exactly as if it had not stopped")
+    add("--pooling-scale", action="store_true", help="only print how pooling changes the teacher's activations")
+    return parser.parse_args()
+
+
+def recipe_of(args: argparse.Namespace, steps: int) -> Recipe:
+    """The part of the options that decides the result."""
+    names = ("seed", "batch", "crop", "pictures", "rate", "gram_weight", "dreams", "precision")
+    return Recipe(steps=steps, **{name: getattr(args, name) for name in names})
+
+
+def steps_in(args: argparse.Namespace, teacher: Vgg) -> int:
+    """How many steps fit into --minutes."""
+    trial, count = Training(recipe_of(args, 1000), teacher, args.device), 12
+    for index in range(count):
+        if index == 3:
+            start = time.perf_counter()
+        trial.advance()
+    return round(args.minutes * 60 * (count - 3) / (time.perf_counter() - start))
+
+
+def train(args: argparse.Namespace, teacher: Vgg) -> Training:
+    """Train with a progress bar, saving checkpoints."""
+    steps = steps_in(args, teacher) if args.minutes else args.steps
+    saved = torch.load(args.checkpoint, weights_only=True) if args.resume and args.checkpoint.exists() else None
+    if saved and args.minutes:
+        steps = saved["recipe"]["steps"]
+    training = Training(recipe_of(args, steps), teacher, args.device)
+    if saved:
+        training.load_state(saved)
+    shown: dict[str, Tensor] = {}
+    with tqdm(total=steps, initial=training.step, unit="step", mininterval=5) as bar:
+        for found in training.run():
+            for layer, error in found.items():
+                shown[layer] = shown.get(layer, error).lerp(error, 0.05)
+            bar.set_postfix_str(report(shown), refresh=False)
+            bar.update()
+            if args.checkpoint and training.step % args.save_every == 0:
+                write(args.checkpoint, lambda path: torch.save(training.state(), path))
+    return training
+
+
+def report(shown: dict[str, Tensor]) -> str:
+    """Running errors in a line: features / Gram matrices, in percent."""
+    return " ".join(f"{layer[4:]} {100 * e[0]:.1f}/{100 * e[1]:.0f}" for layer, e in sorted(shown.items()))
+
+
+def keep_memory() -> None:
+    """Ask the C library not to give freed memory back to the system, only to ask for it again a moment later.
+
+    Tensors here are large; fetching their pages anew in each step took nine tenths of the time on a virtual machine.
+    """
+    if sys.platform == "linux":
+        libc, trim_threshold, mmap_max = ctypes.CDLL(None), -1, -4  # numbers from malloc.h
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, -1)
+
+
+def main() -> None:
+    """Train, or measure the pooling, as the command line says."""
+    args = options()
+    keep_memory()
+    teacher = load_teacher(args.teacher)
+    if args.pooling_scale:
+        for kind, ratios in pooling_scale(teacher).items():
+            print(f"max / {kind}: " + ", ".join(f"{at} {ratio:.3f}" for at, ratio in ratios.items()))
+        return
+    training = train(args, teacher)
+    if args.checkpoint:
+        write(args.checkpoint, lambda path: torch.save(training.state(), path))
+    write(args.out, lambda path: save_file(training.weights(), path))
+    print(f"wrote {args.out}, {args.out.stat().st_size / 1e6:.2f} MB, after {training.step} steps")
+
+
+if __name__ == "__main__":
+    main()
