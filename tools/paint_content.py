@@ -63,7 +63,7 @@ def main() -> None:
         version = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
             f"Blender's module does not load: {error}.\n"
-            f'It needs Python 3.11 (this is {version}) and pip install "bpy==5.0.1"; for more see {Path(__file__).name}.'
+            f'It needs Python 3.11 (this is {version}) and pip install "bpy==5.0.1"; see {Path(__file__).name}.'
         )
     for name in args.names or SCENES:
         start = time.perf_counter()

@@ -11,7 +11,7 @@ from scenes.kit import Nodes, Shape, camera, curve, grid, light, link, material,
 
 ASPECT, SEED, SAMPLES = (4, 5), 4, 56
 RENDER = {"exposure": 0.8, "look": "AgX - Medium High Contrast"}
-DEVELOP = {"grain": 1.5, "bloom": 0.35}
+DEVELOP = {"contrast": 0.3, "color": 1.05, "bloom": 0.3}
 
 # The pose in meters, seen from the side: toes, ankle, knee, hip and so on. She looks along +x.
 STAND = [
