@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab clean
+.PHONY: demo test lab notebooks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
@@ -17,6 +17,10 @@ test: $(VENV)/.tested
 
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks
+
+# All of them, or: make notebooks ONLY=03
+notebooks: $(VENV)/.tested
+	$(BIN)/python tools/execute_notebooks.py $(ONLY)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

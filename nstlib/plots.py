@@ -1,0 +1,249 @@
+"""Figures: pictures side by side, grids, film strips, loss curves, feature maps and Gram matrices.
+
+Every function takes plain results (pictures, a run's history, features) and returns a `Figure`, which a notebook shows
+by itself and `figure.savefig("figure.png")` saves. Needs matplotlib, which comes with `pip install "nstlib[lab]"`.
+"""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from matplotlib import figure, ticker
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from torch import Tensor
+
+from .errors import InputError
+from .images import to_pil
+
+WIDTH = 9.0  # inches; 900 pixels fill a notebook's column
+# Okabe and Ito's colors, which the color-blind can tell apart; the dashes do so without any color.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
+MAPS = "viridis"
+
+Things = TypeVar("Things", bound=Mapping[Any, Any])
+
+
+class Figure(figure.Figure):
+    """A figure that carries a description in words, and that a notebook shows once, without pyplot.
+
+    Attributes:
+        alt: what it shows, for people and programs that cannot see it.
+        photographic: shown as JPEG, which pictures want, in place of PNG, which lines and letters want.
+    """
+
+    def __init__(self, width: float, height: float, alt: str, photographic: bool = False):
+        super().__init__(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+        self.alt, self.photographic = alt, photographic
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        kind = "jpeg" if self.photographic else "png"
+        file = BytesIO()
+        self.savefig(file, format=kind, pil_kwargs={"quality": 80} if self.photographic else {})
+        data = {f"image/{kind}": file.getvalue(), "text/plain": self.alt}
+        display(data, raw=True, metadata={f"image/{kind}": {"alt": self.alt}})  # type: ignore[no-untyped-call]
+
+
+def strip(pictures: Mapping[str, Tensor], height: float = 2.6, alt: str = "") -> Figure:
+    """Pictures side by side at one height, each under its title.
+
+    Example:
+        >>> strip({"content": content, "style": style, "image": run.image})
+
+    Args:
+        pictures: title to picture, (3, H, W) or (1, 3, H, W).
+        height: of the pictures, in inches; less where they would not fit the width.
+        alt: description; without it, the titles.
+    """
+    arrays = {title: _array(picture) for title, picture in _some(pictures, "picture").items()}
+    ratios = [array.shape[1] / array.shape[0] for array in arrays.values()]
+    height = min(height, (WIDTH - 0.1 * len(ratios)) / sum(ratios))
+    width = height * sum(ratios) + 0.1 * len(ratios)
+    fig = Figure(width, height + 0.4, alt or f"Side by side: {', '.join(pictures)}", photographic=True)
+    for ax, (title, array) in zip(_row(fig, ratios), arrays.items(), strict=True):
+        _show(ax, array)
+        ax.set_title(title, fontsize=10)
+    return fig
+
+
+def film(snapshots: Mapping[int, Tensor], count: int = 6, alt: str = "") -> Figure:
+    """The way of a run: up to `count` of its snapshots from the first to the last, closer together at the beginning.
+
+    Args:
+        snapshots: step number to picture, such as `run.snapshots`.
+        count: how many pictures.
+        alt: description; without it, the steps.
+    """
+    steps = sorted(_some(snapshots, "snapshot; give the run snapshot_every=10"))
+    # Squares of evenly spaced numbers: a run changes most at its beginning.
+    places = np.linspace(0, 1, count) ** 2 * (len(steps) - 1)
+    chosen = sorted({round(place) for place in places}) if len(steps) > count else range(len(steps))
+    shown = {f"step {steps[place]}": snapshots[steps[place]] for place in chosen}
+    return strip(shown, alt=alt or f"The image on its way: {', '.join(shown)}")
+
+
+def grid(
+    pictures: Mapping[tuple[str, str], Tensor], rows: str = "", columns: str = "", alt: str = "", width: float = WIDTH
+) -> Figure:
+    """Pictures in a labelled grid.
+
+    Example:
+        >>> grid({(start, optimizer): image, ...}, rows="start", columns="optimizer")
+
+    Args:
+        pictures: (name of the row, name of the column) to picture; all of about one shape. A missing one stays empty.
+        rows, columns: what the names are names of.
+        alt: description; without it, the names.
+        width: of the figure in inches.
+    """
+    names = [list(dict.fromkeys(keys)) for keys in zip(*_some(pictures, "picture"), strict=True)]
+    arrays = {place: _array(picture) for place, picture in pictures.items()}
+    ratio = max(array.shape[1] / array.shape[0] for array in arrays.values())
+    side = (width - 0.5) / len(names[1])
+    described = (
+        f"Grid of pictures. {rows or 'Rows'}: {', '.join(names[0])}. {columns or 'Columns'}: {', '.join(names[1])}"
+    )
+    fig = Figure(width, len(names[0]) * side / ratio + 0.6, alt or described, photographic=True)
+    axes = fig.subplots(len(names[0]), len(names[1]), squeeze=False)
+    for i, row in enumerate(names[0]):
+        for j, column in enumerate(names[1]):
+            if (row, column) in arrays:
+                _show(axes[i, j], arrays[row, column])
+            else:
+                axes[i, j].set_axis_off()
+            if i == 0:
+                axes[i, j].set_title(column, fontsize=10)
+        axes[i, 0].set_ylabel(row, fontsize=10)
+    fig.supylabel(rows, fontsize=10, color="0.4")
+    fig.suptitle(columns, fontsize=10, color="0.4")
+    return fig
+
+
+def curves(
+    lines: Mapping[str, Any], ylabel: str = "loss", xlabel: str = "steps", alt: str = "", log: bool = True
+) -> Figure:
+    """Losses against steps, as lines that differ in color and in dashes.
+
+    Example:
+        >>> curves({"content": run.history["content"], "style": run.history["style"]})
+        >>> curves({"from noise": {"Adam": losses, "L-BFGS": losses}, "from the content": {...}})
+
+    Args:
+        lines: name to one value a step; or name of a panel to such lines: panels share both axes.
+        ylabel, xlabel: what the axes show.
+        alt: description; without it, the names and the first and the last values.
+        log: logarithmic vertical axis.
+    """
+    panels: Mapping[str, Any] = _some(lines, "line")
+    if not isinstance(next(iter(lines.values())), Mapping):
+        panels = {"": lines}
+    described = "; ".join(f"{title} {name}".strip() for title, group in panels.items() for name in group)
+    fig = Figure(WIDTH if len(panels) > 1 else 6.0, 3.2, alt or f"Curves of {ylabel} against {xlabel}: {described}")
+    axes = fig.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    for ax, (title, group) in zip(axes, panels.items(), strict=True):
+        for (name, values), color, dashes in zip(group.items(), COLORS, DASHES, strict=False):
+            values = np.asarray(values, np.float64)
+            ax.plot(np.arange(1, len(values) + 1), values, color=color, linestyle=dashes, linewidth=1.8, label=name)
+        ax.set(xlabel=xlabel, title=title)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.9")
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+        if log:
+            ax.set_yscale("log")
+    axes[0].set_ylabel(ylabel)
+    axes[-1].legend(frameon=False)
+    return fig
+
+
+def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "") -> Figure:
+    """What some channels of each layer answer, as small pictures: bright where the answer is strong.
+
+    Each row is a layer, and shows the channels that respond most strongly; each map is scaled by itself.
+
+    Args:
+        features: layer name (or any title) to features (1, C, H, W).
+        channels: how many of each layer.
+        alt: description; without it, the titles.
+    """
+    ratio = max(tensor.shape[-1] / tensor.shape[-2] for tensor in _some(features, "layer").values())
+    side = (WIDTH - 0.5) / channels
+    described = f"Feature maps of {channels} channels each of {', '.join(features)}"
+    fig = Figure(WIDTH, len(features) * (side / ratio + 0.3) + 0.15, alt or described, photographic=True)
+    axes = fig.subplots(len(features), channels, squeeze=False)
+    for row, (title, tensor) in zip(axes, features.items(), strict=True):
+        maps = tensor[0].detach().float().cpu()
+        for ax, channel in zip(row, _strongest(maps.flatten(1).square().mean(1), channels), strict=False):
+            _show(ax, maps[channel].numpy(), cmap=MAPS, interpolation="nearest")
+            ax.set_title(f"channel {channel}", fontsize=8, color="0.4", pad=2)
+        row[0].set_ylabel(title, fontsize=10)
+        for ax in row[len(maps) :]:
+            ax.set_axis_off()
+    return fig
+
+
+def gram_heatmap(
+    grams: Mapping[str, Tensor], pictures: Mapping[str, Tensor] | None = None, channels: int = 32, alt: str = ""
+) -> Figure:
+    """Gram matrices as pictures, side by side, on one scale of color.
+
+    They show the same channels in the same order, so that they can be compared: those that are strongest on the
+    average, strongest first. The scale is of the square root, or the strongest channel would outshine all others.
+
+    Args:
+        grams: title to Gram matrix (1, C, C).
+        pictures: the same titles to pictures, which stand above their matrices.
+        channels: how many of the channels.
+        alt: description; without it, the titles.
+    """
+    matrices = {title: matrix[0].detach().float().cpu() for title, matrix in _some(grams, "Gram matrix").items()}
+    strength = torch.stack([matrix.diagonal() / matrix.diagonal().sum() for matrix in matrices.values()]).mean(0)
+    order = _strongest(strength, channels)
+    top = max(float(matrix[order][:, order].max()) for matrix in matrices.values())
+    side = min(3.2, (WIDTH - 0.8) / len(matrices))
+    size = (side * len(matrices) + 0.8, side * (1.75 if pictures else 1.0) + 0.3)
+    fig = Figure(*size, alt or f"Heat maps of the Gram matrices of {', '.join(grams)}", photographic=bool(pictures))
+    heights = [0.75, 1.0] if pictures else [1.0]
+    axes = fig.subplots(len(heights), len(matrices), squeeze=False, height_ratios=heights)
+    for column, (title, matrix) in zip(axes.T, matrices.items(), strict=True):
+        ax = column[-1]
+        image = _show(
+            ax, matrix[order][:, order].numpy(), cmap=MAPS, norm=PowerNorm(0.5, 0, top), interpolation="nearest"
+        )
+        ax.set_xlabel("channel j")
+        column[0].set_title(title, fontsize=10)
+        if pictures:
+            _show(column[0], _array(pictures[title]))
+    axes[-1, 0].set_ylabel("channel i")
+    fig.colorbar(image, ax=list(axes[-1]), label="$G_{ij}$", shrink=0.9)
+    return fig
+
+
+def _row(fig: Figure, ratios: list[float]) -> list[Axes]:
+    return list(fig.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0])
+
+
+def _show(ax: Axes, array: np.ndarray, **options: Any) -> Any:
+    image = ax.imshow(array, **options)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def _array(picture: Tensor) -> np.ndarray:
+    return np.asarray(to_pil(picture))
+
+
+def _strongest(strength: Tensor, count: int) -> list[int]:
+    order: list[int] = strength.argsort(descending=True, stable=True)[:count].tolist()
+    return order
+
+
+def _some(things: Things, what: str) -> Things:
+    if not things:
+        raise InputError(f"there is nothing to draw: no {what}")
+    return things

@@ -1,0 +1,107 @@
+"""Execute the notebooks from fresh kernels and write their outputs, in a form that gives no needless diff.
+
+python tools/execute_notebooks.py           all of them, in order
+python tools/execute_notebooks.py 03 05     those whose names begin so
+
+What would differ from run to run or from machine to machine is not written: times, versions, the state of widgets, what
+the kernel says on stderr. A picture that looks as before stays as it was, byte by byte. A notebook with a failing cell
+is left as it was.
+"""
+
+import argparse
+import base64
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import nbclient
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+from PIL import Image
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+ALIKE = 1.0  # mean difference, of 255, below which nobody sees that a figure has changed
+
+
+def execute(path: Path) -> NotebookNode:
+    """The notebook with the outputs of a fresh kernel, which runs in the notebook's folder."""
+    notebook = nbformat.read(path, as_version=4)
+    before = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
+    client = nbclient.NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=900,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.execute()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = tidy(cell.outputs, before[cell.id])
+    return notebook
+
+
+def tidy(outputs: list[NotebookNode], before: list[NotebookNode]) -> list[NotebookNode]:
+    """What is worth keeping of a cell's outputs, with the pictures of before where they look the same."""
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name == "stderr":
+                continue
+            if kept and kept[-1].output_type == "stream":  # how prints fall into messages is chance
+                kept[-1].text += output.text
+                continue
+        kept.append(output)
+    if len(kept) == len(before):
+        for new, old in zip(kept, before, strict=True):
+            for kind in ("image/png", "image/jpeg"):
+                if alike(new.get("data", {}).get(kind), old.get("data", {}).get(kind)):
+                    new.data[kind] = old.data[kind]
+    return kept
+
+
+def alike(new: str | None, old: str | None) -> bool:
+    """Whether two encoded pictures look the same."""
+    if new is None or old is None:
+        return False
+    a, b = (np.asarray(Image.open(BytesIO(base64.b64decode(data))).convert("RGB"), np.float32) for data in (new, old))
+    return a.shape == b.shape and float(np.abs(a - b).mean()) < ALIKE
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write the notebook whole or not at all."""
+    part = path.with_suffix(".part")
+    nbformat.write(notebook, part)
+    part.replace(path)
+
+
+def main() -> int:
+    """Execute the notebooks that the command line names; gives 1 if one fails."""
+    parser = argparse.ArgumentParser(description="Execute notebooks and write their outputs.")
+    parser.add_argument("names", nargs="*", help="beginnings of names, such as 03; all notebooks without any")
+    names = tuple(parser.parse_args().names)
+    paths = [path for path in sorted(FOLDER.glob("*.ipynb")) if not names or path.name.startswith(names)]
+    if not paths:
+        parser.exit(2, f"no notebook in {FOLDER} begins with {' or '.join(names) or 'anything'}\n")
+    failed = False
+    for path in paths:
+        began = time.perf_counter()
+        try:
+            write(execute(path), path)
+            print(f"{path.name}: {time.perf_counter() - began:.0f} s, {path.stat().st_size / 1e6:.2f} MB", flush=True)
+        except nbclient.exceptions.CellExecutionError as error:
+            failed = True
+            print(f"{path.name}: left as it was, because a cell failed\n{error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
