@@ -44,7 +44,7 @@ class Figure(figure.Figure):
 
         kind = "jpeg" if self.photographic else "png"
         file = BytesIO()
-        self.savefig(file, format=kind, pil_kwargs={"quality": 80} if self.photographic else {})
+        self.savefig(file, format=kind, pil_kwargs={"quality": 75} if self.photographic else {})
         data = {f"image/{kind}": file.getvalue(), "text/plain": self.alt}
         display(data, raw=True, metadata={f"image/{kind}": {"alt": self.alt}})  # type: ignore[no-untyped-call]
 
@@ -64,7 +64,7 @@ def strip(pictures: Mapping[str, Tensor], height: float = 2.6, alt: str = "") ->
     ratios = [array.shape[1] / array.shape[0] for array in arrays.values()]
     height = min(height, (WIDTH - 0.1 * len(ratios)) / sum(ratios))
     width = height * sum(ratios) + 0.1 * len(ratios)
-    fig = Figure(width, height + 0.4, alt or f"Side by side: {', '.join(pictures)}", photographic=True)
+    fig = Figure(width, height + 0.33, alt or f"Side by side: {', '.join(pictures)}", photographic=True)
     for ax, (title, array) in zip(_row(fig, ratios), arrays.items(), strict=True):
         _show(ax, array)
         ax.set_title(title, fontsize=10)

@@ -1,0 +1,237 @@
+"""The notebooks: they run, they are complete, and their exercises can be solved."""
+
+import ast
+import base64
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+import torch
+
+import nstlib as nst
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
+SECTIONS = ["Summary", "Exercises", "References"]
+
+# Two usual mistakes for each exercise; a checker must find them.
+MISTAKES = {
+    "smoothness": [
+        "def smoothness(image):\n"
+        "    return (image[..., 1:, :] - image[..., :-1, :]).square().flatten(1).mean(1)  # only down",
+        "def smoothness(image):\n"
+        "    down, across = image[..., 1:, :] - image[..., :-1, :], image[..., 1:] - image[..., :-1]\n"
+        "    return down.square().flatten(1).sum(1) + across.square().flatten(1).sum(1)  # sums",
+        "def smoothness(image):\n"
+        "    down, across = image[..., 1:, :] - image[..., :-1, :], image[..., 1:] - image[..., :-1]\n"
+        "    return (down.square().mean() + across.square().mean()).repeat(len(image))  # one mean for the batch",
+        "def smoothness(image):\n"
+        "    down, across = image[..., 1:, :] - image[..., :-1, :], image[..., 1:] - image[..., :-1]\n"
+        "    return down.abs().flatten(1).mean(1) + across.abs().flatten(1).mean(1)  # no squares",
+    ],
+    "blend": [
+        "def blend(first, second, share):\n    return nst.gram(share * first + (1 - share) * second)  # features",
+        "def blend(first, second, share):\n    return share * nst.gram(second) + (1 - share) * nst.gram(first)",
+        "def blend(first, second, share):\n    return (nst.gram(first) + nst.gram(second)) / 2  # always half",
+    ],
+    "keep_colors": [
+        "def keep_colors(image, content):  # a plain mean is not the brightness\n"
+        "    return content - content.mean(1, keepdim=True) + image.mean(1, keepdim=True)",
+        "def keep_colors(image, content):  # the other way round\n"
+        "    light = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)\n"
+        "    return image - (image * light).sum(1, keepdim=True) + (content * light).sum(1, keepdim=True)",
+        "def keep_colors(image, content):  # gray\n"
+        "    light = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)\n"
+        "    return (image * light).sum(1, keepdim=True).expand_as(image)",
+    ],
+}
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def plain(source):
+    """Python without IPython's magics."""
+    return "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))
+
+
+def functions(source):
+    return [node.name for node in ast.parse(plain(source)).body if isinstance(node, ast.FunctionDef)]
+
+
+def exercises(notebook):
+    """Name to (checker, stub, solution), as source."""
+    cells = [cell.source for cell in code(notebook)]
+    solutions = re.findall(r"<details><summary>Solution</summary>.*?```python\n(.*?)```", prose(notebook), re.DOTALL)
+    found = {}
+    for checker in cells:
+        for name in functions(checker):
+            if name.startswith("check_"):
+                exercise = name.removeprefix("check_")
+                stub = next(source for source in cells if exercise in functions(source))
+                solution = next(source for source in solutions if exercise in functions(source))
+                found[exercise] = (checker, stub, solution)
+    return found
+
+
+EXERCISES = {(stem, name): parts for stem, notebook in NOTEBOOKS.items() for name, parts in exercises(notebook).items()}
+
+
+def only_functions(source):
+    tree = ast.parse(plain(source))
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return ast.unparse(tree)
+
+
+def verdict(name, checker, answer):
+    names = {"torch": torch, "nst": nst}
+    exec(checker, names)
+    exec(only_functions(answer), names)
+    return names[f"check_{name}"](names[name])
+
+
+def test_there_are_notebooks():
+    assert PATHS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_it_runs_and_its_checked_outputs_are_as_committed(path):
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-p", "nbval_ignores_stderr", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        [*command, "-q", "--no-header", "--override-ini", "addopts=", path.name],
+        cwd=path.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+@pytest.mark.parametrize("folder", [ROOT, ROOT.parent], ids=["root", "outside"])
+def test_its_set_up_works_from_other_folders(stem, folder):
+    """Without an installed package, as in a fresh clone: the kernel starts with an empty path."""
+    cells = code(NOTEBOOKS[stem])
+    hide = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; sys.path[:]"
+    hide += f" = [p for p in sys.path if p != {str(ROOT)!r}]"
+    show = "import nstlib; print(nstlib.__file__)"
+    sources = [hide, cells[0].source, show]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    assert not notebook.cells[1].outputs  # it prints nothing
+    assert str(ROOT / "nstlib") in notebook.cells[2].outputs[0].text
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_set_up_says_what_to_do_where_there_is_nothing(stem, tmp_path):
+    hide = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; sys.path[:]"
+    hide += f" = [p for p in sys.path if p != {str(ROOT)!r}]"
+    sources = [hide, re.sub(r'^REPO = ".*?"', 'REPO = ""', code(NOTEBOOKS[stem])[0].source, flags=re.MULTILINE)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="REPO"):
+        client.execute()
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_outputs_come_from_one_run(stem):
+    cells = code(NOTEBOOKS[stem])
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        assert all(output.output_type in ("stream", "display_data", "execute_result") for output in cell.outputs)
+        assert all(output.get("name") != "stderr" for output in cell.outputs)
+        shows = isinstance(ast.parse(plain(cell.source)).body[-1], ast.Expr) or "print(" in cell.source
+        if shows and "%%capture" not in cell.source and not functions(cell.source):
+            assert cell.outputs, cell.source
+        if "NBVAL_CHECK_OUTPUT" in cell.source:
+            assert cell.outputs, cell.source
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_file_is_light_and_the_same_on_every_machine(stem):
+    path, notebook = ROOT / "notebooks" / f"{stem}.ipynb", NOTEBOOKS[stem]
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 1_500_000
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert set(notebook.metadata.language_info) == {"name"}
+    assert "application/vnd.jupyter.widget" not in text
+    assert str(ROOT) not in text
+    assert "/root/" not in text
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"jupyter", "tags"}, cell.source
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_cells_are_short_and_its_pictures_described(stem):
+    notebook = NOTEBOOKS[stem]
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 25, cell.source
+        for output in cell.outputs:
+            for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                assert len(output.metadata[kind]["alt"]) > 15
+                assert base64.b64decode(output.data[kind])
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", prose(notebook))
+    assert pictures
+    for alt, address in pictures:
+        assert len(alt) > 15, address
+        assert (ROOT / "notebooks" / address).is_file(), address
+    assert "<img" not in re.sub(r'<img[^>]* alt="[^"]{15,}"', "", prose(notebook))
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_headings_follow_the_template(stem):
+    text = re.sub(r"```.*?```", "", prose(NOTEBOOKS[stem]), flags=re.DOTALL)
+    headings = [(len(marks), title) for marks, title in re.findall(r"^(#+) (.+)$", text, re.MULTILINE)]
+    assert headings[0][0] == 1
+    assert headings[0][1].startswith(stem[:2])
+    assert [level for level, _ in headings].count(1) == 1
+    sections = [title for level, title in headings if level == 2]
+    numbered, rest = sections[: -len(SECTIONS)], sections[-len(SECTIONS) :]
+    assert rest == SECTIONS
+    assert [int(title.split()[0]) for title in numbered] == list(range(1, len(numbered) + 1))
+    assert all(after <= before + 1 for (before, _), (after, _) in pairwise(headings))
+    for promise in ("**What you will learn**", "**What you need to know.**", "**How long it takes.**", "**Predict.**"):
+        assert promise in text
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_links_within_the_repository_lead_somewhere(stem):
+    for address in re.findall(r"(?<!!)\[[^\]]*\]\(((?!http)[^)#]+)\)", prose(NOTEBOOKS[stem])):
+        assert (ROOT / "notebooks" / address).exists(), address
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_it_has_exercises_with_hints_and_folded_solutions(stem):
+    text = prose(NOTEBOOKS[stem])
+    count = len(exercises(NOTEBOOKS[stem]))
+    assert count >= 2
+    assert len(re.findall(r"^### Exercise \d", text, re.MULTILINE)) == count
+    assert text.count("<details><summary>Hint</summary>") == count
+    assert text.count("<details><summary>Solution</summary>") == count
+    assert text.count("<details>") == text.count("</details>")
+
+
+@pytest.mark.parametrize(("stem", "name"), EXERCISES)
+def test_the_checker_of_an_exercise_takes_the_solution_and_nothing_else(stem, name):
+    checker, stub, solution = EXERCISES[stem, name]
+    assert verdict(name, checker, solution) == "Right."
+    assert verdict(name, checker, stub).startswith("Not yet")
+    assert len(MISTAKES[name]) >= 2
+    for mistake in MISTAKES[name]:
+        assert verdict(name, checker, mistake).startswith("Not yet"), mistake
