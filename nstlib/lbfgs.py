@@ -1,5 +1,6 @@
 """L-BFGS for a batch of pictures: each has its own memory, and one step is one evaluation."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,12 +22,16 @@ class LBFGS(torch.optim.Optimizer):
     - One `step` evaluates the closure exactly once, at a trial point. A trial that lowers the loss enough (Armijo) is
       accepted, and the parameter moves on to the next trial. A trial that does not, NaN included, is rejected, and a
       shorter step is tried from the last accepted point. So the loss of accepted points never rises.
+    - Values stay within `bounds`: trial points are projected onto them, values that press against a bound are left out
+      of the direction, and what is remembered and compared is the step that was really taken. Clamping the image
+      behind the optimizer's back would falsify its memory; leaving it unbounded blows out whites and blacks.
     - Nothing is read back from the device, and no tolerance stops it without a word.
 
     After `step` the parameter holds the next trial, not yet evaluated; `accepted_point()` holds the best picture so
     far, and `rejections()` how many trials in a row have failed: many mean that the search has converged.
 
-    Source: Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4, started with the scaling of equation 7.20.
+    Source: Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4, started with the scaling of equation 7.20;
+    the projection after Bertsekas, Projected Newton methods (1982).
 
     Args:
         params: one parameter (B, ...).
@@ -34,10 +39,18 @@ class LBFGS(torch.optim.Optimizer):
         memory: how many pairs of steps and gradient changes are kept, each of the parameter's size. A rejected trial
             leaves its pair empty, so `memory` rejections in a row restart the search from steepest descent.
         first_step: largest change of any value in the very first trial, when no curvature is known yet.
+        bounds: smallest and largest value that the parameter may take.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 1.0, memory: int = 10, first_step: float = 0.02):
-        super().__init__(params, {"lr": lr, "memory": memory, "first_step": first_step})
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1.0,
+        memory: int = 10,
+        first_step: float = 0.02,
+        bounds: tuple[float, float] = (-math.inf, math.inf),
+    ):
+        super().__init__(params, {"lr": lr, "memory": memory, "first_step": first_step, "bounds": bounds})
         if len(self.param_groups) != 1 or len(self.param_groups[0]["params"]) != 1:
             raise InputError("LBFGS optimizes one tensor, a batch of pictures")
         self.reset()
@@ -61,7 +74,7 @@ class LBFGS(torch.optim.Optimizer):
             "point": param.detach().clone(),
             "gradient": torch.zeros_like(param),
             "loss": torch.inf * one,
-            "slope": 0 * one,  # along the direction of the current trial
+            "slope": 0 * one,  # change of the loss that the gradient foretells for the current trial
             "length": one.clone(),  # of the current trial, in units of the direction
             "scale": 0 * one,  # of the inverse Hessian before the memory's pairs; 0 means: not known yet
             "rejections": 0 * one,
@@ -93,7 +106,7 @@ class LBFGS(torch.optim.Optimizer):
             loss = closure().detach()
         gradient = torch.zeros_like(param) if param.grad is None else param.grad.detach().clone()
 
-        wanted = state["loss"] + SUFFICIENT_DECREASE * state["length"] * state["slope"]
+        wanted = state["loss"] + SUFFICIENT_DECREASE * state["slope"]
         accepted = (loss <= wanted) & (loss < state["loss"]) & gradient.isfinite().flatten(1).all(1)
         shorter = _backtrack(state["length"], loss - state["loss"], state["slope"])
         self._remember(state, gradient, accepted)
@@ -104,8 +117,9 @@ class LBFGS(torch.optim.Optimizer):
         state["rejections"] = torch.where(accepted, 0, state["rejections"] + 1)
 
         direction = self._direction(state)
-        state["slope"] = _dot(state["gradient"], direction)
         param.copy_(state["point"] + _per_picture(state["length"], direction) * direction)
+        param.clamp_(*self._setting("bounds"))
+        state["slope"] = _dot(state["gradient"], param - state["point"])
         return loss
 
     def _remember(self, state: dict[str, Any], gradient: Tensor, accepted: Tensor) -> None:
@@ -123,7 +137,10 @@ class LBFGS(torch.optim.Optimizer):
 
     def _direction(self, state: dict[str, Any]) -> Tensor:
         """Minus the inverse Hessian times the gradient, by the two-loop recursion."""
-        direction: Tensor = -state["gradient"]
+        point, gradient = state["point"], state["gradient"]
+        low, high = self._setting("bounds")
+        pressing = (point <= low) & (gradient > 0) | (point >= high) & (gradient < 0)
+        direction: Tensor = -gradient.masked_fill(pressing, 0)
         shares = []
         for change, bend, inverse in reversed(state["pairs"]):
             share = inverse * _dot(change, direction)
@@ -133,12 +150,12 @@ class LBFGS(torch.optim.Optimizer):
         for (change, bend, inverse), share in zip(state["pairs"], reversed(shares), strict=True):
             correction = share - inverse * _dot(bend, direction)
             direction = direction + _per_picture(correction, change) * change
-        return direction
+        return direction.masked_fill(pressing, 0)
 
 
 def _backtrack(length: Tensor, rise: Tensor, slope: Tensor) -> Tensor:
     """Where the parabola through both losses and the slope has its minimum, between a tenth and half of the step."""
-    best = -slope * length.square() / (2 * (rise - slope * length))
+    best = -slope * length / (2 * (rise - slope))
     return torch.where(best.isfinite(), best.clamp(0.1 * length, 0.5 * length), 0.1 * length)
 
 

@@ -65,8 +65,8 @@ class Run:
         ...         objective.beta = 1e4
         >>> run.image, run.history["total"]
 
-    The image is optimized without bounds under L-BFGS, because clamping it would falsify the steps, and is clamped to
-    [0, 1] after each step of Adam. `image` and `snapshots` are always clamped.
+    The image stays in [0, 1]: L-BFGS projects its trial points onto this range and takes account of it, and after a step
+    of Adam the image is clamped. The objective itself never clamps, so its gradient is that of the loss it returns.
 
     Args:
         objective: what to minimize.
@@ -118,8 +118,8 @@ class Run:
 
     @property
     def image(self) -> Tensor:
-        """The picture now, (B, 3, H, W), clamped to [0, 1]: the one whose losses are last in `history`."""
-        return self._good.clamp(0, 1)
+        """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`."""
+        return self._good.clone()
 
     @property
     def device(self) -> torch.device:
@@ -252,11 +252,13 @@ class Run:
 
     def _start_from(self, image: Tensor) -> None:
         """Put the image there, with an optimizer that remembers nothing."""
-        self._good = image.detach().clone()
+        self._good = image.detach().clamp(0, 1)
         self._param = self._good.clone().requires_grad_()
         self._optimizer: torch.optim.Optimizer
         if self._settings["optimizer"] == "lbfgs":
-            self._optimizer = LBFGS([self._param], lr=self._settings["lr"], memory=self._settings["memory"])
+            self._optimizer = LBFGS(
+                [self._param], lr=self._settings["lr"], memory=self._settings["memory"], bounds=(0, 1)
+            )
         else:
             self._optimizer = torch.optim.Adam([self._param], lr=self._settings["lr"])
         self._failures = torch.zeros(len(image), device=image.device)  # steps in a row that gave no good picture

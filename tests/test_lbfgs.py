@@ -120,6 +120,33 @@ def test_its_state_continues_exactly():
     assert torch.equal(rest.accepted_point(), whole.accepted_point())
 
 
+def test_within_bounds_it_finds_what_scipy_finds():
+    a, b = quadratics(size=12)
+    optimizer, _ = minimize(
+        lambda x: torch.einsum("bi,bij,bj->b", x, a, x) / 2 - (b * x).sum(1), b * 0 + 0.05, 300, bounds=(0, 0.1)
+    )
+    for matrix, vector, found in zip(a.numpy(), b.numpy(), optimizer.accepted_point(), strict=True):
+        scipys = scipy.optimize.minimize(
+            lambda x, matrix=matrix, vector=vector: (x @ matrix @ x / 2 - vector @ x, matrix @ x - vector),
+            np.full(12, 0.05),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, 0.1)] * 12,
+        )
+        np.testing.assert_allclose(found, scipys.x, atol=1e-4)
+
+
+def test_no_trial_ever_leaves_the_bounds():
+    trials = []
+
+    def recorded(x):
+        trials.append(x.detach().clone())
+        return rosenbrock(x)
+
+    minimize(recorded, torch.tensor([[-0.5, 0.4, 0.1]]), 60, bounds=(-0.5, 0.5))
+    assert torch.cat(trials).abs().max() <= 0.5
+
+
 def test_it_takes_one_tensor_only():
     with pytest.raises(nst.InputError, match="one tensor"):
         nst.LBFGS([torch.zeros(1, 2), torch.zeros(1, 2)])

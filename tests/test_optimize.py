@@ -30,18 +30,12 @@ def test_a_run_lowers_the_loss(objective, optimizer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_picture_is_the_one_whose_losses_are_last_in_the_history(objective, optimizer):
-    run = nst.Run(objective, "noise", optimizer)
-    walk(run, 10)
-    unclamped = run._good
-    assert objective(unclamped).total.item() == pytest.approx(run.history["total"][-1], rel=1e-5)
-
-
-def test_the_image_is_a_picture_also_when_lbfgs_leaves_the_unit_range(objective):
-    run = nst.Run(objective, "style_statistics", "lbfgs")
+def test_the_image_stays_a_picture_and_nothing_is_clamped_after_its_losses_were_taken(objective, optimizer):
+    run = nst.Run(objective, "style_statistics", optimizer)
     walk(run, 30)
     assert run.image.min() >= 0
     assert run.image.max() <= 1
+    assert objective(run.image).total.item() == pytest.approx(run.history["total"][-1], rel=1e-5)
     assert run.image.shape == objective.content.shape
     assert not run.image.requires_grad
 
@@ -154,12 +148,13 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(objective):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_batch_equals_its_single_runs(extract, content, style, optimizer):
     betas = [1.0, 30.0]
+    steps = 7  # later on, differences in the last digit of a convolution have grown
     batch = nst.Run(nst.Objective(extract, content, style, beta=betas), "noise", optimizer)
-    walk(batch, 15)
-    assert batch.history["total"].shape == (15, 2)
+    walk(batch, steps)
+    assert batch.history["total"].shape == (steps, 2)
     for k, beta in enumerate(betas):
         single = nst.Run(nst.Objective(extract, content, style, beta=beta), "noise", optimizer)
-        walk(single, 15)
+        walk(single, steps)
         torch.testing.assert_close(batch.image[k], single.image[0], rtol=0, atol=2e-3)
         np.testing.assert_allclose(batch.history["total"][:, k], single.history["total"], rtol=1e-2)
 
@@ -300,7 +295,7 @@ def test_a_weight_changed_during_a_run_acts_on_the_next_step_and_lbfgs_goes_on(o
     before = run.image
     objective.beta = 1000.0
     step = run.step()
-    expected = objective(run._good).total.item()
+    expected = objective(run.image).total.item()
     assert step.loss == pytest.approx(expected, rel=1e-4)
     walk(run, 30)
     assert run.history["total"][-1] < run.history["total"][10]
