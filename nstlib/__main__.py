@@ -11,6 +11,7 @@ from .backbones import POOLINGS, available_backbones, default_backbone
 from .errors import NstError
 from .images import bundled_images, check_output, save_gif, save_image
 from .losses import NORMALIZATIONS
+from .objective import BETA
 from .optimize import OPTIMIZERS, Run
 from .starts import INITS
 from .transfer import DEFAULTS, MODES, STEPS, Options, default_output, prepare_mode
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
     loss = p.add_argument_group("loss")
     loss.add_argument("-a", "--alpha", type=float, help="weight of the content" + _default("alpha"))
-    loss.add_argument("-b", "--beta", type=float, help="weight of the style" + _default("beta"))
+    loss.add_argument("-b", "--beta", type=float, help=f"weight of the style ({_betas()})")
     loss.add_argument("--tv", type=float, help="weight of the total variation" + _default("tv"))
     loss.add_argument("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2)")
     loss.add_argument("--style-layers", type=_layers, metavar="L[=W],...", help="(relu1_1,relu2_1,...,relu5_1)")
@@ -159,6 +160,10 @@ def _list() -> None:
 
 def _default(option: str) -> str:
     return f" ({DEFAULTS[option]})"  # type: ignore[literal-required]
+
+
+def _betas() -> str:
+    return ", ".join(f"{beta:g} with {normalization}" for normalization, beta in BETA.items())
 
 
 def _positive(text: str) -> int:

@@ -52,7 +52,7 @@ def content_loss(features: Tensor, target: Tensor, normalization: Normalization 
         (B,)
     """
     error = _sum_of_squares(features.float() - target.float())
-    if _checked(normalization) == "paper":
+    if checked(normalization) == "paper":
         return error / 2
     return error / _norm(target)
 
@@ -72,7 +72,7 @@ def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization 
         (B,)
     """
     error = _sum_of_squares(image_gram - target)
-    if _checked(normalization) == "paper":
+    if checked(normalization) == "paper":
         return error / (4 * target.shape[-1] ** 2)
     return error / _norm(target)
 
@@ -109,7 +109,8 @@ def _norm(target: Tensor) -> Tensor:
     return torch.where(norm > 0, norm, torch.ones_like(norm))
 
 
-def _checked(normalization: str) -> str:
+def checked(normalization: str) -> str:
+    """The normalization, or InputError where it is not one of `NORMALIZATIONS`."""
     if normalization not in NORMALIZATIONS:
         raise InputError(f"normalization is {normalization!r}; choose one of: {', '.join(NORMALIZATIONS)}")
     return normalization

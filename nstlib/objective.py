@@ -9,11 +9,14 @@ from torch import Tensor
 
 from .errors import ImageError, InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features
-from .losses import Normalization, content_loss, gram, style_loss, tv_loss
+from .losses import Normalization, checked, content_loss, gram, style_loss, tv_loss
 
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
 GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+
+# Balanced by eye with the layers above; each normalization counts content and style in units of its own.
+BETA: Mapping[str, float] = {"relative": 20.0, "paper": 1e6}
 
 Weight = float | Sequence[float] | Tensor
 Layers = Mapping[str, Weight] | Iterable[str]
@@ -84,9 +87,9 @@ class Objective:
     """alpha * L_content + beta * L_style + tv * L_tv (equation 7 of the paper, and the total variation).
 
     Example:
-        >>> objective = Objective(FeatureExtractor("mini"), content=content, style=style, beta=1e3)
+        >>> objective = Objective(FeatureExtractor("mini"), content=content, style=style, beta=50)
         >>> objective(image).total       # (B,)
-        >>> objective.beta = 1e4         # from the next call on; nothing else is computed anew
+        >>> objective.beta = 200         # from the next call on; nothing else is computed anew
         >>> objective.style_layers["relu1_1"] = 0.0
 
     Args:
@@ -94,7 +97,7 @@ class Objective:
         content: picture (B or 1, 3, H, W) in [0, 1], or None for no content term.
         style: picture of any size, or None for no style term.
         content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1.
-        alpha, beta, tv: a number, or one for each picture of the batch.
+        alpha, beta, tv: a number, or one for each picture of the batch. Without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`.
 
     Raises:
@@ -109,11 +112,12 @@ class Objective:
         content_layers: Layers = GATYS_CONTENT,
         style_layers: Layers = GATYS_STYLE,
         alpha: Weight = 1.0,
-        beta: Weight = 1e3,
+        beta: Weight | None = None,
         tv: Weight = 0.0,
         normalization: Normalization = "relative",
     ):
         self.extract, self.normalization = extract, normalization
+        beta = BETA[checked(normalization)] if beta is None else beta
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         self.content_layers = Weights(_layer_weights(content_layers), extract.device)
         self.style_layers = Weights(_layer_weights(style_layers), extract.device)

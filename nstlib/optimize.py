@@ -62,11 +62,11 @@ class Run:
         >>> run = Run(objective, init="content", optimizer="lbfgs")
         >>> for step in run.steps(300):
         ...     if step.number == 100:
-        ...         objective.beta = 1e4
+        ...         objective.beta = 200
         >>> run.image, run.history["total"]
 
-    The image stays in [0, 1]: L-BFGS projects its trial points onto this range and takes account of it, and after a step
-    of Adam the image is clamped. The objective itself never clamps, so its gradient is that of the loss it returns.
+    The image stays in [0, 1]: L-BFGS projects its trial points onto this range and takes account of it; after a step of
+    Adam the image is clamped. The objective itself never clamps, so its gradient is that of the loss it returns.
 
     Args:
         objective: what to minimize.

@@ -19,7 +19,7 @@ from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]
 MODES: tuple[str, ...] = get_args(Mode)
-RESULTS = Path("img/results")
+CLONE = Path(__file__).resolve().parents[1]
 STEPS = 200
 
 
@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
         content_layers, style_layers: layer names with weights w_l.
-        alpha, beta, tv: weights of content, style and total variation.
+        alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
         optimizer: "lbfgs" or "adam".
         lr: learning rate; without it, 1 for L-BFGS and 0.02 for Adam.
@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
     content_layers: Layers
     style_layers: Layers
     alpha: Weight
-    beta: Weight
+    beta: Weight | None
     tv: Weight
     normalization: Normalization
     optimizer: OptimizerName
@@ -74,8 +74,8 @@ DEFAULTS: Options = {
     "content_layers": GATYS_CONTENT,
     "style_layers": GATYS_STYLE,
     "alpha": 1.0,
-    "beta": 1e3,
-    "tv": 0.0,
+    "beta": None,
+    "tv": 10.0,
     "normalization": "relative",
     "optimizer": "lbfgs",
     "lr": None,
@@ -184,7 +184,7 @@ def main(
     run = prepare_mode(content_path, style_path, mode, **options)
     for _ in run.steps(steps, progress):
         pass
-    print(f"saved {save_image(run.image, path)}")
+    print(f"saved {os.path.relpath(save_image(run.image, path))}")
     return to_pil(run.image)
 
 
@@ -209,9 +209,13 @@ def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **o
 
 
 def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:
-    """img/results/<content>_<style>.png, after the names of the pictures."""
+    """img/results/<content>_<style>.png, after the names of the pictures.
+
+    In the folder at hand; from anywhere in a clone, such as notebooks/, in the clone's own folder of results.
+    """
     names = [_name(source) for source in (content_path, style_path) if source is not None]
-    return RESULTS / ("_".join([*names, *([] if mode == "style_transfer" else [mode])]) + ".png")
+    base = CLONE if Path.cwd().is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
+    return base / "img" / "results" / ("_".join([*names, *([] if mode == "style_transfer" else [mode])]) + ".png")
 
 
 def _name(source: Source) -> str:

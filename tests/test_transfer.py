@@ -4,6 +4,7 @@ import io
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_main_has_the_modes_of_the_experiments(tmp_path, arguments, file, start,
     monkeypatch.setattr(transfer, "prepare", lambda *a, **k: runs.append(prepare(*a, snapshot_every=9, **k)) or runs[0])
     picture = nst.main(*arguments, steps=2, progress=False, **FAST)
     saved = tmp_path / "img" / "results" / file
-    assert str(saved) in capsys.readouterr().out
+    assert capsys.readouterr().out == f"saved img/results/{file}\n"
     assert np.array_equal(np.asarray(Image.open(saved)), np.asarray(picture))
     kinds = {name.split("/")[0] for name in runs[0].history if "/" in name}
     assert kinds == set(terms)
@@ -254,6 +255,17 @@ def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path
     assert status == 1
     assert "use a smaller size" in err
     assert Image.open(tmp_path / "x.png").size == (32, 21)
+
+
+def test_inside_a_clone_results_go_to_its_own_folder(monkeypatch):
+    from nstlib import transfer
+
+    monkeypatch.chdir(transfer.CLONE / "notebooks")
+    assert (
+        transfer.default_output("chelsea", "coffee", "style") == transfer.CLONE / "img/results/chelsea_coffee_style.png"
+    )
+    monkeypatch.chdir("/")
+    assert transfer.default_output("a/b.jpg", None, "content") == Path("img/results/b_content.png")
 
 
 def test_everything_the_package_exports_exists_and_is_documented():
