@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 import nstlib as nst
-from nstlib.backbones import mini_net, named_vgg
+from nstlib.backbones import mini_net, named_vgg, vgg_backbone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from distill import keep_memory, load_teacher
+from distill import load_teacher
 
 JUDGED = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")
 LAYER_SETS = {
@@ -30,12 +30,7 @@ LAYER_SETS = {
 
 def as_backbone(name: str, features: nn.Sequential) -> nst.Backbone:
     """A plain VGG with average pooling, ready for `FeatureExtractor`."""
-    named = named_vgg(features, "avg").eval().requires_grad_(False)
-    nodes, strides, stride = {}, {}, 1
-    for position, (layer, _) in enumerate(named.named_children()):
-        stride *= 2 if layer.startswith("pool") else 1
-        nodes[layer], strides[layer] = str(position), stride
-    return nst.Backbone(name, nn.Sequential(*named.children()), nodes, strides)
+    return vgg_backbone(name, named_vgg(features, "avg").eval().requires_grad_(False))
 
 
 def extractor(name: str, teacher: nst.FeatureExtractor, seed: int) -> nst.FeatureExtractor:
@@ -94,7 +89,6 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Print a table: a line for each style, backbone and set of style layers."""
     args = options()
-    keep_memory()
     judge_net = load_teacher(args.teacher, "reflect").features
     judge = nst.FeatureExtractor(as_backbone("teacher", judge_net))
     print(f"{'style':16} {'backbone':16} {'style layers':13}" + "".join(f"{at[4:]:>8}" for at in JUDGED))

@@ -39,7 +39,7 @@ class Backbone:
         nodes: for each layer that can be asked for, the node of the network's graph that computes it.
         strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
             positions stands for. It is also the smallest side of a picture that reaches the layer.
-        mean, std: the normalisation (sRGB in [0, 1]) that the network was trained with, one value a channel.
+        mean, std: the normalization (sRGB in [0, 1]) that the network was trained with, one value a channel.
     """
 
     name: str
@@ -144,7 +144,7 @@ class ScaledPool2d(nn.Module):
 
 
 # Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
-# photographs and paintings (tools/distill.py --pooling-scale prints them).
+# scikit-image's photographs (tools/distill.py --pooling-scale prints them).
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
 
 

@@ -81,7 +81,7 @@ class FeatureExtractor(nn.Module):
         """Features of a picture.
 
         Args:
-            image: (B, 3, H, W), sRGB in [0, 1]. Values outside, as an optimiser may leave them, are taken as they are.
+            image: (B, 3, H, W), sRGB in [0, 1]. Values outside, as an optimizer may leave them, are taken as they are.
             layers: names of layers.
 
         Returns:
@@ -94,8 +94,8 @@ class FeatureExtractor(nn.Module):
         self.check(layers, image.shape[-2:])
         if not layers:
             return {}
-        normalised = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
-        features = self._cut(frozenset(layers))(normalised)
+        normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
+        features = self._cut(frozenset(layers))(normalized)
         return {layer: features[layer] for layer in layers}
 
     def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:

@@ -57,6 +57,6 @@ def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
     pixels = style.flatten(2)
     mean = pixels.mean(2, keepdim=True)
     covariance = (pixels - mean) @ (pixels - mean).mT / pixels.shape[2]
-    # The small diagonal lets a grey picture, whose covariance is singular, have a Cholesky factor too.
+    # The small diagonal lets a gray picture, whose covariance is singular, have a Cholesky factor too.
     factor = torch.linalg.cholesky(covariance.cpu() + 1e-6 * torch.eye(3)).to(style.device)
     return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise)

@@ -102,7 +102,7 @@ def test_normalizing_filters_leaves_the_function_and_makes_means_one():
     layers = ["relu1_1", "relu2_2", "relu3_1"]
     with torch.no_grad():
         before = vgg(picture, layers, "max")
-        distill.normalise_filters(vgg, picture)
+        distill.normalize_filters(vgg, picture)
         after = vgg(picture, layers, "max")
     for layer in layers:
         means = before[layer].mean((0, 2, 3), keepdim=True)
@@ -145,5 +145,5 @@ def test_reads_a_published_file_of_normalised_weights(tmp_path):
     teacher = distill.load_teacher(str(tmp_path / "teacher.pth"), "reflect")
     picture = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
-        found = teacher(distill.normalise_picture(picture), ["relu2_1"], "max")["relu2_1"]
+        found = teacher(distill.normalize_picture(picture), ["relu2_1"], "max")["relu2_1"]
         torch.testing.assert_close(found, sequence(picture), rtol=1e-4, atol=1e-5)

@@ -327,9 +327,9 @@ def test_the_style_statistics_start_has_the_colors_of_the_style(extract, content
     torch.testing.assert_close(torch.cov(start[0].flatten(1)), torch.cov(style[0].flatten(1)), rtol=0, atol=2e-3)
 
 
-def test_a_grey_style_can_be_a_start_too(extract, content):
-    grey = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
-    assert start_image(nst.Objective(extract, content, grey), "style_statistics").isfinite().all()
+def test_a_gray_style_can_be_a_start_too(extract, content):
+    gray = torch.rand(1, 1, 32, 32).expand(1, 3, 32, 32)
+    assert start_image(nst.Objective(extract, content, gray), "style_statistics").isfinite().all()
 
 
 def test_a_picture_as_a_start_is_cropped_and_never_stretched():

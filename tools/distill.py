@@ -10,9 +10,7 @@ Student and teacher pool alike, by average or by maximum, at the toss of a coin 
 
 import argparse
 import copy
-import ctypes
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -28,6 +26,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, load_backbone, mini_net, named_vgg
+from nstlib.devices import keep_freed_memory
 from nstlib.lbfgs import LBFGS
 from nstlib.losses import gram, style_loss
 
@@ -67,13 +66,13 @@ class Vgg:
         return {name: m for name, m in self.named["avg"].named_children() if isinstance(m, nn.Conv2d)}
 
     def __call__(
-        self, normalised: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None
+        self, normalized: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None
     ) -> dict[str, Tensor]:
-        """Features of a normalised picture at the layers, computing nothing past the deepest.
+        """Features of a normalized picture at the layers, computing nothing past the deepest.
 
         No gradient passes back through the layer `cut`.
         """
-        wanted, found, value = set(layers), {}, normalised.contiguous(memory_format=torch.channels_last)
+        wanted, found, value = set(layers), {}, normalized.contiguous(memory_format=torch.channels_last)
         for name, module in self.named[pooling].named_children():
             value = module(value)
             if name in wanted:
@@ -86,7 +85,7 @@ class Vgg:
 
 
 def load_teacher(source: str, padding_mode: str = "replicate") -> Vgg:
-    """The teacher, frozen, for pictures normalised as torchvision does.
+    """The teacher, frozen, for pictures normalized as torchvision does.
 
     Args:
         source: "vgg19" for torchvision's network, or a state dict of a sequence that opens with a 1x1 convolution on
@@ -114,7 +113,7 @@ def _convolutions_of(state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
 
 
 def _fold(matrix: Tensor, offset: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """One convolution in place of: undo torchvision's normalisation, 1x1 convolution, convolution."""
+    """One convolution in place of: undo torchvision's normalization, 1x1 convolution, convolution."""
     matrix = matrix.flatten(1)
     offset = offset + matrix @ torch.tensor(IMAGENET_MEAN)
     matrix = matrix * torch.tensor(IMAGENET_STD)
@@ -190,29 +189,29 @@ def lesson(targets: dict[str, Target], step: int) -> dict[str, Target]:
 
 
 @torch.no_grad()
-def teach(teacher: Vgg, normalised: Tensor, targets: dict[str, Target], pooling: str) -> dict[str, Tensor]:
+def teach(teacher: Vgg, normalized: Tensor, targets: dict[str, Target], pooling: str) -> dict[str, Tensor]:
     """The teacher's features for each layer of the student."""
     full = {t.teacher_layer for t in targets.values() if t.shrink == 1}
-    features = teacher(normalised, full, pooling)
+    features = teacher(normalized, full, pooling)
     taught = {}
     for layer, target in targets.items():
         if target.shrink == 1:
             taught[layer] = features[target.teacher_layer]
         else:
-            side = max(8, 4 * round(normalised.shape[-1] / target.shrink / 4))
-            small = F.interpolate(normalised, (side, side), mode="bilinear", antialias=True)
+            side = max(8, 4 * round(normalized.shape[-1] / target.shrink / 4))
+            small = F.interpolate(normalized, (side, side), mode="bilinear", antialias=True)
             taught[layer] = teacher(small, [target.teacher_layer], pooling)[target.teacher_layer]
     return taught
 
 
 def errors(
-    student: Student, normalised: Tensor, taught: dict[str, Tensor], pooling: str, cut: str
+    student: Student, normalized: Tensor, taught: dict[str, Tensor], pooling: str, cut: str
 ) -> dict[str, Tensor]:
     """For each layer two numbers: the relative squared error of the features; the relative error of Gram matrices.
 
     No gradient passes back through the layer `cut`.
     """
-    features, found = student.vgg(normalised, taught, pooling, cut), {}
+    features, found = student.vgg(normalized, taught, pooling, cut), {}
     for layer, target in taught.items():
         if target.shape[-2:] != features[layer].shape[-2:]:
             target = F.interpolate(target.float(), features[layer].shape[-2:], mode="bilinear")
@@ -255,14 +254,14 @@ def _relative(error: Tensor, norm: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def inherit(student: Student, teacher: Vgg, normalised: Tensor) -> None:
+def inherit(student: Student, teacher: Vgg, normalized: Tensor) -> None:
     """Start from the teacher's own filters: those from which all its filters can best be told, by least squares.
 
     The matrix that tells all from the chosen is the layer's first head; multiplied into the next convolution it makes
     the student a pruned teacher, and training starts from there.
     """
     layers = [name.replace("conv", "relu") for name in teacher.convolutions]
-    features, reconstruct = teacher(normalised, layers, "avg"), torch.eye(3)
+    features, reconstruct = teacher(normalized, layers, "avg"), torch.eye(3)
     for name, source in teacher.convolutions.items():
         layer, module = name.replace("conv", "relu"), student.vgg.convolutions[name]
         moments = gram(features[layer]).mean(0).double()
@@ -275,13 +274,13 @@ def inherit(student: Student, teacher: Vgg, normalised: Tensor) -> None:
 
 
 @torch.no_grad()
-def settle(student: Student, teacher: Vgg, normalised: Tensor) -> None:
+def settle(student: Student, teacher: Vgg, normalized: Tensor) -> None:
     """Start the layers that inherit nothing: half of each passes on what comes, half are random filters.
 
     A random filter gets the bias with which it responds to half of all places, under both kinds of pooling. Without,
     many would never respond again: their input is nowhere negative, so that a chance offset decides.
     """
-    values = {pooling: normalised.contiguous(memory_format=torch.channels_last) for pooling in student.vgg.named}
+    values = {pooling: normalized.contiguous(memory_format=torch.channels_last) for pooling in student.vgg.named}
     for name, module in student.vgg.named["avg"].named_children():
         if isinstance(module, nn.Conv2d) and name not in teacher.convolutions:
             passed = min(module.out_channels, module.in_channels) // 2
@@ -295,14 +294,14 @@ def settle(student: Student, teacher: Vgg, normalised: Tensor) -> None:
 
 
 @torch.no_grad()
-def fit_heads(student: Student, teacher: Vgg, normalised: Tensor, targets: dict[str, Target]) -> None:
+def fit_heads(student: Student, teacher: Vgg, normalized: Tensor, targets: dict[str, Target]) -> None:
     """Give each head of a layer that inherited nothing the least-squares solution to start from."""
     own = {
         layer: target for layer, target in targets.items() if layer.replace("relu", "conv") not in teacher.convolutions
     }
     for pooling, heads in student.heads.items():
-        taught = teach(teacher, normalised, own, pooling)
-        for layer, features in student.vgg(normalised, own, pooling).items():
+        taught = teach(teacher, normalized, own, pooling)
+        for layer, features in student.vgg(normalized, own, pooling).items():
             target = F.interpolate(taught[layer], features.shape[-2:], mode="bilinear")
             rows, aims = _rows(features).flatten(0, 1), _rows(target).flatten(0, 1)
             moments = rows.mT @ rows
@@ -336,20 +335,20 @@ class Pictures:
         self.dreams: list[Tensor] = []
 
     def batch(self, step: int, count: int | None = None, use: int = 1) -> Tensor:
-        """Pictures (count, 3, crop, crop), normalised as torchvision does."""
+        """Pictures (count, 3, crop, crop), normalized as torchvision does."""
         rng = np.random.default_rng((self.recipe.seed, step, use))
         pictures = [self._picture(rng) for _ in range(count or self.recipe.batch)]
-        return normalise_picture(torch.stack(pictures))
+        return normalize_picture(torch.stack(pictures))
 
     def targets(self, step: int, count: int) -> Tensor:
-        """Pictures whose textures are to be synthesised, normalised."""
+        """Pictures whose textures are to be synthesized, normalized."""
         rng = np.random.default_rng((self.recipe.seed, step, 2))
-        return normalise_picture(torch.stack([self._crop(rng) for _ in range(count)]))
+        return normalize_picture(torch.stack([self._crop(rng) for _ in range(count)]))
 
-    def keep(self, normalised: Tensor) -> None:
+    def keep(self, normalized: Tensor) -> None:
         """Add synthesized pictures to the training pictures; the oldest give way."""
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-        pictures = normalised * std + mean
+        pictures = normalized * std + mean
         self.dreams.extend(((pictures + 0.5) * 127.5).round().clamp(0, 255).to(torch.uint8))
         del self.dreams[:-DREAMS_KEPT]
 
@@ -372,7 +371,7 @@ class Pictures:
         return part.flip([axis for axis in (1, 2) if rng.random() < 0.5])
 
 
-def normalise_picture(picture: Tensor) -> Tensor:
+def normalize_picture(picture: Tensor) -> Tensor:
     """From sRGB in [0, 1] to what torchvision's networks take."""
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (picture - mean) / std
@@ -390,7 +389,7 @@ def _recolor(rng: np.random.Generator, picture: Tensor) -> Tensor:
 
 
 def _disturb(rng: np.random.Generator, picture: Tensor) -> Tensor:
-    """Noise, and the stripes and checkerboards at the limit of resolution that optimisers like to hide in pictures."""
+    """Noise, and the stripes and checkerboards at the limit of resolution that optimizers like to hide in pictures."""
     size = picture.shape[-1]
     if rng.random() < 0.3:
         noise = rng.normal(0, np.exp(rng.uniform(-4, -1)), (3 if rng.random() < 0.7 else 1, size, size))
@@ -410,7 +409,7 @@ def _disturb(rng: np.random.Generator, picture: Tensor) -> Tensor:
 
 
 class Training:
-    """Student, optimiser and progress: all that a checkpoint holds."""
+    """Student, optimizer and progress: all that a checkpoint holds."""
 
     def __init__(self, recipe: Recipe, teacher: Vgg, device: str, widths: Iterable[int | str] = MINI_WIDTHS):
         torch.manual_seed(recipe.seed)
@@ -445,10 +444,10 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate * _schedule(step / recipe.steps)
         pooling = "avg" if np.random.default_rng((recipe.seed, step, 3)).random() < AVERAGE_SHARE else "max"
-        normalised = self.pictures.batch(step).to(self.device)
+        normalized = self.pictures.batch(step).to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            taught = teach(self.teacher, normalised, lesson(self.targets, step), pooling)
-            found = errors(self.student, normalised, taught, pooling, self.last_taught)
+            taught = teach(self.teacher, normalized, lesson(self.targets, step), pooling)
+            found = errors(self.student, normalized, taught, pooling, self.last_taught)
         loss = sum(feature + recipe.gram_weight * second for feature, second in found.values())
         self.optimizer.zero_grad()
         loss.backward()
@@ -513,9 +512,9 @@ class Training:
         self.step, self.pictures.dreams = state["step"], state["dreams"]
 
     def weights(self) -> dict[str, Tensor]:
-        """The averaged student's weights, normalised, in half precision, as `load_backbone` reads them."""
+        """The averaged student's weights, normalized, in half precision, as `load_backbone` reads them."""
         features = copy.deepcopy(self.average.features).float().cpu()
-        normalise_filters(Vgg(features), torch.cat([self.pictures.batch(i, 16, use=5) for i in range(8)]))
+        normalize_filters(Vgg(features), torch.cat([self.pictures.batch(i, 16, use=5) for i in range(8)]))
         return {key: value.half().contiguous() for key, value in named_vgg(features).state_dict().items()}
 
 
@@ -525,14 +524,14 @@ def _schedule(progress: float) -> float:
 
 
 @torch.no_grad()
-def normalise_filters(vgg: Vgg, normalised: Tensor) -> None:
+def normalize_filters(vgg: Vgg, normalized: Tensor) -> None:
     """Rescale so that each filter's mean activation over pictures is 1 (max pooling), as Gatys et al. did.
 
     Filters that respond hardly ever stay quieter: with a mean of 1 their rare peaks would drown all others. Each
     convolution undoes the rescaling of the one before, so that the network sees what it saw.
     """
     convolutions = vgg.convolutions
-    features = vgg(normalised, [name.replace("conv", "relu") for name in convolutions], "max")
+    features = vgg(normalized, [name.replace("conv", "relu") for name in convolutions], "max")
     before = torch.ones(3)
     for (_, module), responses in zip(convolutions.items(), features.values(), strict=True):
         mean, peaks = responses.mean((0, 2, 3)), responses.square().mean((0, 2, 3)).sqrt() / 4
@@ -548,7 +547,7 @@ def pooling_scale(teacher: Vgg) -> dict[str, dict[str, float]]:
     ratios: dict[str, dict[str, list[float]]] = {kind: {} for kind in poolings}
     for photograph in training_pictures.photographs():
         picture = torch.tensor(photograph).permute(2, 0, 1)[None] / 255
-        features = teacher(normalise_picture(picture), ["relu1_2", "relu2_2"], "max")
+        features = teacher(normalize_picture(picture), ["relu1_2", "relu2_2"], "max")
         for layer, responses in features.items():
             for kind, pool in poolings.items():
                 ratio = F.max_pool2d(responses, 2).mean() / pool(responses).mean()
@@ -574,14 +573,14 @@ def options() -> argparse.Namespace:
     add = parser.add_argument
     add("--teacher", required=True, help='"vgg19" (downloads it), or a vgg_normalised .pth file that opens with 1x1')
     add("--out", type=Path, default=Path("nstlib/weights/mini.safetensors"), help="the weights (default: %(default)s)")
-    add("--steps", type=int, default=6000, help="optimiser steps (default: %(default)s)")
+    add("--steps", type=int, default=6000, help="optimizer steps (default: %(default)s)")
     add("--minutes", type=float, help="instead of --steps: as many as fit, measured on the first ones")
     add("--batch", type=int, default=10, help="pictures a step (default: %(default)s)")
     add("--crop", type=int, default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
     add("--pictures", type=int, default=1600, help="how many pictures to draw (default: %(default)s)")
     add("--rate", type=float, default=4e-4, help="highest learning rate (default: %(default)s)")
     add("--gram-weight", type=float, default=0.5, help="weight of the Gram matrices' errors (default: %(default)s)")
-    add("--dreams", type=int, default=0, help="every so many steps, synthesise textures to train on; 0: never")
+    add("--dreams", type=int, default=0, help="every so many steps, synthesize textures to train on; 0: never")
     add("--seed", type=int, default=0, help="same seed, same machine: same weights (default: %(default)s)")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster where it is native")
     add("--device", choices=("cpu", "cuda"), default="cpu")
@@ -634,21 +633,10 @@ def report(shown: dict[str, Tensor]) -> str:
     return " ".join(f"{layer[4:]} {100 * e[0]:.1f}/{100 * e[1]:.0f}" for layer, e in sorted(shown.items()))
 
 
-def keep_memory() -> None:
-    """Ask the C library not to give freed memory back to the system, only to ask for it again a moment later.
-
-    Tensors here are large; fetching their pages anew in each step took nine tenths of the time on a virtual machine.
-    """
-    if sys.platform == "linux":
-        libc, trim_threshold, mmap_max = ctypes.CDLL(None), -1, -4  # numbers from malloc.h
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, -1)
-
-
 def main() -> None:
     """Train, or measure the pooling, as the command line says."""
     args = options()
-    keep_memory()
+    keep_freed_memory()
     teacher = load_teacher(args.teacher)
     if args.pooling_scale:
         for kind, ratios in pooling_scale(teacher).items():

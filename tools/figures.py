@@ -39,7 +39,7 @@ def sheet() -> list[Path]:
     return [save(table(tiles, 5), "gallery/pictures.jpg")]
 
 
-def gallery(size: int = 256, steps: int = 100) -> list[Path]:
+def gallery(size: int = 224, steps: int = 70) -> list[Path]:
     """Every content in every style, a table for half of the styles each: contents across, styles down."""
     contents, styles = [*nst.bundled_images("content"), PHOTOGRAPH], nst.bundled_images("style")
     made = []

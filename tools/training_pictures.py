@@ -15,13 +15,13 @@ from scipy import ndimage, spatial
 Array = np.ndarray
 Rng = np.random.Generator
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "retina", "hubble_deep_field", "immunohistochemistry")
-GREY_PHOTOGRAPHS = ("brick", "grass", "gravel")
+GRAY_PHOTOGRAPHS = ("brick", "grass", "gravel")
 
 
 @cache
 def photographs() -> tuple[Array, ...]:
     """scikit-image's photographs as uint8 arrays (H, W, 3), each also at half its size where it is large."""
-    pictures = [getattr(skimage.data, name)() for name in (*PHOTOGRAPHS, "colorwheel", *GREY_PHOTOGRAPHS)]
+    pictures = [getattr(skimage.data, name)() for name in (*PHOTOGRAPHS, "colorwheel", *GRAY_PHOTOGRAPHS)]
     pictures = [np.repeat(p[..., None], 3, 2) if p.ndim == 2 else p[..., :3] for p in pictures]
     small = [np.asarray(Image.fromarray(p).reduce(2)) for p in pictures if min(p.shape[:2]) >= 512]
     return tuple(np.ascontiguousarray(p) for p in pictures + small)
@@ -38,12 +38,12 @@ def pool(count: int, size: int, seed: int) -> Array:
 
 
 def palette(rng: Rng, count: int) -> Array:
-    """Colors (count, 3) that share a mood: a random walk between a few anchors, sometimes nearly grey."""
+    """Colors (count, 3) that share a mood: a random walk between a few anchors, sometimes nearly gray."""
     anchors = rng.random((rng.integers(2, 5), 3))
     mix = rng.dirichlet(np.full(len(anchors), 0.5), count)
     colors = mix @ anchors + rng.normal(0, 0.05, (count, 3))
-    grey = colors.mean(1, keepdims=True)
-    colors = grey + (colors - grey) * rng.choice([0.1, 0.6, 1.0, 1.4])
+    gray = colors.mean(1, keepdims=True)
+    colors = gray + (colors - gray) * rng.choice([0.1, 0.6, 1.0, 1.4])
     low, high = np.sort(rng.random(2)) * 0.4 + (0.0, 0.6)
     return np.clip(low + (high - low) * (colors - colors.min()) / (np.ptp(colors) + 1e-6), 0, 1)
 
