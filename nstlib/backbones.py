@@ -108,7 +108,7 @@ def default_backbone(quiet: bool = False) -> str:
     if chosen:
         name, reason = chosen, "chosen by NST_BACKBONE"
     elif not torch.accelerator.is_available():
-        name, reason = "mini", "there is no GPU, and it is four times as fast as vgg19"
+        name, reason = "mini", "there is no GPU, and it is three times as fast as vgg19"
     elif weights_path("vgg19").exists():
         name, reason = "vgg19", "there is a GPU, and its weights are here"
     elif _reachable(weights_url("vgg19")):
