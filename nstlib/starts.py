@@ -48,7 +48,8 @@ def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     scale = max(height / image.shape[-2], width / image.shape[-1])
     scaled = [max(round(side * scale), least) for side, least in zip(image.shape[-2:], size, strict=True)]
     if scaled != list(image.shape[-2:]):
-        image = F.interpolate(image, scaled, mode="bicubic", antialias=True).clamp(0, 1)
+        # On the CPU: MPS has no antialiased resampling, and this is done once.
+        image = F.interpolate(image.cpu(), scaled, mode="bicubic", antialias=True).clamp(0, 1).to(image.device)
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
     return image[..., top : top + height, left : left + width]
 
