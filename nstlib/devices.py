@@ -37,7 +37,7 @@ def keep_freed_memory() -> None:
     """Ask the C library to keep freed memory for the next tensor, in place of giving it back to the system.
 
     A step on the CPU frees and takes hundreds of megabytes; fetching them page by page again in each step is a good
-    part of its time, most of all on a virtual machine. The process never needs more than at its peak.
+    part of its time, most of all on a virtual machine. The price: the process stays as large as at its peak.
     """
     if sys.platform == "linux":
         trim_threshold, mmap_max = -1, -4  # the numbers of mallopt's parameters in glibc's malloc.h
