@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab notebooks clean
+.PHONY: demo test lab notebooks links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
@@ -21,6 +21,10 @@ lab: $(VENV)/.lab
 # All of them, or: make notebooks ONLY=03
 notebooks: $(VENV)/.tested
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
+
+# Where the repository lives: make links REPO=owner/name
+links: $(VENV)/.tested
+	$(BIN)/python tools/links.py $(REPO)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

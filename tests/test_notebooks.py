@@ -16,7 +16,10 @@ import torch
 
 import nstlib as nst
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools"))
+import links  # noqa: E402
+
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
 SECTIONS = ["Summary", "Exercises", "References"]
@@ -122,31 +125,39 @@ def test_it_runs_and_its_checked_outputs_are_as_committed(path):
     assert re.search(r"\d+ passed", done.stdout)
 
 
-@pytest.mark.parametrize("stem", NOTEBOOKS)
-@pytest.mark.parametrize("folder", [ROOT, ROOT.parent], ids=["root", "outside"])
-def test_its_set_up_works_from_other_folders(stem, folder):
-    """Without an installed package, as in a fresh clone: the kernel starts with an empty path."""
-    cells = code(NOTEBOOKS[stem])
+def set_up(folder, repository=""):
+    """Run the set-up cell in a folder, without an installed package, as in a fresh clone; gives both cells' outputs."""
     hide = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; sys.path[:]"
     hide += f" = [p for p in sys.path if p != {str(ROOT)!r}]"
-    show = "import nstlib; print(nstlib.__file__)"
-    sources = [hide, cells[0].source, show]
+    source = links.setup_source(links.PLACEHOLDER).replace('REPO = ""', f"REPO = {repository!r}")
+    sources = [hide, source, "import nstlib; print(nstlib.__file__)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     client = nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     client.execute()
     assert not notebook.cells[1].outputs  # it prints nothing
-    assert str(ROOT / "nstlib") in notebook.cells[2].outputs[0].text
+    return Path(notebook.cells[2].outputs[0].text.strip()).parent
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
-def test_its_set_up_says_what_to_do_where_there_is_nothing(stem, tmp_path):
-    hide = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; sys.path[:]"
-    hide += f" = [p for p in sys.path if p != {str(ROOT)!r}]"
-    sources = [hide, re.sub(r'^REPO = ".*?"', 'REPO = ""', code(NOTEBOOKS[stem])[0].source, flags=re.MULTILINE)]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    client = nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="REPO"):
-        client.execute()
+def test_its_set_up_cell_is_that_of_all_notebooks_and_comes_first(stem):
+    assert code(NOTEBOOKS[stem])[0].source == links.setup_source(links.address())
+
+
+@pytest.mark.parametrize("folder", [ROOT / "notebooks", ROOT, ROOT.parent], ids=["notebooks", "root", "outside"])
+def test_the_set_up_cell_finds_the_project(folder):
+    assert set_up(folder) == ROOT / "nstlib"
+
+
+def test_the_set_up_cell_clones_the_project_where_there_is_none(tmp_path):
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone")
+    assert set_up(tmp_path, f"file://{ROOT}") == tmp_path / "style-transfer" / "nstlib"
+
+
+@pytest.mark.parametrize("repository", ["", "file:///nowhere"], ids=["no address", "a wrong address"])
+def test_the_set_up_cell_says_what_to_do_where_there_is_nothing(repository, tmp_path):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="into REPO"):
+        set_up(tmp_path, repository)
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
@@ -186,12 +197,20 @@ def test_its_cells_are_short_and_its_pictures_described(stem):
             for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
                 assert len(output.metadata[kind]["alt"]) > 15
                 assert base64.b64decode(output.data[kind])
-    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", prose(notebook))
+    pictures = re.findall(r"(?<!\[)!\[(.*?)\]\((.*?)\)", prose(notebook))  # not the badge, a picture that is a link
     assert pictures
     for alt, address in pictures:
         assert len(alt) > 15, address
         assert (ROOT / "notebooks" / address).is_file(), address
     assert "<img" not in re.sub(r'<img[^>]* alt="[^"]{15,}"', "", prose(notebook))
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_its_title_is_followed_by_the_badge_and_a_picture(stem):
+    heading, badge, *rest = [line for line in NOTEBOOKS[stem].cells[0].source.splitlines() if line]
+    assert heading.startswith(f"# {stem[:2]} ")
+    assert badge == links.BADGE.format(link=links.colab_link(stem, links.address()))
+    assert any(line.startswith("![") for line in rest)
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
