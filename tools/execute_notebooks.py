@@ -3,9 +3,9 @@
 python tools/execute_notebooks.py           all of them, in order
 python tools/execute_notebooks.py 03 05     those whose names begin so
 
-What would differ from run to run or from machine to machine is not written: times, versions, the state of widgets, what
-the kernel says on stderr. A picture that looks as before stays as it was, byte by byte. A notebook with a failing cell
-is left as it was.
+What would differ from run to run or from machine to machine is not written: times, versions, what the kernel says on
+stderr, and widgets, which nobody can move without a kernel; of one that carries a still picture, the picture stays. A
+picture that looks as before stays as it was, byte by byte. A notebook with a failing cell is left as it was.
 """
 
 import argparse
@@ -26,6 +26,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+WIDGET = "application/vnd.jupyter.widget-view+json"
 ALIKE = 1.0  # mean difference, of 255, below which nobody sees that a figure has changed
 
 
@@ -59,13 +60,27 @@ def tidy(outputs: list[NotebookNode], before: list[NotebookNode]) -> list[Notebo
             if kept and kept[-1].output_type == "stream":  # how prints fall into messages is chance
                 kept[-1].text += output.text
                 continue
-        kept.append(output)
+        elif WIDGET in output.get("data", {}) and not has_still(output):
+            continue
+        kept.append(without_widget(output))
     if len(kept) == len(before):
         for new, old in zip(kept, before, strict=True):
             for kind in ("image/png", "image/jpeg"):
                 if alike(new.get("data", {}).get(kind), old.get("data", {}).get(kind)):
                     new.data[kind] = old.data[kind]
     return kept
+
+
+def has_still(output: NotebookNode) -> bool:
+    """Whether an output shows something without its widget."""
+    return bool(output.data.keys() - {WIDGET, "text/plain"})
+
+
+def without_widget(output: NotebookNode) -> NotebookNode:
+    """The output as a page without a kernel can show it."""
+    for part in ("data", "metadata"):
+        output.get(part, {}).pop(WIDGET, None)
+    return output
 
 
 def alike(new: str | None, old: str | None) -> bool:
