@@ -29,5 +29,13 @@ class RunError(NstError, RuntimeError):
     """A run that cannot go on, or a saved run that cannot be read."""
 
 
+class OutOfMemory(RunError):
+    """A picture too large for the device's memory."""
+
+
+class MissingPackage(NstError, ImportError):
+    """A part of nstlib that needs a package which is not installed."""
+
+
 class RunWarning(UserWarning):
     """Something that a run noticed and mended by itself, such as NaN."""

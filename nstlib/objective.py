@@ -143,6 +143,17 @@ class Objective:
         self.style = picture
         self._swaps += 1
 
+    def set_content_layers(self, layers: Layers) -> None:
+        """Change where the content is compared; only its own target is computed anew.
+
+        The names of the terms change with it: give a run that goes on a new `history`.
+        """
+        weights = Weights(_layer_weights(layers), self.extract.device)
+        self.extract.check(weights)
+        self.content_target = self._features(self.content, weights)
+        self._swaps += 1 + self.content_layers.version  # which the sum of versions loses
+        self.content_layers = weights
+
     @property
     def layers(self) -> list[str]:
         """The layers that a call computes."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .errors import InputError, RunError, RunWarning
+from .errors import InputError, OutOfMemory, RunError, RunWarning
 from .history import History, Snapshots
 from .lbfgs import LBFGS
 from .objective import Objective, Terms
@@ -101,9 +101,7 @@ class Run:
     ):
         if optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
-        lr = DEFAULT_LR[optimizer] if lr is None else lr
-        if not 0 < lr < math.inf:
-            raise InputError(f"the learning rate is {lr!r}; expected a number above 0")
+        lr = _checked_rate(DEFAULT_LR[optimizer] if lr is None else lr)
         self.objective, self.snapshot_every = objective, snapshot_every
         self.history, self.snapshots = History(), Snapshots()
         self.taken, self.stop_reason = 0, ""
@@ -122,6 +120,22 @@ class Run:
         return self._good.clone()
 
     @property
+    def lr(self) -> float:
+        """The learning rate. Setting it acts on the next step."""
+        rate: float = self._settings["lr"]
+        return rate
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self._settings["lr"] = self._optimizer.param_groups[0]["lr"] = _checked_rate(rate)
+
+    def go_on_from(self, image: Tensor) -> None:
+        """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
+        reference = self._param if self.objective.content is None else self.objective.content
+        picture = cover(image.to(self.device, torch.float32), reference.shape[-2:])
+        self._start_from(picture.expand(len(self._param), -1, -1, -1))
+
+    @property
     def device(self) -> torch.device:
         """Where the run computes."""
         return self._param.device
@@ -130,7 +144,7 @@ class Run:
         """Evaluate the objective once and change the image.
 
         Raises:
-            RunError: out of memory. The picture so far is kept in `image`.
+            OutOfMemory: the picture so far is kept in `image`.
         """
         began = time.perf_counter()
         if self._version != self.objective.version:
@@ -138,10 +152,10 @@ class Run:
         try:
             terms = self._update()
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             height, width = self._param.shape[-2:]
-            raise RunError(
+            raise OutOfMemory(
                 f"out of memory at {width} x {height} pixels on {self.device}; use a smaller size, "
                 "a smaller backbone such as 'mini', or optimizer='adam', which remembers less. The picture is kept."
             ) from error
@@ -343,7 +357,14 @@ def _interrupt_after_step() -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def _checked_rate(rate: float) -> float:
+    if not 0 < rate < math.inf:
+        raise InputError(f"the learning rate is {rate!r}; expected a number above 0")
+    return rate
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it says that the memory did not suffice, in torch's words or in `RunError`'s."""
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "allocate memory" in text
 

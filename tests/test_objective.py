@@ -188,3 +188,21 @@ def test_an_image_of_another_size_than_the_content_is_refused(objective):
 def test_something_else_than_a_picture_is_refused(extract, picture):
     with pytest.raises(nst.InputError, match=r"expected a picture \(B, 3, H, W\)"):
         nst.Objective(extract, content=picture)
+
+
+def test_other_content_layers_are_taken_up_and_only_their_target_is_computed(extract, content, style, monkeypatch):
+    objective = nst.Objective(extract, content, style, content_layers=["relu4_2"])
+    objective.content_layers["relu4_2"] = 0.5  # a version that must not be lost
+    before, style_target = objective.version, objective.style_target
+    calls = count_extractions(extract, monkeypatch)
+    objective.set_content_layers({"relu2_1": 0.25})
+    assert calls == [1]
+    assert objective.version > before
+    assert objective.style_target is style_target
+    image = 1 - content
+    assert torch.equal(
+        objective(image).total, nst.Objective(extract, content, style, content_layers={"relu2_1": 0.25})(image).total
+    )
+    with pytest.raises(nst.LayerNotFound, match="conv9_9"):
+        objective.set_content_layers(["conv9_9"])
+    assert list(objective.content_layers) == ["relu2_1"]

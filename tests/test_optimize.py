@@ -310,6 +310,43 @@ def test_a_content_of_another_size_resamples_the_picture_and_goes_on(objective):
     assert run.image.shape == objective.content.shape
 
 
+def test_a_learning_rate_set_during_a_run_acts_on_the_next_step(objective):
+    still, moved = nst.Run(objective, optimizer="adam"), nst.Run(objective, optimizer="adam")
+    walk(still, 3)
+    walk(moved, 3)
+    moved.lr = 1e-6
+    assert moved.lr == 1e-6
+    before = {run: run._param.detach().clone() for run in (still, moved)}
+    assert torch.equal(before[still], before[moved])
+    walk(still, 1)
+    walk(moved, 1)
+    assert (moved._param - before[moved]).abs().max() < 1e-5 < (still._param - before[still]).abs().max()
+    with pytest.raises(nst.InputError, match="learning rate is 0; expected a number above 0"):
+        moved.lr = 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_goes_on_from_a_picture_put_there(objective, style, optimizer):
+    run = nst.Run(objective, "noise", optimizer)
+    walk(run, 5)
+    run.go_on_from(style)
+    assert torch.equal(run.image, cover(style, objective.content.shape[-2:]))
+    walk(run, 1)
+    assert run.taken == 6
+    restarted = nst.Run(objective, style, optimizer)
+    walk(restarted, 1)
+    assert run.history["total"][-1] == pytest.approx(restarted.history["total"][-1], rel=1e-5)
+
+
+def test_a_picture_put_there_takes_the_size_of_a_content_that_was_changed_before(objective, content, style):
+    run = nst.Run(objective)
+    walk(run, 2)
+    objective.set_content(cover(content, (40, 56)))
+    run.go_on_from(style)
+    walk(run, 1)
+    assert run.image.shape == (1, 3, 40, 56)
+
+
 def test_the_noise_start_is_the_mean_color_and_little_noise_inside_the_range(objective):
     start = start_image(objective, "noise", seed=0)
     assert start.shape == objective.content.shape
