@@ -13,7 +13,9 @@ from .errors import (
     ImageError,
     InputError,
     LayerNotFound,
+    MissingPackage,
     NstError,
+    OutOfMemory,
     RunError,
     RunWarning,
     WeightsUnavailable,
@@ -25,6 +27,7 @@ from .lbfgs import LBFGS
 from .losses import content_loss, gram, style_loss, tv_loss
 from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
 from .optimize import Run, Step
+from .sweep import Sweep, sweep
 from .transfer import Options, main, prepare, stylize
 
 __version__ = "0.1.0"
@@ -41,14 +44,17 @@ __all__ = [
     "ImageError",
     "InputError",
     "LayerNotFound",
+    "MissingPackage",
     "NstError",
     "Objective",
     "Options",
+    "OutOfMemory",
     "Run",
     "RunError",
     "RunWarning",
     "Snapshots",
     "Step",
+    "Sweep",
     "Terms",
     "WeightsUnavailable",
     "available_backbones",
@@ -66,6 +72,7 @@ __all__ = [
     "save_image",
     "style_loss",
     "stylize",
+    "sweep",
     "to_pil",
     "tv_loss",
 ]
