@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab notebooks links clean
+.PHONY: demo test lab notebooks figures links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
@@ -21,6 +21,10 @@ lab: $(VENV)/.lab
 # All of them, or: make notebooks ONLY=03
 notebooks: $(VENV)/.tested
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
+
+# Everything in visualizations/. Figures of notebooks come from their outputs, so the notebooks run first.
+figures: notebooks
+	$(BIN)/python tools/figures.py
 
 # Where the repository lives: make links REPO=owner/name
 links: $(VENV)/.tested

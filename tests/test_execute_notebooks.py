@@ -63,6 +63,7 @@ def test_a_picture_that_looks_as_before_stays_byte_by_byte(level, stays):
 
 def run_tool(monkeypatch, folder, *names):
     monkeypatch.setattr(execute_notebooks, "FOLDER", folder)
+    monkeypatch.setattr(execute_notebooks, "FIGURES", folder / "figures")
     monkeypatch.setattr(sys, "argv", ["execute_notebooks.py", *names])
     return execute_notebooks.main()
 
@@ -75,6 +76,15 @@ def test_it_runs_in_the_notebooks_folder_and_gives_the_same_bytes_twice(monkeypa
     assert nbformat.reads(first, 4).cells[0].outputs[0].text == f"{tmp_path.name}\n"
     assert run_tool(monkeypatch, tmp_path, "01") == 0
     assert path.read_bytes() == first
+
+
+def test_it_writes_the_figures_of_tagged_cells(monkeypatch, tmp_path):
+    show = "from PIL import Image; Image.new('RGB', (4, 4))"
+    cell = new_code_cell(show, metadata={"tags": ["figure:colors/black"]})
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_one.ipynb")
+    assert run_tool(monkeypatch, tmp_path) == 0
+    with Image.open(tmp_path / "figures" / "colors" / "black.jpg") as figure:
+        assert figure.size == (4, 4)
 
 
 def test_a_notebook_with_a_failing_cell_is_left_as_it_was_and_the_others_are_written(monkeypatch, tmp_path, capsys):

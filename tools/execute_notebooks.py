@@ -6,6 +6,8 @@ python tools/execute_notebooks.py 03 05     those whose names begin so
 What would differ from run to run or from machine to machine is not written: times, versions, what the kernel says on
 stderr, and widgets, which nobody can move without a kernel; of one that carries a still picture, the picture stays. A
 picture that looks as before stays as it was, byte by byte. A notebook with a failing cell is left as it was.
+
+The figures of cells with a tag such as "figure:steps/film" go into visualizations/ too (see tools/figures.py).
 """
 
 import argparse
@@ -15,13 +17,15 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import figures
 import nbclient
 import nbformat
 import numpy as np
 from nbformat import NotebookNode
 from PIL import Image
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FIGURES = figures.FIGURES
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -111,6 +115,7 @@ def main() -> int:
         began = time.perf_counter()
         try:
             write(execute(path), path)
+            figures.write_tagged(path, FIGURES)
             print(f"{path.name}: {time.perf_counter() - began:.0f} s, {path.stat().st_size / 1e6:.2f} MB", flush=True)
         except nbclient.exceptions.CellExecutionError as error:
             failed = True

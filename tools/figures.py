@@ -1,23 +1,32 @@
 """Remake the figures that README and notebooks show, in visualizations/.
 
-    python tools/figures.py            all of them
-    python tools/figures.py demo       the picture at the top of README
-    python tools/figures.py sheet      every bundled picture in one contact sheet
-    python tools/figures.py gallery    every content picture in every style
+    python tools/figures.py              all of them
+    python tools/figures.py demo         the picture at the top of README
+    python tools/figures.py sheet        every bundled picture in one contact sheet
+    python tools/figures.py gallery      every content picture in every style
+    python tools/figures.py notebooks    the figures that the notebooks hold in their outputs, as they were executed
 
-They are made with the bundled backbone, so that everybody gets the same ones.
+They are made with the bundled backbone, so that everybody gets the same ones. A cell of a notebook with the tag
+"figure:steps/film" gives visualizations/steps/film.jpg, or .png, byte by byte; tools/execute_notebooks.py writes it
+too.
 """
 
 import argparse
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 import nstlib as nst
 
-FIGURES = Path(__file__).resolve().parents[1] / "visualizations"
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "visualizations"
+PAINTED = ("demo/village_swirls.jpg", "gallery/pictures.jpg", "gallery/transfers_1.jpg", "gallery/transfers_2.jpg")
+TAG = "figure:"
+SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 PHOTOGRAPH = "chelsea"  # the gallery's real photograph, beside our own pictures
 PAPER = "#f7f5f0"
 GAP = 6
@@ -54,6 +63,37 @@ def gallery(size: int = 224, steps: int = 70) -> list[Path]:
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
     return made
+
+
+def notebooks() -> list[Path]:
+    """The figures of all notebooks, from their outputs."""
+    return [path for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")) for path in write_tagged(notebook)]
+
+
+def write_tagged(notebook: Path, folder: Path = FIGURES) -> list[Path]:
+    """Write the figures of one notebook; gives their paths."""
+    made = []
+    for name, data in tagged(notebook).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        made.append(path)
+    return made
+
+
+def tagged(notebook: Path) -> dict[str, bytes]:
+    """The pictures in the outputs of a notebook's tagged cells: "steps/film.jpg" to the file's bytes."""
+    found: dict[str, bytes] = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for name in (tag.removeprefix(TAG) for tag in cell.metadata.get("tags", []) if tag.startswith(TAG)):
+            pictures = [output.data for output in cell.get("outputs", []) if SUFFIXES.keys() & output.get("data", {})]
+            if len(pictures) != 1:
+                raise SystemExit(f"{notebook.name}: the cell of {TAG}{name} shows {len(pictures)} pictures, not one")
+            kind = next(kind for kind in SUFFIXES if kind in pictures[0])
+            if name + SUFFIXES[kind] in found:
+                raise SystemExit(f"{notebook.name}: two cells are tagged {TAG}{name}")
+            found[name + SUFFIXES[kind]] = base64.b64decode(pictures[0][kind])
+    return found
 
 
 def shown(name: str) -> Image.Image:
@@ -100,7 +140,7 @@ def save(figure: Image.Image, name: str) -> Path:
 
 def main() -> None:
     """Make the figures that the command line names."""
-    makers = {maker.__name__: maker for maker in (demo, sheet, gallery)}
+    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, notebooks)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(makers)} (all)")
     names = parser.parse_args().figures or list(makers)
