@@ -124,6 +124,31 @@ def grid(
     return fig
 
 
+def sheet(pictures: Mapping[str, Tensor], columns: int = 3, alt: str = "") -> Figure:
+    """A contact sheet: pictures of about one shape, row by row, each under its title.
+
+    Example:
+        >>> sheet({name: load_image(name, 192) for name in bundled_images("style")}, columns=5)
+
+    Args:
+        pictures: title to picture, (3, H, W) or (1, 3, H, W).
+        columns: pictures in a row.
+        alt: description; without it, the titles.
+    """
+    arrays = {title: _array(picture) for title, picture in _some(pictures, "picture").items()}
+    ratio = max(array.shape[1] / array.shape[0] for array in arrays.values())
+    rows = -(-len(arrays) // columns)
+    described = f"Contact sheet of {', '.join(pictures)}"
+    fig = Figure(WIDTH, rows * (WIDTH / columns / ratio + 0.22) + 0.1, alt or described, photographic=True)
+    axes = list(fig.subplots(rows, columns, squeeze=False).flat)
+    for ax, (title, array) in zip(axes, arrays.items(), strict=False):
+        _show(ax, array)
+        ax.set_title(title, fontsize=9, pad=2)
+    for ax in axes[len(arrays) :]:
+        ax.set_axis_off()
+    return fig
+
+
 def curves(
     lines: Mapping[str, Any], ylabel: str = "loss", xlabel: str = "steps", alt: str = "", log: bool = True
 ) -> Figure:
@@ -183,6 +208,39 @@ def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "
         row[0].set_ylabel(title, fontsize=10)
         for ax in row[len(maps) :]:
             ax.set_axis_off()
+    return fig
+
+
+def channel_pairs(features: Tensor, pairs: Mapping[str, tuple[int, int]], alt: str = "") -> Figure:
+    """Pairs of channels and where they meet: the two maps, and their product, whose mean is the Gram matrix's entry.
+
+    The product is drawn on a scale up to the product of the two maxima, so that a pair that never meets stays dark.
+
+    Example:
+        >>> channel_pairs(features["relu2_1"], {"often": (3, 17), "never": (3, 5)})
+
+    Args:
+        features: of one picture, (1, C, H, W), rectified.
+        pairs: title to the numbers i, j of two channels.
+        alt: description; without it, the titles.
+
+    Raises:
+        InputError: a channel that is not there.
+    """
+    maps = features[0].detach().float().cpu()
+    beyond = [channel for pair in _some(pairs, "pair").values() for channel in pair if not 0 <= channel < len(maps)]
+    if beyond:
+        raise InputError(f"there is no channel {beyond[0]}; the features have {len(maps)}, counted from 0")
+    side = 2.6 * maps.shape[1] / max(maps.shape[1:])
+    fig = Figure(WIDTH, len(pairs) * (side + 0.3), alt or f"Pairs of channels: {', '.join(pairs)}", photographic=True)
+    for row, (title, (i, j)) in zip(fig.subplots(len(pairs), 3, squeeze=False), pairs.items(), strict=True):
+        product = maps[i] * maps[j]
+        tops = [maps[i].max(), maps[j].max(), maps[i].max() * maps[j].max()]
+        names = [f"channel {i}", f"channel {j}", f"their product, mean {product.mean():.3g}"]
+        for ax, array, top, name in zip(row, [maps[i], maps[j], product], tops, names, strict=True):
+            _show(ax, array.numpy(), cmap=MAPS, vmin=0, vmax=float(top), interpolation="nearest")
+            ax.set_title(name, fontsize=9, color="0.3", pad=2)
+        row[0].set_ylabel(title, fontsize=10)
     return fig
 
 

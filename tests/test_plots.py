@@ -1,0 +1,47 @@
+"""Figures: what they draw, and what they say where they cannot."""
+
+import pytest
+import torch
+
+from nstlib import InputError, plots
+
+
+@pytest.fixture
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    return {f"picture {number}": torch.rand(1, 3, 8, 12, generator=generator) for number in range(5)}
+
+
+def visible(figure):
+    return [ax for ax in figure.axes if ax.axison]
+
+
+def test_a_sheet_holds_every_picture_under_its_title(pictures):
+    figure = plots.sheet(pictures, columns=3)
+    assert len(figure.axes) == 6
+    assert [ax.get_title() for ax in visible(figure)] == list(pictures)
+    assert all(title in figure.alt for title in pictures)
+
+
+def test_a_sheet_of_nothing_says_so():
+    with pytest.raises(InputError, match="no picture"):
+        plots.sheet({})
+
+
+def test_channel_pairs_show_both_maps_and_the_mean_of_their_product():
+    features = torch.zeros(1, 3, 2, 4)
+    features[0, 0] = 2.0
+    features[0, 1, :, :2] = 3.0  # half of the positions: the mean of the product is 3
+    figure = plots.channel_pairs(features, {"together": (0, 1), "never": (0, 2)})
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[:3] == ["channel 0", "channel 1", "their product, mean 3"]
+    assert titles[5] == "their product, mean 0"
+    product = figure.axes[2].images[0]
+    assert product.get_clim() == (0, 6)
+    assert product.get_array().max() == 6
+
+
+@pytest.mark.parametrize("pair", [(0, 3), (-1, 0)])
+def test_a_channel_that_is_not_there_is_named(pair):
+    with pytest.raises(InputError, match="there is no channel"):
+        plots.channel_pairs(torch.zeros(1, 3, 2, 4), {"pair": pair})
