@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -139,8 +140,36 @@ class Objective:
         """Change the style picture, of any size; only its own target is computed anew."""
         picture = self._picture("style", style)
         features = self._features(picture, self.style_layers)
-        self.style_target = {layer: gram(response) for layer, response in features.items()}
+        self._style_target = MappingProxyType({layer: gram(response) for layer, response in features.items()})
+        self._own_target = True
         self.style = picture
+        self._swaps += 1
+
+    @property
+    def style_target(self) -> Mapping[str, Tensor]:
+        """Layer name to the Gram matrix (B or 1, C, C) to match; the style picture's own unless it is set.
+
+        Set it to match something that no single picture has, such as a mean of the matrices of two styles. A change of
+        the style picture puts the picture's own in place again.
+        """
+        return self._style_target
+
+    @style_target.setter
+    def style_target(self, target: Mapping[str, Tensor]) -> None:
+        for layer, matrix in target.items():
+            if layer not in self.style_layers:
+                raise LayerNotFound(f"{layer!r} has no weight here; there are {', '.join(self.style_layers)}")
+            known = self._style_target.get(layer)
+            square = isinstance(matrix, Tensor) and matrix.ndim == 3 and matrix.shape[1] == matrix.shape[2]
+            if not square or (known is not None and matrix.shape[1:] != known.shape[1:]):
+                c = "C" if known is None else known.shape[1]
+                raise InputError(
+                    f"the target of {layer} is {_shape(matrix)}; expected a Gram matrix (B or 1, {c}, {c})"
+                )
+        self._style_target = MappingProxyType(
+            {layer: matrix.detach().to(self.extract.device, torch.float32) for layer, matrix in target.items()}
+        )
+        self._own_target = False
         self._swaps += 1
 
     def set_content_layers(self, layers: Layers) -> None:
@@ -163,8 +192,8 @@ class Objective:
     def batch(self) -> int:
         """How many pictures the weights and the targets are made for; 1 where each holds for all pictures."""
         weights = [*self.weights.values(), *self.content_layers.values(), *self.style_layers.values()]
-        pictures = [picture for picture in (self.content, self.style) if picture is not None]
-        sizes = {len(tensor) for tensor in (*weights, *pictures)} - {1}
+        targets = [*self.content_target.values(), *self.style_target.values()]
+        sizes = {len(tensor) for tensor in (*weights, *targets)} - {1}
         if len(sizes) > 1:
             raise InputError(f"weights and pictures are made for batches of different sizes: {sorted(sizes)}")
         return max(sizes, default=1)
@@ -243,6 +272,7 @@ class Objective:
             "style_layers": dict(self.style_layers),
             **self.weights,
             "normalization": self.normalization,
+            "style_target": None if self._own_target else dict(self.style_target),
         }
 
     @classmethod
@@ -250,14 +280,19 @@ class Objective:
         """Build the objective that `state_dict` described; the backbone's weights are loaded by its name."""
         arguments = dict(state)
         extract = FeatureExtractor(**arguments.pop("backbone"), device=device)
-        return cls(extract, **arguments)
+        style_target = arguments.pop("style_target", None)
+        objective = cls(extract, **arguments)
+        if style_target is not None:
+            objective.style_target = style_target
+        return objective
 
     def _picture(self, what: str, picture: Tensor | None) -> Tensor | None:
         if picture is None:
             return None
         if not isinstance(picture, Tensor) or picture.ndim != 4 or picture.shape[1] != 3:
-            given = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
-            raise InputError(f"the {what} is {given}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+            raise InputError(
+                f"the {what} is {_shape(picture)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it"
+            )
         return picture.detach().to(self.extract.device, torch.float32)
 
     @torch.no_grad()
@@ -287,6 +322,10 @@ def _weighted(losses: Mapping[str, Tensor], weights: Weights, image: Tensor) -> 
     for layer, loss in losses.items():
         total = total + weights[layer] * loss
     return total
+
+
+def _shape(thing: object) -> object:
+    return tuple(thing.shape) if isinstance(thing, Tensor) else type(thing).__name__
 
 
 def _size(picture: Tensor) -> str:

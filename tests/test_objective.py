@@ -97,11 +97,40 @@ def test_version_grows_with_every_change(objective, content):
         lambda: objective.content_layers.update(relu4_2=0.3),
         lambda: objective.style_layers.update(relu1_1=0.3),
         lambda: objective.set_content(1 - content),
+        lambda: setattr(objective, "style_target", {}),
         lambda: objective.set_style(None),
     ):
         change()
         versions.append(objective.version)
     assert versions == sorted(set(versions))
+
+
+def test_a_style_target_can_be_set_and_the_picture_puts_its_own_back(extract, objective, content, style):
+    own = dict(objective.style_target)
+    other = nst.Objective(extract, content, 1 - style).style_target
+    objective.style_target = other
+    torch.testing.assert_close(objective(content).style, nst.Objective(extract, content, 1 - style)(content).style)
+    again = nst.Objective.from_state_dict(objective.state_dict(), device="cpu")
+    assert torch.equal(again(content).style, objective(content).style)
+    objective.set_style(style)
+    assert all(torch.equal(objective.style_target[layer], own[layer]) for layer in own)
+
+
+def test_a_style_target_that_cannot_be_matched_is_refused_and_changes_nothing(objective, content):
+    before, version = objective(content).style, objective.version
+    matrix = objective.style_target["relu1_1"]
+    with pytest.raises(nst.LayerNotFound, match="'relu9_1' has no weight"):
+        objective.style_target = {"relu9_1": matrix}
+    with pytest.raises(nst.InputError, match=r"relu1_1 is \(4, 4\); expected a Gram matrix \(B or 1, 4, 4\)"):
+        objective.style_target = {"relu1_1": matrix[0]}
+    with pytest.raises(nst.InputError, match="relu1_1 is list"):
+        objective.style_target = {"relu1_1": matrix.tolist()}
+    with pytest.raises(nst.InputError, match=r"relu2_1 is \(1, 4, 4\); expected .* \(B or 1, 6, 6\)"):
+        objective.style_target = {"relu2_1": matrix}
+    with pytest.raises(TypeError):
+        objective.style_target["relu1_1"] = 0 * matrix  # nobody would notice; all of it is set at once
+    assert torch.equal(objective(content).style, before)
+    assert objective.version == version
 
 
 def test_a_batch_gives_each_picture_its_own_losses_and_weights(extract, content, style):

@@ -302,6 +302,15 @@ def test_a_weight_changed_during_a_run_acts_on_the_next_step_and_lbfgs_goes_on(o
     assert not torch.equal(run.image, before)
 
 
+def test_a_style_target_set_during_a_run_acts_on_the_next_step_and_lbfgs_goes_on(objective):
+    run = nst.Run(objective, "content")
+    walk(run, 10)
+    objective.style_target = {layer: matrix.flip(1, 2) for layer, matrix in objective.style_target.items()}
+    assert run.step().loss == pytest.approx(objective(run.image).total.item(), rel=1e-4)
+    walk(run, 30)  # would stay where it is, if trials were still compared with the loss of the old target
+    assert run.history["total"][-1] < 0.9 * run.history["total"][10]
+
+
 def test_a_content_of_another_size_resamples_the_picture_and_goes_on(objective):
     run = nst.Run(objective)
     walk(run, 5)
