@@ -13,6 +13,7 @@ import torch
 from matplotlib import figure, ticker
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
+from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
 from .errors import InputError
@@ -182,6 +183,53 @@ def curves(
             ax.set_yscale("log")
     axes[0].set_ylabel(ylabel)
     axes[-1].legend(frameon=False)
+    return fig
+
+
+def tradeoff(
+    pictures: Mapping[Any, Tensor],
+    content: Mapping[Any, float],
+    style: Mapping[Any, float],
+    name: str = "",
+    alt: str = "",
+) -> Figure:
+    """Content error against style error: a curve of points, each with its picture above it.
+
+    Example:
+        >>> result = nst.sweep(objective, beta=[1, 10, 100])
+        >>> tradeoff(result.pictures, result.final("content"), result.final("style"), name="β")
+
+    Args:
+        pictures: label to picture, (3, H, W) or (1, 3, H, W); all of about one shape.
+        content, style: the same labels to the errors. Both axes are logarithmic where all errors are above 0.
+        name: what the labels are values of.
+        alt: description; without it, the labels and their errors.
+    """
+    if missing := [str(label) for label in _some(pictures, "picture") if label not in content or label not in style]:
+        raise InputError(f"there are no errors for {', '.join(missing)}; give content and style the labels of pictures")
+    order = sorted(pictures, key=lambda label: content[label])
+    titles = {label: f"{name} = {label}" if name else str(label) for label in order}
+    described = "; ".join(f"{titles[label]}: content {content[label]:.2g}, style {style[label]:.2g}" for label in order)
+    arrays = [_array(pictures[label]) for label in order]
+    height = WIDTH / len(order) / max(array.shape[1] / array.shape[0] for array in arrays)
+    fig = Figure(WIDTH, 3.6 + height, alt or f"Trade-off of content and style error. {described}", photographic=True)
+    places = fig.add_gridspec(2, len(order), height_ratios=[height, 3.3])
+    ax = fig.add_subplot(places[1, :])
+    points = [(content[label], style[label]) for label in order]
+    ax.plot(*zip(*points, strict=True), color=COLORS[0], marker="o", linewidth=1.8)
+    ax.set(xlabel="content error", ylabel="style error")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="0.93")
+    if min(min(point) for point in points) > 0:
+        ax.set(xscale="log", yscale="log")
+    for column, (label, array, point) in enumerate(zip(order, arrays, points, strict=True)):
+        thumbnail = fig.add_subplot(places[0, column])
+        _show(thumbnail, array)
+        thumbnail.set_title(titles[label], fontsize=10)
+        # From the picture's lower edge to its point. The pictures stand in the points' order, so no two lines cross.
+        line = ConnectionPatch((0.5, 0), point, thumbnail.transAxes, ax.transData, shrinkB=4, color="0.7")
+        line.set_in_layout(False)
+        fig.add_artist(line)
     return fig
 
 

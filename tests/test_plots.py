@@ -45,3 +45,38 @@ def test_channel_pairs_show_both_maps_and_the_mean_of_their_product():
 def test_a_channel_that_is_not_there_is_named(pair):
     with pytest.raises(InputError, match="there is no channel"):
         plots.channel_pairs(torch.zeros(1, 3, 2, 4), {"pair": pair})
+
+
+@pytest.fixture
+def errors(pictures):
+    """Of content and style, such that the pictures' order is not that of the content errors."""
+    content = dict(zip(pictures, [0.5, 0.1, 0.3, 0.2, 0.4], strict=True))
+    return content, {label: 1 - error for label, error in content.items()}
+
+
+def test_a_tradeoff_shows_each_picture_over_its_point_in_the_order_of_the_curve(pictures, errors):
+    content, style = errors
+    figure = plots.tradeoff(pictures, content, style, name="β")
+    curve, *thumbnails = figure.axes
+    order = sorted(pictures, key=content.get)
+    assert [ax.get_title() for ax in thumbnails] == [f"β = {label}" for label in order]
+    points = curve.lines[0].get_xydata().tolist()
+    assert points == [[content[label], style[label]] for label in order]
+    assert [line.xy2 for line in figure.artists] == [tuple(point) for point in points]
+    assert (curve.get_xscale(), curve.get_yscale()) == ("log", "log")
+    assert all(f"{label}: content {content[label]:.2g}, style {style[label]:.2g}" in figure.alt for label in pictures)
+
+
+def test_a_tradeoff_with_an_error_of_zero_has_linear_axes(pictures, errors):
+    content, style = errors
+    figure = plots.tradeoff(pictures, {**content, "picture 0": 0.0}, style)
+    assert figure.axes[0].get_xscale() == "linear"
+
+
+def test_a_tradeoff_without_errors_for_a_picture_names_it(pictures, errors):
+    content, style = errors
+    del style["picture 3"]
+    with pytest.raises(InputError, match="no errors for picture 3"):
+        plots.tradeoff(pictures, content, style)
+    with pytest.raises(InputError, match="no picture"):
+        plots.tradeoff({}, {}, {})
