@@ -4,7 +4,7 @@ Every function takes plain results (pictures, a run's history, features) and ret
 by itself and `figure.savefig("figure.png")` saves. Needs matplotlib, which comes with `pip install "nstlib[lab]"`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -151,7 +151,12 @@ def sheet(pictures: Mapping[str, Tensor], columns: int = 3, alt: str = "") -> Fi
 
 
 def curves(
-    lines: Mapping[str, Any], ylabel: str = "loss", xlabel: str = "steps", alt: str = "", log: bool = True
+    lines: Mapping[str, Any],
+    ylabel: str = "loss",
+    xlabel: str = "steps",
+    alt: str = "",
+    log: bool = True,
+    log_steps: bool = False,
 ) -> Figure:
     """Losses against steps, as lines that differ in color and in dashes.
 
@@ -164,6 +169,7 @@ def curves(
         ylabel, xlabel: what the axes show.
         alt: description; without it, the names and the first and the last values.
         log: logarithmic vertical axis.
+        log_steps: logarithmic horizontal axis, on which each doubling of the steps takes the same room.
     """
     panels: Mapping[str, Any] = _some(lines, "line")
     if not isinstance(next(iter(lines.values())), Mapping):
@@ -181,8 +187,47 @@ def curves(
         ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
         if log:
             ax.set_yscale("log")
+        if log_steps:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
     axes[0].set_ylabel(ylabel)
     axes[-1].legend(frameon=False)
+    return fig
+
+
+def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[str], y: str, alt: str = "") -> Figure:
+    """Ways from one set of errors to another: lines of labelled points, on the same height in every panel.
+
+    Example:
+        >>> early = {"20 steps": {"content": 1.4, "layout": 0.004, "style": 0.02}, "50 steps": {...}}
+        >>> paths({"stop early": early, "smaller β": {...}}, x=["content", "layout"], y="style")
+
+    Args:
+        lines: name to points, in the order in which the line joins them: label to errors by their names.
+        x: the errors across, one panel for each.
+        y: the error upwards, on a logarithmic axis.
+        alt: description; without it, the points.
+    """
+    points = [point for way in _some(lines, "line").values() for point in way.values()]
+    if missing := [error for error in (*x, y) if any(error not in point for point in points)]:
+        raise InputError(f"not every point has the error {', '.join(missing)}; give each label all errors by name")
+    if not x:
+        raise InputError("there is nothing to draw: no error across")
+    described = "; ".join(f"{name} by way of {', '.join(way)}" for name, way in lines.items())
+    fig = Figure(WIDTH, 3.8, alt or f"Ways of the {y} error against {' and '.join(x)} error: {described}")
+    axes = fig.subplots(1, len(x), squeeze=False, sharey=True)[0]
+    for ax, error in zip(axes, x, strict=True):
+        for (name, way), color, dashes in zip(lines.items(), COLORS, DASHES, strict=False):
+            places = [(point[error], point[y]) for point in way.values()]
+            ax.plot(*zip(*places, strict=True), color=color, linestyle=dashes, marker="o", linewidth=1.8, label=name)
+            for label, place in zip(way, places, strict=True):
+                ax.annotate(label, place, xytext=(5, 4), textcoords="offset points", fontsize=8, color=color)
+        ax.set(xlabel=f"{error} error", yscale="log")
+        ax.margins(x=0.15)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(color="0.93")
+    axes[0].set_ylabel(f"{y} error")
+    axes[0].legend(frameon=False)
     return fig
 
 

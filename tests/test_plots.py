@@ -80,3 +80,39 @@ def test_a_tradeoff_without_errors_for_a_picture_names_it(pictures, errors):
         plots.tradeoff(pictures, content, style)
     with pytest.raises(InputError, match="no picture"):
         plots.tradeoff({}, {}, {})
+
+
+@pytest.fixture
+def ways():
+    return {
+        "early": {
+            "5 steps": {"content": 0.2, "layout": 0.0, "style": 0.5},
+            "9 steps": {"content": 0.3, "layout": 0.1, "style": 0.1},
+        },
+        "far": {"all": {"content": 0.1, "layout": 0.4, "style": 0.05}},
+    }
+
+
+def test_paths_go_through_the_points_of_each_line_in_every_panel(ways):
+    figure = plots.paths(ways, x=["content", "layout"], y="style")
+    content, layout = figure.axes
+    assert [line.get_xydata().tolist() for line in content.lines] == [[[0.2, 0.5], [0.3, 0.1]], [[0.1, 0.05]]]
+    assert layout.lines[0].get_xydata().tolist() == [[0, 0.5], [0.1, 0.1]]
+    assert [text.get_text() for text in layout.texts] == ["5 steps", "9 steps", "all"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["content error", "layout error"]
+    assert "early by way of 5 steps, 9 steps" in figure.alt
+
+
+def test_paths_name_the_error_that_is_missing(ways):
+    with pytest.raises(InputError, match="the error tv"):
+        plots.paths(ways, x=["content", "tv"], y="style")
+    with pytest.raises(InputError, match="no line"):
+        plots.paths({}, x=["content"], y="style")
+    with pytest.raises(InputError, match="no error across"):
+        plots.paths(ways, x=[], y="style")
+
+
+@pytest.mark.parametrize(("log_steps", "scale"), [(True, "log"), (False, "linear")])
+def test_curves_can_have_logarithmic_steps(log_steps, scale):
+    figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, log_steps=log_steps)
+    assert figure.axes[0].get_xscale() == scale
