@@ -28,7 +28,7 @@ from .sources import PICTURE_SUFFIXES, bundled_images, cache_folder, fetch, find
 __all__ = ["bundled_images", "check_output", "download", "load_image", "save_gif", "save_image", "to_pil"]
 
 Array = NDArray[Any]
-Source = str | os.PathLike[str] | Image.Image | Array | Tensor
+Source = str | os.PathLike[str] | bytes | Image.Image | Array | Tensor
 
 MIN_SIDE = 16  # VGG's four poolings leave one position of it
 MAX_SIZE = 16_384
@@ -47,8 +47,9 @@ def load_image(source: Source, size: int | None = None, device: str | torch.devi
         torch.Size([1, 3, 170, 256])
 
     Args:
-        source: a path, an http(s) address, a name of `bundled_images()`, a PIL picture, a NumPy array (H, W) or
-            (H, W, 1 | 3 | 4) of uint8, uint16, bool or floats in [0, 1], or a tensor (3, H, W) or (B, 3, H, W).
+        source: a path, an http(s) address, a name of `bundled_images()`, the bytes of a file, a PIL picture, a NumPy
+            array (H, W) or (H, W, 1 | 3 | 4) of uint8, uint16, bool or floats in [0, 1], or a tensor (3, H, W) or
+            (B, 3, H, W).
         size: pixels of the longer side; the other side follows, so that nothing is stretched. None keeps the size.
         device: where the picture shall be; without it, the CPU.
 
@@ -176,6 +177,8 @@ def _pixels(source: Source) -> tuple[str, Array]:
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
         return name, _from_file(download(name) if is_address(name) else find(name), name)
+    if isinstance(source, bytes):
+        return "the file", _from_file(BytesIO(source), "the file")
     raise InputError(
         f"a picture cannot be made of {source!r:.60} ({type(source).__name__}); give a path, an http(s) address, "
         "a bundled name, a PIL picture, a NumPy array (H, W, 3) or a tensor (3, H, W)"
