@@ -247,14 +247,16 @@ def _start(
         normalization=objective.normalization,
         **weights,
     )
+    # A target that was set, in place of the style picture's own, stays.
+    given = {layer: target for layer, target in objective.style_target.items() if layer in batch.style_layers}
     starts, targets, style = [], [], group[0]["style"]
     for settings in group:
         if settings["style"] is not style:
             style = settings["style"]
             batch.set_style(style)
         starts.append(start_image(batch, settings["init"], settings["seed"], size))
-        targets.append(batch.style_target)
-    batch.style_target = {layer: torch.cat([target[layer] for target in targets]) for layer in batch.style_target}
+        targets.append({**batch.style_target, **(given if style is objective.style else {})})
+    batch.style_target = {layer: torch.cat([target[layer] for target in targets]) for layer in targets[0]}
     images = torch.cat(starts)
     run = Run(batch, images, optimizer, lr=lr, size=(images.shape[-2], images.shape[-1]))
     if len(run.image) != len(group):

@@ -104,6 +104,16 @@ def test_what_is_not_swept_is_as_the_objective_has_it(objective):
     assert_equals_its_single_runs(result, objective, "lbfgs")
 
 
+def test_a_style_target_that_was_set_is_kept(objective, style):
+    objective.style_target = {layer: 2 * target for layer, target in objective.style_target.items()}
+    result = sweep(objective, beta=[1.0, 100.0])
+    for key, picture in result.pictures.items():
+        assert result.final("style")[key] == pytest.approx(objective(picture).style.item(), rel=1e-4)
+    swept = sweep(objective, style=[style.flip(3)], steps=1)
+    own = nst.Objective(objective.extract, objective.content, style.flip(3))(objective.content).style.item()
+    assert swept.histories["picture 1"]["style"][0] == pytest.approx(own, rel=1e-4)
+
+
 def test_textures_and_reconstructions_can_be_swept(extract, content, style):
     textures = sweep(nst.Objective(extract, style=style), style_layers=["relu1_1", "relu3_1"], size=(32, 48))
     assert [picture.shape for picture in textures.pictures.values()] == [(1, 3, 32, 48)] * 2
