@@ -54,6 +54,33 @@ MISTAKES = {
         "    light = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)\n"
         "    return (image * light).sum(1, keepdim=True).expand_as(image)",
     ],
+    "same_balance": [
+        "def same_balance(beta, size, new_size):\n    return beta * new_size[0] / size[0]  # by the side",
+        "def same_balance(beta, size, new_size):  # the wrong way round\n"
+        "    return beta * (size[0] * size[1]) / (new_size[0] * new_size[1])",
+        "def same_balance(beta, size, new_size):\n    return beta * (new_size[0] / size[0]) ** 2  # one side only",
+    ],
+    "beaten": [
+        "def beaten(content, style):  # one error is enough\n"
+        "    return [a for a in content if any(content[b] < content[a] or style[b] < style[a] for b in content)]",
+        "def beaten(content, style):  # by itself\n"
+        "    return [a for a in content if any(content[b] <= content[a] and style[b] <= style[a] for b in content)]",
+        "def beaten(content, style):  # twins beat each other\n"
+        "    return [a for a in content\n"
+        "            if any(a != b and content[b] <= content[a] and style[b] <= style[a] for b in content)]",
+        "def beaten(content, style):  # by all others\n"
+        "    return [a for a in content if all(content[b] < content[a] and style[b] < style[a] for b in content)]",
+        "def beaten(content, style):  # by the sum of both\n"
+        "    return [a for a in content if content[a] + style[a] > min(content[b] + style[b] for b in content)]",
+    ],
+    "even_weights": [
+        "def even_weights(errors):  # the larger the error, the larger the weight\n"
+        "    return {layer: error / sum(errors.values()) for layer, error in errors.items()}",
+        "def even_weights(errors):\n    return {layer: 1 / error for layer, error in errors.items()}  # no sum of 1",
+        "def even_weights(errors):  # the smaller, but not in proportion\n"
+        "    rest = {layer: sum(errors.values()) - error for layer, error in errors.items()}\n"
+        "    return {layer: weight / sum(rest.values()) for layer, weight in rest.items()}",
+    ],
 }
 
 
