@@ -24,6 +24,7 @@ WIDTH = 9.0  # inches; 900 pixels fill a notebook's column
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 MAPS = "viridis"
+LABELS = ((6, 3), (-6, -9), (-6, 3), (6, -9))  # where a line has the labels of its points, in points: right and up
 
 Things = TypeVar("Things", bound=Mapping[Any, Any])
 
@@ -157,6 +158,7 @@ def curves(
     alt: str = "",
     log: bool = True,
     log_steps: bool = False,
+    first: int = 1,
 ) -> Figure:
     """Losses against steps, as lines that differ in color and in dashes.
 
@@ -170,6 +172,7 @@ def curves(
         alt: description; without it, the names and the first and the last values.
         log: logarithmic vertical axis.
         log_steps: logarithmic horizontal axis, on which each doubling of the steps takes the same room.
+        first: the step of the first value.
     """
     panels: Mapping[str, Any] = _some(lines, "line")
     if not isinstance(next(iter(lines.values())), Mapping):
@@ -180,7 +183,7 @@ def curves(
     for ax, (title, group) in zip(axes, panels.items(), strict=True):
         for (name, values), color, dashes in zip(group.items(), COLORS, DASHES, strict=False):
             values = np.asarray(values, np.float64)
-            ax.plot(np.arange(1, len(values) + 1), values, color=color, linestyle=dashes, linewidth=1.8, label=name)
+            ax.plot(first + np.arange(len(values)), values, color=color, linestyle=dashes, linewidth=1.8, label=name)
         ax.set(xlabel=xlabel, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9")
@@ -189,7 +192,9 @@ def curves(
             ax.set_yscale("log")
         if log_steps:
             ax.set_xscale("log")
-            ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
+            ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+            ax.xaxis.set_minor_locator(ticker.NullLocator())
     axes[0].set_ylabel(ylabel)
     axes[-1].legend(frameon=False)
     return fig
@@ -217,13 +222,14 @@ def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[st
     fig = Figure(WIDTH, 3.8, alt or f"Ways of the {y} error against {' and '.join(x)} error: {described}")
     axes = fig.subplots(1, len(x), squeeze=False, sharey=True)[0]
     for ax, error in zip(axes, x, strict=True):
-        for (name, way), color, dashes in zip(lines.items(), COLORS, DASHES, strict=False):
+        for (name, way), color, dashes, (right, up) in zip(lines.items(), COLORS, DASHES, LABELS, strict=False):
             places = [(point[error], point[y]) for point in way.values()]
             ax.plot(*zip(*places, strict=True), color=color, linestyle=dashes, marker="o", linewidth=1.8, label=name)
             for label, place in zip(way, places, strict=True):
-                ax.annotate(label, place, xytext=(5, 4), textcoords="offset points", fontsize=8, color=color)
+                side = "left" if right > 0 else "right"
+                ax.annotate(label, place, (right, up), textcoords="offset points", fontsize=8, color=color, ha=side)
         ax.set(xlabel=f"{error} error", yscale="log")
-        ax.margins(x=0.15)
+        ax.margins(x=0.2)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(color="0.93")
     axes[0].set_ylabel(f"{y} error")

@@ -114,5 +114,6 @@ def test_paths_name_the_error_that_is_missing(ways):
 
 @pytest.mark.parametrize(("log_steps", "scale"), [(True, "log"), (False, "linear")])
 def test_curves_can_have_logarithmic_steps(log_steps, scale):
-    figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, log_steps=log_steps)
+    figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, log_steps=log_steps, first=10)
     assert figure.axes[0].get_xscale() == scale
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [10, 11, 12]
