@@ -81,6 +81,20 @@ MISTAKES = {
         "    rest = {layer: sum(errors.values()) - error for layer, error in errors.items()}\n"
         "    return {layer: weight / sum(rest.values()) for layer, weight in rest.items()}",
     ],
+    "needed": [
+        "def needed(losses, target):\n"
+        "    return next((number for number, loss in enumerate(losses) if loss <= target), None)  # counts from 0",
+        "def needed(losses, target):  # below, not at most\n"
+        "    return next((number for number, loss in enumerate(losses, 1) if loss < target), None)",
+        "def needed(losses, target):  # 1 where the target is never reached\n"
+        "    return int((torch.as_tensor(losses) <= target).int().argmax()) + 1",
+    ],
+    "pull": [
+        "def pull(bend, lr, steps):\n    return 1 / (steps * lr)  # only true in flat directions",
+        "def pull(bend, lr, steps):\n    return (1 - lr * bend) ** steps  # the share that is left, not the pull",
+        "def pull(bend, lr, steps):  # upside down\n"
+        "    rest = (1 - lr * bend) ** steps\n    return bend * (1 - rest) / rest",
+    ],
 }
 
 
