@@ -310,17 +310,21 @@ def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "
     return fig
 
 
-def channel_pairs(features: Tensor, pairs: Mapping[str, tuple[int, int]], alt: str = "") -> Figure:
+def channel_pairs(
+    features: Tensor, pairs: Mapping[str, tuple[int, int]], picture: Tensor | None = None, alt: str = ""
+) -> Figure:
     """Pairs of channels and where they meet: the two maps, and their product, whose mean is the Gram matrix's entry.
 
-    The product is drawn on a scale up to the product of the two maxima, so that a pair that never meets stays dark.
+    The product is drawn on a scale up to the product of the two maxima, so that a pair that never meets stays dark. The
+    scales are of the square root, or the few strongest answers would outshine all others.
 
     Example:
-        >>> channel_pairs(features["relu2_1"], {"often": (3, 17), "never": (3, 5)})
+        >>> channel_pairs(features["relu2_1"], {"often": (3, 17), "never": (3, 5)}, picture)
 
     Args:
         features: of one picture, (1, C, H, W), rectified.
         pairs: title to the numbers i, j of two channels.
+        picture: stands before its maps, (3, H, W) or (1, 3, H, W).
         alt: description; without it, the titles.
 
     Raises:
@@ -330,14 +334,18 @@ def channel_pairs(features: Tensor, pairs: Mapping[str, tuple[int, int]], alt: s
     beyond = [channel for pair in _some(pairs, "pair").values() for channel in pair if not 0 <= channel < len(maps)]
     if beyond:
         raise InputError(f"there is no channel {beyond[0]}; the features have {len(maps)}, counted from 0")
-    side = 2.6 * maps.shape[1] / max(maps.shape[1:])
-    fig = Figure(WIDTH, len(pairs) * (side + 0.3), alt or f"Pairs of channels: {', '.join(pairs)}", photographic=True)
-    for row, (title, (i, j)) in zip(fig.subplots(len(pairs), 3, squeeze=False), pairs.items(), strict=True):
+    first = 0 if picture is None else 1
+    side = min(2.3, (WIDTH - 0.4) / (3 + first) * maps.shape[1] / maps.shape[2])
+    size = ((3 + first) * (side * maps.shape[2] / maps.shape[1] + 0.1) + 0.3, len(pairs) * (side + 0.3))
+    fig = Figure(*size, alt or f"Two channels and their product, for pairs: {', '.join(pairs)}", photographic=True)
+    for row, (title, (i, j)) in zip(fig.subplots(len(pairs), 3 + first, squeeze=False), pairs.items(), strict=True):
+        if picture is not None:
+            _show(row[0], _array(picture))
         product = maps[i] * maps[j]
         tops = [maps[i].max(), maps[j].max(), maps[i].max() * maps[j].max()]
-        names = [f"channel {i}", f"channel {j}", f"their product, mean {product.mean():.3g}"]
-        for ax, array, top, name in zip(row, [maps[i], maps[j], product], tops, names, strict=True):
-            _show(ax, array.numpy(), cmap=MAPS, vmin=0, vmax=float(top), interpolation="nearest")
+        names = [f"channel {i}", f"channel {j}", f"product, mean {product.mean():.3g}"]
+        for ax, array, top, name in zip(row[first:], [maps[i], maps[j], product], tops, names, strict=True):
+            _show(ax, array.numpy(), cmap=MAPS, norm=PowerNorm(0.5, 0, float(top)), interpolation="nearest")
             ax.set_title(name, fontsize=9, color="0.3", pad=2)
         row[0].set_ylabel(title, fontsize=10)
     return fig

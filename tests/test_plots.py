@@ -34,11 +34,17 @@ def test_channel_pairs_show_both_maps_and_the_mean_of_their_product():
     features[0, 1, :, :2] = 3.0  # half of the positions: the mean of the product is 3
     figure = plots.channel_pairs(features, {"together": (0, 1), "never": (0, 2)})
     titles = [ax.get_title() for ax in figure.axes]
-    assert titles[:3] == ["channel 0", "channel 1", "their product, mean 3"]
-    assert titles[5] == "their product, mean 0"
+    assert titles[:3] == ["channel 0", "channel 1", "product, mean 3"]
+    assert titles[5] == "product, mean 0"
     product = figure.axes[2].images[0]
     assert product.get_clim() == (0, 6)
     assert product.get_array().max() == 6
+
+
+def test_channel_pairs_can_stand_beside_their_picture(pictures):
+    figure = plots.channel_pairs(torch.rand(1, 3, 2, 4), {"pair": (0, 1)}, pictures["picture 0"])
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 1]
+    assert [ax.get_title() for ax in figure.axes][:2] == ["", "channel 0"]
 
 
 @pytest.mark.parametrize("pair", [(0, 3), (-1, 0)])
