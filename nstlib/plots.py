@@ -258,7 +258,7 @@ def tradeoff(
     """
     if missing := [str(label) for label in _some(pictures, "picture") if label not in content or label not in style]:
         raise InputError(f"there are no errors for {', '.join(missing)}; give content and style the labels of pictures")
-    order = sorted(pictures, key=lambda label: content[label])
+    order = sorted(pictures, key=lambda label: style[label])
     titles = {label: f"{name} = {label}" if name else str(label) for label in order}
     described = "; ".join(f"{titles[label]}: content {content[label]:.2g}, style {style[label]:.2g}" for label in order)
     arrays = [_array(pictures[label]) for label in order]
@@ -266,9 +266,9 @@ def tradeoff(
     fig = Figure(WIDTH, 3.6 + height, alt or f"Trade-off of content and style error. {described}", photographic=True)
     places = fig.add_gridspec(2, len(order), height_ratios=[height, 3.3])
     ax = fig.add_subplot(places[1, :])
-    points = [(content[label], style[label]) for label in order]
+    points = [(style[label], content[label]) for label in order]
     ax.plot(*zip(*points, strict=True), color=COLORS[0], marker="o", linewidth=1.8)
-    ax.set(xlabel="content error", ylabel="style error")
+    ax.set(xlabel="style error", ylabel="content error")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="0.93")
     if min(min(point) for point in points) > 0:
@@ -277,7 +277,7 @@ def tradeoff(
         thumbnail = fig.add_subplot(places[0, column])
         _show(thumbnail, array)
         thumbnail.set_title(titles[label], fontsize=10)
-        # From the picture's lower edge to its point. The pictures stand in the points' order, so no two lines cross.
+        # From the picture's lower edge to its point. Pictures stand in the order of the points, so lines hardly cross.
         line = ConnectionPatch((0.5, 0), point, thumbnail.transAxes, ax.transData, shrinkB=4, color="0.7")
         line.set_in_layout(False)
         fig.add_artist(line)

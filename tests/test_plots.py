@@ -64,10 +64,10 @@ def test_a_tradeoff_shows_each_picture_over_its_point_in_the_order_of_the_curve(
     content, style = errors
     figure = plots.tradeoff(pictures, content, style, name="β")
     curve, *thumbnails = figure.axes
-    order = sorted(pictures, key=content.get)
+    order = sorted(pictures, key=style.get)
     assert [ax.get_title() for ax in thumbnails] == [f"β = {label}" for label in order]
     points = curve.lines[0].get_xydata().tolist()
-    assert points == [[content[label], style[label]] for label in order]
+    assert points == [[style[label], content[label]] for label in order]
     assert [line.xy2 for line in figure.artists] == [tuple(point) for point in points]
     assert (curve.get_xscale(), curve.get_yscale()) == ("log", "log")
     assert all(f"{label}: content {content[label]:.2g}, style {style[label]:.2g}" in figure.alt for label in pictures)
