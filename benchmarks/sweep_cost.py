@@ -35,10 +35,10 @@ def main() -> None:
     """Measure in turns, and print medians and their ratios to single runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, nargs="+", default=[128, 256], help="longer side in pixels (%(default)s)")
-    parser.add_argument("--pictures", type=int, default=8, help="(%(default)s)")
-    parser.add_argument("--steps", type=int, default=5, help="of each picture in a round (%(default)s)")
+    parser.add_argument("--pictures", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--steps", type=int, default=10, help="of each picture in a round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
-    parser.add_argument("--chunk", type=int, nargs="*", default=[1, 2, 4, 8], help="pictures at once (%(default)s)")
+    parser.add_argument("--chunk", type=int, nargs="*", default=[1, 2, 4], help="pictures at once (%(default)s)")
     parser.add_argument("--backbone", default="mini", help="(%(default)s)")
     parser.add_argument("--device", help="cpu, cuda, mps (the best there is)")
     args = parser.parse_args()
