@@ -23,7 +23,7 @@ try:
 except ImportError as error:
     raise MissingPackage('live pictures need ipywidgets; install it with: pip install "nstlib[lab]"') from error
 
-__all__ = ["DriverName", "Live", "button", "encoded", "framed", "log_slider", "show", "widgets"]
+__all__ = ["DriverName", "Live", "button", "encoded", "framed", "heading", "log_slider", "show", "widgets"]
 
 DriverName = Literal["auto", "thread", "pump", "none"]
 WIDTH = 480  # of a picture on the page, in pixels
@@ -199,6 +199,11 @@ def button(description: str, action: Callable[[], None], icon: str = "", tooltip
     made = widgets.Button(description=description, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="auto"))
     made.on_click(lambda _: action())
     return made
+
+
+def heading(text: str) -> widgets.HTML:
+    """A line above a group of controls."""
+    return widgets.HTML(f'<div style="font-weight: 600; margin-top: 6px">{escape(text)}</div>')
 
 
 def log_slider(description: str, value: float, low: float, high: float) -> widgets.FloatLogSlider:
