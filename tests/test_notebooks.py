@@ -26,6 +26,34 @@ SECTIONS = ["Summary", "Exercises", "References"]
 
 # Two usual mistakes for each exercise; a checker must find them.
 MISTAKES = {
+    "psnr": [
+        "def psnr(image, content):  # one for the batch\n"
+        "    return -10 * torch.log10((image - content).square().mean())",
+        "def psnr(image, content):  # the natural logarithm\n"
+        "    return -10 * (image - content).square().flatten(1).mean(1).log()",
+        "def psnr(image, content):  # pixels up to 255\n"
+        "    return 10 * torch.log10(255**2 / (image - content).square().flatten(1).mean(1))",
+        "def psnr(image, content):  # the sign\n"
+        "    return 10 * torch.log10((image - content).square().flatten(1).mean(1))",
+        "def psnr(image, content):  # the root, without the factor 2 that goes with it\n"
+        "    return -10 * torch.log10((image - content).square().flatten(1).mean(1).sqrt())",
+    ],
+    "receptive_field": [
+        "def receptive_field(layers):  # every layer adds as if there were no pooling\n"
+        "    return 1 + sum(2 for layer in layers if layer.startswith('conv'))",
+        "def receptive_field(layers):  # pooling itself looks at two\n"
+        "    sees, apart = 1, 1\n"
+        "    for layer in layers:\n"
+        "        sees += 2 * apart if layer.startswith('conv') else 0\n"
+        "        apart *= 2 if layer.startswith('pool') else 1\n"
+        "    return sees",
+        "def receptive_field(layers):  # ReLU adds nothing\n"
+        "    sees, apart = 1, 1\n"
+        "    for layer in layers:\n"
+        "        sees += apart if layer.startswith('pool') else 2 * apart\n"
+        "        apart *= 2 if layer.startswith('pool') else 1\n"
+        "    return sees",
+    ],
     "smoothness": [
         "def smoothness(image):\n"
         "    return (image[..., 1:, :] - image[..., :-1, :]).square().flatten(1).mean(1)  # only down",
