@@ -23,7 +23,7 @@ from .extractor import FeatureExtractor
 from .images import Source, to_pil
 from .objective import Layers, Objective
 from .optimize import Run
-from .panel import DriverName, Live, encoded, framed, log_slider, show, widgets
+from .panel import WIDTH, DriverName, Live, encoded, framed, log_slider, show, widgets
 from .starts import Init
 from .studio import Studio
 from .transfer import Options
@@ -149,7 +149,7 @@ class Scrubber:
             options=[(title, number) for number, title in enumerate(titles)],
             value=len(titles) - 1,
             description="picture",
-            layout=widgets.Layout(width="480px"),
+            layout=widgets.Layout(width=f"{WIDTH}px"),
         )
         self.slider.observe(self._turn, "value")
         self.widget = widgets.VBox([self._shown, self.slider])

@@ -23,10 +23,10 @@ try:
 except ImportError as error:
     raise MissingPackage('live pictures need ipywidgets; install it with: pip install "nstlib[lab]"') from error
 
-__all__ = ["DriverName", "Live", "button", "encoded", "framed", "heading", "log_slider", "show", "widgets"]
+__all__ = ["WIDTH", "DriverName", "Live", "button", "encoded", "framed", "heading", "log_slider", "show", "widgets"]
 
 DriverName = Literal["auto", "thread", "pump", "none"]
-WIDTH = 480  # of a picture on the page, in pixels
+WIDTH = 448  # of a picture on the page, in pixels
 CURVES_EVERY = 0.4  # seconds
 BEAT = 2000  # milliseconds between two signs of life of the page
 FRAME = 100  # milliseconds between two ticks of the clock that pumps
@@ -147,7 +147,7 @@ class Live:
             self._picture.value = encoded(engine.pil())
             self._drawn = (engine.shown, self._drawn[1])
         if not running or now - self._drawn[1] > CURVES_EVERY:
-            self._curves.value = sketch.curves_svg(engine.curves, 400)
+            self._curves.value = sketch.curves_svg(engine.curves, WIDTH)
             self._drawn = (self._drawn[0], now)
             self._facts.value = self._status()
         self._start.description, self._start.icon = ("Pause", "pause") if running else ("Start", "play")
@@ -216,7 +216,7 @@ def log_slider(description: str, value: float, low: float, high: float) -> widge
         description=description,
         readout_format=".3g",
         style={"description_width": "110px"},
-        layout=widgets.Layout(width="390px"),
+        layout=widgets.Layout(width="340px"),
     )
 
 
@@ -250,7 +250,8 @@ def device_name(device: torch.device) -> str:
     """The device for the status line."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
 
 
 def memory() -> str:

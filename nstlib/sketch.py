@@ -19,7 +19,7 @@ INK = "var(--jp-ui-font-color1, #222)"
 PALE = "var(--jp-border-color2, #ccc)"
 
 
-def curves_svg(curves: Curves, width: int = 480, height: int = 150) -> str:
+def curves_svg(curves: Curves, width: int = 448, height: int = 160) -> str:
     """The terms against the steps, on a logarithmic axis; thin uprights where settings changed."""
     left, right, bottom, top = 44, 62, 20, 8
     found = [value for values in curves.values.values() for value in values if 0 < value < math.inf]

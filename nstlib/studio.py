@@ -39,7 +39,7 @@ PRESETS: Mapping[str, tuple[float, float, float, tuple[float, ...]]] = {  # alph
     "large shapes": (0.2, 50, 10, (0.1, 0, 0, 0.4, 0.5)),
     "smooth": (1, 20, 300, (0.2, 0.2, 0.2, 0.2, 0.2)),
 }
-THUMBNAIL = (112, 64)
+THUMBNAIL = (104, 60)
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,10 @@ class Studio(Live):
 
     def _lay_out(self) -> widgets.Widget:
         row = widgets.Layout(flex_flow="row wrap")
+        apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock]
         left = [self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves]
-        choices = ("content", "size", "content_layer", "init", "optimizer", "backbone")
+        choices = ("content", "style", "size", "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
             heading("Weights: they act on the next step"),
@@ -183,12 +184,11 @@ class Studio(Live):
             *(self.controls[name] for name in choices),
         ]
         cells = [self._thumbnail(name) for name in self.thumbnails]
-        cells.append(widgets.VBox([*self._uploads.values()], layout=widgets.Layout(width="124px")))
+        cells.append(widgets.VBox([*self._uploads.values()]))
         return widgets.VBox(
             [
-                widgets.HBox([widgets.VBox(left), widgets.VBox(right)], layout=row),
+                widgets.HBox([widgets.VBox(left), widgets.VBox(right)], layout=apart),
                 heading("Style"),
-                widgets.HBox([self.controls["style"]]),
                 widgets.HBox(cells, layout=row),
                 self._strip,
                 heading("These settings"),
@@ -201,10 +201,10 @@ class Studio(Live):
     def _thumbnail(self, name: str) -> widgets.Widget:
         self.thumbnails[name].layout.width = f"{THUMBNAIL[0]}px"
         picture = widgets.HTML(f'<img src="{_thumbnail_url(name)}" alt="{escape(name)}" style="display:block">')
-        return widgets.VBox([picture, self.thumbnails[name]], layout=widgets.Layout(width=f"{THUMBNAIL[0] + 12}px"))
+        return widgets.VBox([picture, self.thumbnails[name]], layout=widgets.Layout(width=f"{THUMBNAIL[0] + 8}px"))
 
     def _upload(self, kind: str) -> widgets.FileUpload:
-        upload = widgets.FileUpload(accept="image/*", multiple=False, description=f"your {kind}")
+        upload = widgets.FileUpload(accept="image/*", multiple=False, description=f"own {kind}")
         upload.layout.width = f"{THUMBNAIL[0]}px"
 
         def take(_: Any) -> None:
@@ -432,7 +432,7 @@ def _named(names: list[str], chosen: str | Upload) -> list[tuple[str, str | Uplo
 
 
 def _wide() -> dict[str, Any]:
-    return {"style": {"description_width": "110px"}, "layout": widgets.Layout(width="390px")}
+    return {"style": {"description_width": "110px"}, "layout": widgets.Layout(width="340px")}
 
 
 def _stem(snapshot: Snapshot) -> str:
