@@ -147,13 +147,13 @@ class Studio(Live):
         choices = {
             "content": _named(bundled_images("content") + bundled_images("photo"), start["content"]),
             "style": _named(bundled_images("style"), start["style"]),
-            "content_layer": [(name, _Layers(weights)) for name, weights in layers.items()],
+            "content_layer": list(layers.items()),
             "init": [(init.replace("_", " "), init) for init in INITS],
             "optimizer": [("L-BFGS" if name == "lbfgs" else name.title(), name) for name in OPTIMIZERS],
             "size": [(f"{size} pixels", size) for size in sorted({*SIZES, start["size"]})],
             "backbone": [(name, name) for name in available_backbones()],
         }
-        values = {**start, "content_layer": _Layers(start["content_layers"])}
+        values = {**start, "content_layer": start["content_layers"]}
         labels = {"content_layer": "content layer", "init": "start"}
         controls: dict[str, widgets.ValueWidget] = {
             name: widgets.Dropdown(options=options, value=values[name], description=labels.get(name, name), **_wide())
@@ -239,7 +239,7 @@ class Studio(Live):
         try:
             for name, value in settings.items():
                 if name == "content_layers":
-                    self.controls["content_layer"].value = _Layers(value)
+                    self.controls["content_layer"].value = value
                 elif name == "style_layers":
                     for layer in self._style_layers():
                         self.controls[layer].value = value.get(layer, 0.0)
@@ -320,13 +320,6 @@ class Studio(Live):
     def _status(self) -> str:
         said = f'<br><span role="status">{escape(self._said)}</span>' if self._said else ""
         return super()._status() + said
-
-
-class _Layers(dict[str, float]):
-    """Layers as the value of a choice; a list of choices looks values up by hash in ipywidgets 7."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
 
 
 def uploaded(value: Any) -> Upload | None:
