@@ -24,7 +24,7 @@ WIDTH = 9.0  # inches; 900 pixels fill a notebook's column
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 MAPS = "viridis"
-LABELS = ((6, 3), (-6, -9), (-6, 3), (6, -9))  # where a line has the labels of its points, in points: right and up
+LABELS = ((6, 3), (-6, -9), (-6, -9), (6, 3))  # where a line has the labels of its points, in points: right and up
 
 Things = TypeVar("Things", bound=Mapping[Any, Any])
 
