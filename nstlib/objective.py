@@ -120,8 +120,8 @@ class Objective:
         self.extract, self.normalization = extract, normalization
         beta = BETA[checked(normalization)] if beta is None else beta
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
-        self.content_layers = Weights(_layer_weights(content_layers), extract.device)
-        self.style_layers = Weights(_layer_weights(style_layers), extract.device)
+        self.content_layers = Weights(layer_weights(content_layers), extract.device)
+        self.style_layers = Weights(layer_weights(style_layers), extract.device)
         extract.check([*self.content_layers, *self.style_layers])
         self._swaps = 0
         self.set_content(content)
@@ -177,7 +177,7 @@ class Objective:
 
         The names of the terms change with it: give a run that goes on a new `history`.
         """
-        weights = Weights(_layer_weights(layers), self.extract.device)
+        weights = Weights(layer_weights(layers), self.extract.device)
         self.extract.check(weights)
         self.content_target = self._features(self.content, weights)
         self._swaps += 1 + self.content_layers.version  # which the sum of versions loses
@@ -300,7 +300,8 @@ class Objective:
         return {} if picture is None else self.extract(picture, layers)
 
 
-def _layer_weights(layers: Layers) -> dict[str, Weight]:
+def layer_weights(layers: Layers) -> dict[str, Weight]:
+    """Layer name to w_l; names alone share a weight of 1."""
     if isinstance(layers, Mapping):
         return dict(layers)
     names = [layers] if isinstance(layers, str) else list(layers)

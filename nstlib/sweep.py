@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .errors import InputError, RunWarning
-from .objective import Layers, Objective, _layer_weights
+from .objective import Layers, Objective, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .starts import Init, start_image
 
@@ -106,7 +106,7 @@ def sweep(
 
     Raises:
         InputError: nothing to sweep, an unknown name, a value that cannot work. LayerNotFound, ImageError: see
-            `Objective`. RunError: out of memory with a single picture.
+            `Objective`. OutOfMemory: not even a single picture fits.
     """
     for name, number in {"steps": steps, "chunk": 1 if chunk is None else chunk}.items():
         if not isinstance(number, int) or number < 1:
@@ -203,7 +203,7 @@ def _layer_set(name: str, layers: Any) -> dict[str, Any]:
         raise InputError(
             f"{name} is {layers!r}; expected several sets of layers, such as ['relu1_1', {{'relu2_1': 1.0}}]"
         )
-    return _layer_weights(layers)
+    return layer_weights(layers)
 
 
 def _layers(settings: Settings) -> list[str]:
