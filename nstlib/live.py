@@ -161,7 +161,7 @@ class Scrubber:
         place = self.slider.value
         title = self._titles[place]
         rows = [("picture", title, (place + 1) / len(self._titles))]
-        still = sketch.still(self._pictures[place], "scrub", rows)
+        still = sketch.still(self._pictures[place], "Live: scrub", rows)
         show(self.widget, still, f"One of {len(self._titles)} pictures under a slider: {title}")
 
 

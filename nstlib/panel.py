@@ -115,7 +115,9 @@ class Live:
 
     def still(self) -> Image.Image:
         """The picture with its settings beside it."""
-        return sketch.still(self.engine.pil(), f"{self.name}, step {self.engine.run.taken}", self.rows())
+        return sketch.still(
+            self.engine.pil(), f"Live: {self.name}, step {self.engine.run.taken}", self.rows(), self.engine.curves
+        )
 
     def _ipython_display_(self) -> None:
         show(self.widget, self.still(), self.alt())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -103,28 +104,34 @@ def pad_svg(alpha: float, beta: float, alphas: tuple[float, float], betas: tuple
 
 
 def still(
-    picture: Image.Image, title: str, rows: Sequence[tuple[str, str, float | None]], width: int = 880
+    picture: Image.Image,
+    title: str,
+    rows: Sequence[tuple[str, str, float | None]],
+    curves: Curves | None = None,
+    width: int = 860,
 ) -> Image.Image:
-    """The picture with its settings beside it, for a page where no kernel runs.
+    """The picture with its settings beside it and its curves below, for a page where no kernel runs.
 
     Args:
         picture: to show.
         title: above the settings.
         rows: (label, value, where on its slider from 0 to 1, or None for a choice).
+        curves: the losses so far.
         width: of the still in pixels.
     """
-    scale = 2  # drawn large, then reduced: smooth lines
-    shown = picture.resize((480, max(1, round(480 * picture.height / picture.width))), Image.Resampling.LANCZOS)
-    height = max(shown.height, 70 + 26 * len(rows))
+    scale, column = 2, 460  # drawn twice as large, then reduced: smooth lines
+    shown = picture.resize((column, max(1, round(column * picture.height / picture.width))), Image.Resampling.LANCZOS)
+    below = 150 if curves is not None and len(curves.steps) > 1 else 0
+    height = max(shown.height + below, 70 + 25 * len(rows))
     sheet = Image.new("RGB", (width * scale, height * scale), "white")
     draw = ImageDraw.Draw(sheet)
     large, small = (ImageFont.load_default(size * scale) for size in (17, 14))
-    left = 510 * scale
-    draw.text((left, 6 * scale), title, fill="#222", font=large)
+    left = (column + 30) * scale
+    draw.text((left, 2 * scale), title, fill="#222", font=large)
     for number, (label, value, place) in enumerate(rows):
-        top = (44 + 26 * number) * scale
+        top = (36 + 25 * number) * scale
         draw.text((left, top), label, fill="#555", font=small)
-        bar, end, middle = left + 140 * scale, left + 280 * scale, top + 8 * scale
+        bar, end, middle = left + 140 * scale, left + 280 * scale, top + 9 * scale
         if place is None:
             draw.text((bar, top), value, fill="#222", font=small)
             continue
@@ -135,9 +142,43 @@ def still(
         draw.ellipse((dot - radius, middle - radius, dot + radius, middle + radius), fill="#0072B2")
         draw.text((end + 14 * scale, top), value, fill="#222", font=small)
     draw.text((left, (height - 22) * scale), "It moves when you run this cell.", fill="#777", font=small)
+    if curves is not None and below:
+        box = (8 * scale, (shown.height + 14) * scale, (column - 62) * scale, (shown.height + below - 22) * scale)
+        _draw_curves(draw, curves, box, small, scale)
     sheet = sheet.resize((width, height), Image.Resampling.LANCZOS)
     sheet.paste(shown, (0, 0))
     return sheet
+
+
+def _draw_curves(
+    draw: ImageDraw.ImageDraw, curves: Curves, box: tuple[int, int, int, int], font: Any, scale: int
+) -> None:
+    left, top, right, bottom = box
+    found = [value for values in curves.values.values() for value in values if 0 < value < math.inf]
+    low, high = math.log10(min(found)), math.log10(max(found)) + 1e-6
+    first, last = curves.steps[0], curves.steps[-1]
+
+    def point(step: float, value: float) -> tuple[float, float]:
+        share = (math.log10(value) - low) / (high - low)
+        return left + (right - left) * (step - first) / (last - first), bottom - (bottom - top) * share
+
+    for step in curves.changes:
+        if first <= step <= last:
+            draw.line((*point(step, 10**low), *point(step, 10**high)), fill="#ddd", width=scale)
+    ends = {}
+    for name, (color, _) in LINES.items():
+        points = [
+            point(step, value)
+            for step, value in zip(curves.steps, curves.values[name], strict=True)
+            if 0 < value < math.inf
+        ]
+        if len(points) > 1:
+            draw.line(points, fill=color, width=2 * scale, joint="curve")
+            ends[name] = points[-1][1]
+    for name, middle in spread(ends, 15 * scale, top, bottom).items():
+        draw.text((right + 6 * scale, middle - 9 * scale), name, fill=LINES[name][0], font=font)
+    draw.text((left, bottom + 4 * scale), f"step {first}", fill="#555", font=font)
+    draw.text((right, bottom + 4 * scale), f"{last}", fill="#555", font=font, anchor="ra")
 
 
 def _svg(width: int, height: int, label: str, *parts: str) -> str:
