@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "tests" / "colab.txt"
-NOTEBOOK = "03_style_transfer"  # executed from top to bottom; the others differ little in what they ask of IPython
+NOTEBOOK = "06_live_studio"  # executed from top to bottom; it asks the most of IPython and the widgets
 UNREACHABLE = ("connection", "resolve", "timed out", "proxy", "network", "ssl")
 
 
