@@ -40,14 +40,31 @@ def finished():
 
 def test_every_layer_learns_something_and_deeper_ones_see_larger_things(finished):
     targets = finished[0].targets
-    shrinks = [target.shrink for target in targets.values()]
-    assert len(targets) == 16
+    assert len({target.layer for target in targets.values()}) == 16
+    shrinks = [target.shrink for target in targets.values() if not target.means]
     assert shrinks == sorted(shrinks)
     assert targets["relu3_1"].shrink == 1
     assert targets["relu4_1"].shrink == pytest.approx(2)
     assert targets["relu5_1"].shrink == pytest.approx(4)
     taught = set().union(*(distill.lesson(targets, step) for step in range(distill.GROUPS)))
     assert taught == set(targets)
+
+
+def test_layers_that_learn_of_shrunk_pictures_also_learn_of_the_fine_structure_that_shrinking_removes(finished):
+    whole = finished[0]
+    board = torch.zeros(1, 3, 32, 32)
+    board[..., ::2, ::2] = board[..., 1::2, 1::2] = 1  # no larger structure at all
+    pictures = torch.cat([board, torch.full_like(board, 0.5)])
+    targets = {name: target for name, target in whole.targets.items() if target.layer == "relu4_1"}
+    taught = distill.teach(whole.teacher, pictures, targets, "avg")
+    assert len(targets) == 2
+    coarse, fine = (taught[name] for name in ("relu4_1", "relu4_1_fine"))
+    assert distill.fit(fine, targets["relu4_1_fine"], torch.Size([4, 4])).shape[-2:] == (4, 4)
+
+    def difference(features):
+        return ((features[0] - features[1]).norm() / features[1].norm()).item()
+
+    assert difference(fine) > 3 * difference(coarse)
 
 
 def test_resumes_exactly(finished, tmp_path):
@@ -95,19 +112,37 @@ def test_errors_from_second_moments_are_those_of_the_guess():
     torch.testing.assert_close(found[1], (gram_error + 1e-5).sqrt().mean())
 
 
-def test_normalizing_filters_leaves_the_function_and_makes_means_one():
+def test_normalizing_filters_leaves_the_function_and_makes_means_one_and_no_filter_loud():
     torch.manual_seed(2)
     features = mini_net(TEACHER_WIDTHS)
-    vgg, picture = distill.Vgg(features), torch.randn(2, 3, 32, 32)
-    layers = ["relu1_1", "relu2_2", "relu3_1"]
+    convolutions = [module for module in features if isinstance(module, nn.Conv2d)]
     with torch.no_grad():
-        before = vgg(picture, layers, "max")
-        distill.normalize_filters(vgg, picture)
-        after = vgg(picture, layers, "max")
+        convolutions[0].bias[0] -= 1  # responds seldom
+    vgg, pictures = distill.Vgg(features), torch.randn(4, 3, 32, 32)
+    layers = ["relu1_1", "relu2_2", "relu3_1"]
+
+    def responses():
+        both = [vgg(pictures, layers, pooling) for pooling in ("avg", "max")]
+        return {layer: torch.cat([features[layer] for features in both]) for layer in layers}
+
+    with torch.no_grad():
+        before = responses()
+        distill.normalize_filters(vgg, pictures)
+        after = responses()
     for layer in layers:
-        means = before[layer].mean((0, 2, 3), keepdim=True)
-        alive = (means > 1e-4).flatten()
-        torch.testing.assert_close(after[layer][:, alive], (before[layer] / means)[:, alive], rtol=1e-3, atol=1e-4)
+        alive = before[layer].mean((0, 2, 3)) > 1e-4
+        scale = after[layer].mean((0, 2, 3), keepdim=True) / before[layer].mean((0, 2, 3), keepdim=True)
+        torch.testing.assert_close(after[layer][:, alive], (before[layer] * scale)[:, alive], rtol=1e-3, atol=1e-4)
+        assert after[layer].mean() == pytest.approx(1, rel=1e-3)
+        mean, squares = after[layer].mean((0, 2, 3))[alive], after[layer].square().mean((2, 3))[:, alive]
+        steady = squares.amax(0).sqrt() < 1.9 * mean
+        largest = mean.max()  # what 1 is before the layer is scaled as a whole
+        torch.testing.assert_close(mean[steady], largest.expand(int(steady.sum())), rtol=1e-3, atol=1e-3)
+        assert (squares.mean(0).sqrt() < 2.001 * largest).all()
+        assert (squares.sqrt() < 4.001 * largest).all()
+    seldom = after["relu1_1"][:, 0]
+    assert seldom.mean() < 0.9 * after["relu1_1"][:, 1:].mean()
+    assert seldom.square().mean().sqrt() > 0.5
 
 
 def test_chosen_filters_explain_the_others():
@@ -123,7 +158,7 @@ def test_chosen_filters_explain_the_others():
 
 def test_inherited_student_of_the_same_width_is_the_teacher():
     teacher = random_teacher()
-    student = distill.Student((*TEACHER_WIDTHS, "M", 8), {f"relu{name}": 12 for name in ("1_1",)})
+    student = distill.Student((*TEACHER_WIDTHS, "M", 8), {}, {})
     student.heads = nn.ModuleDict()
     picture = torch.randn(4, 3, 32, 32)
     with torch.no_grad():

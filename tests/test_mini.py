@@ -54,7 +54,8 @@ def test_few_filters_are_dead(mini):
         peaks = [mini(image, RELUS) for image in images]
     for layer in RELUS:
         peak = torch.stack([features[layer].amax((0, 2, 3)) for features in peaks]).amax(0)
-        assert (peak == 0).float().mean() <= (0 if layer in TAUGHT else 1 / 3), layer
+        most = 0.0 if layer in TAUGHT else 0.4 if layer.startswith("relu5") else 0.15
+        assert (peak == 0).float().mean() <= most, layer
 
 
 @pytest.mark.parametrize("pooling", ["max", "avg", "l2"])

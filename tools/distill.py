@@ -4,6 +4,8 @@ Each layer of the student is followed, during training only, by a 1x1 convolutio
 student's features into the teacher's. The loss of a layer is the relative squared error of the features, plus that of
 their Gram matrices. A teacher that ends at conv3_1 teaches the deeper layers too: the further past conv3_1 a layer
 lies, the more the picture is shrunk of which it must know the teacher's relu3_1. So deeper layers see larger things.
+They must also know the local means of the teacher's relu2_1 of the whole picture, or they would be blind to what
+shrinking removes, and let noise pass.
 
 Student and teacher pool alike, by average or by maximum, at the toss of a coin in each step.
 """
@@ -12,7 +14,7 @@ import argparse
 import copy
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,11 @@ from tqdm import tqdm
 from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, load_backbone, mini_net, named_vgg
 from nstlib.devices import keep_freed_memory
 from nstlib.lbfgs import LBFGS
-from nstlib.losses import gram, style_loss
+from nstlib.losses import content_loss, gram, style_loss
 
 AVERAGE_SHARE = 0.65  # of the steps pool by average, as style transfer mostly does; the others by maximum
 DREAMS_AT_ONCE, DREAMS_KEPT, DREAM_SHARE = 4, 300, 0.25
+LEAK = 0.1  # at the start, to nothing at half of the steps: a filter that never responds would never learn
 GROUPS = 3  # a step trains every third of the layers that have no target of their own, in turn
 
 
@@ -66,21 +69,23 @@ class Vgg:
         return {name: m for name, m in self.named["avg"].named_children() if isinstance(m, nn.Conv2d)}
 
     def __call__(
-        self, normalized: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None
+        self, normalized: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None, leak: float = 0.0
     ) -> dict[str, Tensor]:
         """Features of a normalized picture at the layers, computing nothing past the deepest.
 
-        No gradient passes back through the layer `cut`.
+        No gradient passes back through the layer `cut`. Past it, rectified responses keep the share `leak` of what is
+        negative.
         """
         wanted, found, value = set(layers), {}, normalized.contiguous(memory_format=torch.channels_last)
+        leaks = False
         for name, module in self.named[pooling].named_children():
-            value = module(value)
+            value = F.leaky_relu(value, leak) if leaks and isinstance(module, nn.ReLU) else module(value)
             if name in wanted:
                 found[name] = value
                 if len(found) == len(wanted):
                     break
             if name == cut:
-                value = value.detach()
+                value, leaks = value.detach(), leak > 0
         return found
 
 
@@ -134,9 +139,9 @@ def _convs(features: nn.Sequential) -> list[nn.Conv2d]:
 
 
 class Student(nn.Module):
-    """The network to be trained, with a head for each kind of pooling and each layer that has a target."""
+    """The network to be trained, with a head for each kind of pooling and each target."""
 
-    def __init__(self, widths: Iterable[int | str], teacher_widths: dict[str, int]):
+    def __init__(self, widths: Iterable[int | str], targets: "dict[str, Target]", teacher_widths: dict[str, int]):
         super().__init__()
         self.features = mini_net(widths)
         for convolution in _convs(self.features):
@@ -147,7 +152,10 @@ class Student(nn.Module):
         self.heads = nn.ModuleDict(
             {
                 pooling: nn.ModuleDict(
-                    {layer: nn.Conv2d(own[layer], width, 1, bias=False) for layer, width in teacher_widths.items()}
+                    {
+                        name: nn.Conv2d(own[target.layer], teacher_widths[target.teacher_layer], 1, bias=False)
+                        for name, target in targets.items()
+                    }
                 )
                 for pooling in ("avg", "max")
             }
@@ -159,65 +167,90 @@ class Student(nn.Module):
 
 @dataclass(frozen=True)
 class Target:
-    """What one layer of the student learns: the teacher's `teacher_layer` of the picture shrunk by `shrink`."""
+    """What one layer of the student learns of the teacher's `teacher_layer`.
 
+    Attributes:
+        layer: the student's.
+        teacher_layer: the teacher's.
+        shrink: by how much the picture is shrunk that the teacher sees.
+        means: the teacher's features are averaged over each position of the student's layer.
+    """
+
+    layer: str
     teacher_layer: str
     shrink: float = 1.0
+    means: bool = False
 
 
 def curriculum(teacher: Vgg, student_convolutions: Iterable[str]) -> dict[str, Target]:
-    """Each layer's target: its namesake where the teacher has one, else the teacher's last layer at a larger scale.
+    """Each layer's targets, by name.
 
-    The scale grows by the fourth root of two with each convolution, so that it doubles from block to block as the
-    stride does.
+    A layer learns its namesake where the teacher has one. Each other learns the teacher's last layer at a larger scale,
+    and the local means of relu2_1. The scale grows by the fourth root of two with each convolution, so that it doubles
+    from block to block as the stride does.
     """
     taught = [name.replace("conv", "relu") for name in teacher.convolutions]
-    layers = [name.replace("conv", "relu") for name in student_convolutions]
-    own = {layer: Target(layer) for layer in layers if layer in taught}
-    return own | {
-        layer: Target(taught[-1], 2 ** ((layers.index(layer) - layers.index(taught[-1])) / 4))
-        for layer in layers
-        if layer not in taught
-    }
+    targets = {}
+    for depth, layer in enumerate(name.replace("conv", "relu") for name in student_convolutions):
+        if layer in taught:
+            targets[layer] = Target(layer, layer)
+        else:
+            targets[layer] = Target(layer, taught[-1], shrink=2 ** ((depth + 1 - len(taught)) / 4))
+            targets[f"{layer}_fine"] = Target(layer, "relu2_1", means=True)
+    return targets
 
 
 def lesson(targets: dict[str, Target], step: int) -> dict[str, Target]:
-    """The targets of one step: all of full size, and a part of the shrunk ones."""
-    shrunk = [layer for layer, target in targets.items() if target.shrink > 1]
-    today = set(shrunk[step % GROUPS :: GROUPS])
-    return {layer: target for layer, target in targets.items() if target.shrink == 1 or layer in today}
+    """The targets of one step: all of the layers that have a namesake, and of a part of the others."""
+    others = list(dict.fromkeys(target.layer for target in targets.values() if target.shrink > 1))
+    today = set(others[step % GROUPS :: GROUPS])
+    return {name: target for name, target in targets.items() if target.layer not in others or target.layer in today}
 
 
 @torch.no_grad()
 def teach(teacher: Vgg, normalized: Tensor, targets: dict[str, Target], pooling: str) -> dict[str, Tensor]:
-    """The teacher's features for each layer of the student."""
-    full = {t.teacher_layer for t in targets.values() if t.shrink == 1}
+    """The teacher's features for each target."""
+    full = {target.teacher_layer for target in targets.values() if target.shrink == 1}
     features = teacher(normalized, full, pooling)
     taught = {}
-    for layer, target in targets.items():
+    for name, target in targets.items():
         if target.shrink == 1:
-            taught[layer] = features[target.teacher_layer]
+            taught[name] = features[target.teacher_layer]
         else:
             side = max(8, 4 * round(normalized.shape[-1] / target.shrink / 4))
             small = F.interpolate(normalized, (side, side), mode="bilinear", antialias=True)
-            taught[layer] = teacher(small, [target.teacher_layer], pooling)[target.teacher_layer]
+            taught[name] = teacher(small, [target.teacher_layer], pooling)[target.teacher_layer]
     return taught
 
 
-def errors(
-    student: Student, normalized: Tensor, taught: dict[str, Tensor], pooling: str, cut: str
-) -> dict[str, Tensor]:
-    """For each layer two numbers: the relative squared error of the features; the relative error of Gram matrices.
+def fit(taught: Tensor, target: Target, shape: torch.Size) -> Tensor:
+    """The teacher's features at the positions of the student's."""
+    if target.means:
+        return F.adaptive_avg_pool2d(taught.float(), shape)
+    return taught if taught.shape[-2:] == shape else F.interpolate(taught.float(), shape, mode="bilinear")
 
-    No gradient passes back through the layer `cut`.
+
+def errors(
+    student: Student,
+    normalized: Tensor,
+    taught: dict[str, Tensor],
+    targets: dict[str, Target],
+    pooling: str,
+    cut: str,
+    leak: float = 0.0,
+) -> dict[str, Tensor]:
+    """For each target two numbers: the relative squared error of the features; the relative error of Gram matrices.
+
+    No gradient passes back through the layer `cut`; past it, rectified responses leak.
     """
-    features, found = student.vgg(normalized, taught, pooling, cut), {}
-    for layer, target in taught.items():
-        if target.shape[-2:] != features[layer].shape[-2:]:
-            target = F.interpolate(target.float(), features[layer].shape[-2:], mode="bilinear")
-        head = student.heads[pooling][layer].weight.flatten(1)
-        with torch.autocast(target.device.type, enabled=False):
-            found[layer] = layer_errors(_rows(features[layer]), _rows(target), head)
+    layers = {target.layer for target in targets.values()}
+    features, found = student.vgg(normalized, layers, pooling, cut, leak), {}
+    for name, target in targets.items():
+        own = features[target.layer]
+        aim = fit(taught[name], target, own.shape[-2:])
+        head = student.heads[pooling][name].weight.flatten(1)
+        with torch.autocast(aim.device.type, enabled=False):
+            found[name] = layer_errors(_rows(own), _rows(aim), head)
     return found
 
 
@@ -296,17 +329,16 @@ def settle(student: Student, teacher: Vgg, normalized: Tensor) -> None:
 @torch.no_grad()
 def fit_heads(student: Student, teacher: Vgg, normalized: Tensor, targets: dict[str, Target]) -> None:
     """Give each head of a layer that inherited nothing the least-squares solution to start from."""
-    own = {
-        layer: target for layer, target in targets.items() if layer.replace("relu", "conv") not in teacher.convolutions
-    }
+    own = {name: t for name, t in targets.items() if t.layer.replace("relu", "conv") not in teacher.convolutions}
     for pooling, heads in student.heads.items():
         taught = teach(teacher, normalized, own, pooling)
-        for layer, features in student.vgg(normalized, own, pooling).items():
-            target = F.interpolate(taught[layer], features.shape[-2:], mode="bilinear")
-            rows, aims = _rows(features).flatten(0, 1), _rows(target).flatten(0, 1)
+        features = student.vgg(normalized, {target.layer for target in own.values()}, pooling)
+        for name, target in own.items():
+            aim = fit(taught[name], target, features[target.layer].shape[-2:])
+            rows, aims = _rows(features[target.layer]).flatten(0, 1), _rows(aim).flatten(0, 1)
             moments = rows.mT @ rows
             ridge = 1e-3 * moments.diagonal().mean() * torch.eye(len(moments))
-            heads[layer].weight.copy_(torch.linalg.solve(moments + ridge, rows.mT @ aims).mT[..., None, None])
+            heads[name].weight.copy_(torch.linalg.solve(moments + ridge, rows.mT @ aims).mT[..., None, None])
 
 
 def choose_filters(moments: Tensor, count: int) -> Tensor:
@@ -421,7 +453,7 @@ class Training:
         # better teacher of its own.
         self.last_taught = list(teacher.convolutions)[-1].replace("conv", "relu")
         channels = {name.replace("conv", "relu"): m.out_channels for name, m in teacher.convolutions.items()}
-        self.student = Student(widths, {layer: channels[t.teacher_layer] for layer, t in self.targets.items()})
+        self.student = Student(widths, self.targets, channels)
         sample = self.pictures.batch(0, 24, use=4)
         inherit(self.student, teacher, sample)
         settle(self.student, teacher, sample)
@@ -446,8 +478,10 @@ class Training:
         pooling = "avg" if np.random.default_rng((recipe.seed, step, 3)).random() < AVERAGE_SHARE else "max"
         normalized = self.pictures.batch(step).to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            taught = teach(self.teacher, normalized, lesson(self.targets, step), pooling)
-            found = errors(self.student, normalized, taught, pooling, self.last_taught)
+            targets = lesson(self.targets, step)
+            taught = teach(self.teacher, normalized, targets, pooling)
+            leak = LEAK * max(0.0, 1 - 2 * step / recipe.steps)
+            found = errors(self.student, normalized, taught, targets, pooling, self.last_taught, leak)
         loss = sum(feature + recipe.gram_weight * second for feature, second in found.values())
         self.optimizer.zero_grad()
         loss.backward()
@@ -458,17 +492,21 @@ class Training:
         return {layer: error.detach() for layer, error in found.items()}
 
     def dream(self) -> None:
-        """Synthesize textures from noise with the student, and keep them among the training pictures.
+        """Synthesize pictures from noise with the student, and keep them among the training pictures.
 
-        They are where its errors hide: to the student their Gram matrices are right, to the teacher they may not be.
+        They are where its errors hide: to the student their Gram matrices, or the features of a deep layer, are right;
+        to the teacher they may not be.
         """
         aims = self.pictures.targets(self.step, DREAMS_AT_ONCE).to(self.device)
         rng = np.random.default_rng((self.recipe.seed, self.step, 6))
-        layers = [name.replace("conv", "relu") for name in self.teacher.convolutions if rng.random() < 0.6] or [
-            "relu1_1"
-        ]
+        layers = [name.replace("conv", "relu") for name in self.teacher.convolutions if rng.random() < 0.6]
+        others = [name for name, target in self.targets.items() if target.shrink > 1]
+        of_content = bool(others) and rng.random() < 0.5
+        layers = [str(rng.choice(others))] if of_content else layers or ["relu1_1"]
+        seen: Callable[[Tensor], Tensor] = (lambda features: features) if of_content else gram
+        measure = content_loss if of_content else style_loss
         with torch.no_grad():
-            wanted = {layer: gram(f) for layer, f in self.average.vgg(aims, layers, "avg").items()}
+            wanted = {layer: seen(f) for layer, f in self.average.vgg(aims, layers, "avg").items()}
         noise = torch.from_numpy(rng.normal(size=aims.shape)).float().to(self.device)
         picture = (aims.mean((2, 3), keepdim=True) + 0.45 * noise).requires_grad_()
         optimizer = LBFGS([picture])
@@ -477,7 +515,7 @@ class Training:
             optimizer.zero_grad()
             with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
                 features = self.average.vgg(picture, layers, "avg")
-            loss = sum(style_loss(gram(features[layer]), aim, "relative") for layer, aim in wanted.items())
+            loss = sum(measure(seen(features[layer]).float(), aim.float(), "relative") for layer, aim in wanted.items())
             loss.sum().backward()
             return loss.detach()
 
@@ -525,17 +563,23 @@ def _schedule(progress: float) -> float:
 
 @torch.no_grad()
 def normalize_filters(vgg: Vgg, normalized: Tensor) -> None:
-    """Rescale so that each filter's mean activation over pictures is 1 (max pooling), as Gatys et al. did.
+    """Rescale so that the mean activation over pictures and both poolings is 1, as Gatys et al. did for each filter.
 
-    Filters that respond hardly ever stay quieter: with a mean of 1 their rare peaks would drown all others. Each
-    convolution undoes the rescaling of the one before, so that the network sees what it saw.
+    Here filters that respond seldom stay quieter, as with a mean of 1 their rare peaks would drown all others: before
+    all filters of a layer are brought to a mean of 1 together, no filter has a mean above 1, a root mean square above 2
+    over all pictures, or above 4 over any one. Each convolution undoes the rescaling of the one before, so that the
+    network sees what it saw.
     """
     convolutions = vgg.convolutions
-    features = vgg(normalized, [name.replace("conv", "relu") for name in convolutions], "max")
+    layers = [name.replace("conv", "relu") for name in convolutions]
+    both = [vgg(normalized, layers, pooling) for pooling in vgg.named]
     before = torch.ones(3)
-    for (_, module), responses in zip(convolutions.items(), features.values(), strict=True):
-        mean, peaks = responses.mean((0, 2, 3)), responses.square().mean((0, 2, 3)).sqrt() / 4
+    for layer, module in zip(layers, convolutions.values(), strict=True):
+        responses = torch.cat([features[layer] for features in both])
+        mean, squares = responses.mean((0, 2, 3)), responses.square().mean((2, 3))
+        peaks = torch.maximum(squares.mean(0).sqrt() / 2, squares.amax(0).sqrt() / 4)
         scale = 1 / torch.maximum(mean, peaks).clamp_min(mean.median() / 5 + 1e-6)
+        scale /= (scale * mean).mean()
         module.weight.mul_(scale[:, None, None, None] / before[None, :, None, None])
         module.bias.mul_(scale)
         before = scale
