@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
@@ -26,12 +28,26 @@ def of_notebooks():
 
 def test_every_figure_is_in_the_folder_and_nothing_else(of_notebooks):
     files = {path.relative_to(figures.FIGURES).as_posix() for path in figures.FIGURES.rglob("*") if path.is_file()}
-    assert files == {*figures.PAINTED, *of_notebooks}, "tools/figures.py notebooks writes the notebooks' figures"
+    thumbnails = {f"thumbnails/{stem}.jpg" for stem in figures.THUMBNAILS}
+    wanted = {*figures.PAINTED, *of_notebooks, *thumbnails}
+    assert files == wanted, "tools/figures.py notebooks thumbnails writes those that are missing"
 
 
 def test_the_figures_of_notebooks_are_those_of_their_outputs(of_notebooks):
     for name, data in of_notebooks.items():
         assert (figures.FIGURES / name).read_bytes() == data, name
+
+
+@pytest.mark.parametrize("stem", figures.THUMBNAILS)
+def test_a_thumbnail_is_the_part_of_a_figure_that_it_should_be(stem):
+    with Image.open(figures.FIGURES / "thumbnails" / f"{stem}.jpg") as picture:
+        difference = np.subtract(picture, figures.thumbnail(stem), dtype=np.float32)
+    assert difference.shape == (240, 360, 3)
+    assert np.abs(difference).mean() < 8  # JPEG's own; other figures differ by some 40
+
+
+def test_every_notebook_has_a_thumbnail():
+    assert set(figures.THUMBNAILS) == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
 def notebook_with(folder, tag, *kinds):

@@ -64,6 +64,24 @@ def test_readme_shows_pictures_and_files_that_exist():
         assert (ROOT / link).exists(), link
 
 
+def test_every_picture_in_the_readme_is_described():
+    readme = (ROOT / "README.md").read_text()
+    pictures = re.findall(r"<img [^>]*>", readme)
+    assert pictures
+    assert all(re.search(r' alt="[^"]{15,}"', picture) for picture in pictures)
+    assert all(len(alt) >= 12 for alt in re.findall(r"!\[([^\]]*)\]\(", readme))
+
+
+def test_readme_lists_every_notebook_with_its_picture_its_time_and_its_colab_link():
+    rows = re.findall(r"^\|.*\]\(notebooks/(\d\d_\w+)\.ipynb\).*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for stem in rows:
+        row = re.search(rf"^\|.*\(notebooks/{stem}\.ipynb\).*$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
+        assert f'src="visualizations/thumbnails/{stem}.jpg"' in row
+        assert f"/blob/main/notebooks/{stem}.ipynb)" in row
+        assert re.search(r"\b(minutes?|seconds)\b", row)
+
+
 def test_ci_runs_the_readmes_own_command():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)

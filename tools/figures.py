@@ -5,6 +5,7 @@
     python tools/figures.py sheet        every bundled picture in one contact sheet
     python tools/figures.py gallery      every content picture in every style
     python tools/figures.py notebooks    the figures that the notebooks hold in their outputs, as they were executed
+    python tools/figures.py thumbnails   a small picture for each notebook, cut out of its figures
 
 They are made with the bundled backbone, so that everybody gets the same ones. A cell of a notebook with the tag
 "figure:steps/film" gives visualizations/steps/film.jpg, or .png, byte by byte; tools/execute_notebooks.py writes it
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 import nstlib as nst
@@ -25,6 +26,15 @@ import nstlib as nst
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "visualizations"
 PAINTED = ("demo/village_swirls.jpg", "gallery/pictures.jpg", "gallery/transfers_1.jpg", "gallery/transfers_2.jpg")
+# Of each notebook: a figure, and the part of it (left, top, right, bottom, from 0 to 1) that README shows, 3 : 2.
+THUMBNAILS = {
+    "01_content_reconstruction": ("content_optimization/layers.jpg", (0.515, 0.07, 0.997, 0.975)),
+    "02_style_reconstruction": ("style_reconstruction/styles.jpg", (0.711, 0.424, 0.956, 0.589)),
+    "03_style_transfer": ("demo/village_swirls.jpg", (0.0, 0.0, 1.0, 1.0)),
+    "04_alpha_beta_sweep": ("alpha_beta/layers.jpg", (0.287, 0.437, 0.997, 0.997)),
+    "05_step_count_sweep": ("steps/counts.jpg", (0.005, 0.03, 0.493, 0.475)),
+    "06_live_studio": ("live/studio.jpg", (0.0, 0.0, 0.82, 1.0)),
+}
 TAG = "figure:"
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 PHOTOGRAPH = "chelsea"  # the gallery's real photograph, beside our own pictures
@@ -68,6 +78,19 @@ def gallery(size: int = 224, steps: int = 70) -> list[Path]:
 def notebooks() -> list[Path]:
     """The figures of all notebooks, from their outputs."""
     return [path for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")) for path in write_tagged(notebook)]
+
+
+def thumbnails() -> list[Path]:
+    """A small picture for each notebook."""
+    return [nst.save_image(thumbnail(stem), FIGURES / "thumbnails" / f"{stem}.jpg", quality=85) for stem in THUMBNAILS]
+
+
+def thumbnail(stem: str) -> Image.Image:
+    """A part of a notebook's figure, 360 x 240 pixels, which is twice what README shows."""
+    name, part = THUMBNAILS[stem]
+    with Image.open(FIGURES / name) as figure:
+        box = [round(share * side) for share, side in zip(part, figure.size * 2, strict=True)]
+        return ImageOps.fit(figure.crop(box), (360, 240), Image.Resampling.LANCZOS)
 
 
 def write_tagged(notebook: Path, folder: Path = FIGURES) -> list[Path]:
@@ -140,7 +163,7 @@ def save(figure: Image.Image, name: str) -> Path:
 
 def main() -> None:
     """Make the figures that the command line names."""
-    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, notebooks)}
+    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, notebooks, thumbnails)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(makers)} (all)")
     names = parser.parse_args().figures or list(makers)
