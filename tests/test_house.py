@@ -79,7 +79,9 @@ def test_readme_lists_every_notebook_with_its_picture_its_time_and_its_colab_lin
         row = re.search(rf"^\|.*\(notebooks/{stem}\.ipynb\).*$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
         assert f'src="visualizations/thumbnails/{stem}.jpg"' in row
         assert f"/blob/main/notebooks/{stem}.ipynb)" in row
-        assert re.search(r"\b(minutes?|seconds)\b", row)
+        time = re.search(r"\| ([^|]+)<br>\[!", row)[1]
+        promise = re.search(r"\*\*How long it takes\.\*\*.*", (ROOT / f"notebooks/{stem}.ipynb").read_text())[0]
+        assert f"{time} on two CPU cores" in promise
 
 
 def test_ci_runs_the_readmes_own_command():
