@@ -64,14 +64,19 @@ class LBFGS(torch.optim.Optimizer):
         return self.param_groups[0][name]
 
     def reset(self) -> None:
-        """Forget curvature and losses, as after a change of the objective; go on from the last accepted point."""
-        param = self._param
-        with torch.no_grad():
-            if "point" in self.state[param]:
-                param.copy_(self.state[param]["point"])
+        """Forget curvature and losses, as after a change of the objective.
+
+        The search goes on from the trial that is due, so that it moves also where every step brings a change; but from
+        the last accepted point where a trial has just failed.
+        """
+        param, state = self._param, self.state[self._param]
+        point = state.get("point", param).detach().clone()
+        if "rejections" in state:
+            with torch.no_grad():
+                param.copy_(_choose(state["rejections"] == 0, param, point))
         one = torch.ones(len(param), device=param.device)
         self.state[param] = {
-            "point": param.detach().clone(),
+            "point": point,
             "gradient": torch.zeros_like(param),
             "loss": torch.inf * one,
             "slope": 0 * one,  # change of the loss that the gradient foretells for the current trial
@@ -128,7 +133,8 @@ class LBFGS(torch.optim.Optimizer):
         bend = gradient - state["gradient"]
         product = _dot(change, bend)
         # Without Wolfe's second condition curvature can come out negative: such a pair would spoil the direction.
-        useful = accepted & (product > 1e-8 * _dot(change, change).sqrt() * _dot(bend, bend).sqrt())
+        known = state["loss"].isfinite()  # and so is the gradient there
+        useful = accepted & known & (product > 1e-8 * _dot(change, change).sqrt() * _dot(bend, bend).sqrt())
         state["pairs"].append((_zero_unless(useful, change), _zero_unless(useful, bend), _inverse(product, useful)))
         del state["pairs"][: -self._setting("memory")]
         first_scale = self._setting("first_step") * _inverse(gradient.abs().flatten(1).amax(1), accepted)

@@ -120,6 +120,36 @@ def test_its_state_continues_exactly():
     assert torch.equal(rest.accepted_point(), whole.accepted_point())
 
 
+def test_it_moves_on_though_every_step_brings_a_reset():
+    x = torch.full((2, 5), 3.0, requires_grad=True)
+    optimizer = nst.LBFGS([x])
+    for _ in range(100):
+        optimizer.step(lambda: evaluated(x, x.square().sum(1)))
+        optimizer.reset()
+    assert optimizer.accepted_point().square().sum() < 0.7 * 90
+
+
+def test_after_a_reset_that_leads_to_nan_it_goes_on_from_the_accepted_point():
+    x = torch.full((1, 5), 3.0, requires_grad=True)
+    optimizer = nst.LBFGS([x])
+    for _ in range(3):
+        optimizer.step(lambda: evaluated(x, x.square().sum(1)))
+    accepted = optimizer.accepted_point().clone()
+    optimizer.reset()
+    assert not torch.equal(x, accepted)
+    optimizer.step(lambda: evaluated(x, x.square().sum(1) * torch.nan))
+    assert torch.equal(x, accepted)
+    for _ in range(30):
+        optimizer.step(lambda: evaluated(x, x.square().sum(1)))
+    assert optimizer.accepted_point().abs().max() < 1e-3
+
+
+def evaluated(x, loss):
+    x.grad = None
+    loss.sum().backward()
+    return loss.detach()
+
+
 def test_within_bounds_it_finds_what_scipy_finds():
     a, b = quadratics(size=12)
     optimizer, _ = minimize(

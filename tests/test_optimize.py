@@ -319,6 +319,14 @@ def test_a_content_of_another_size_resamples_the_picture_and_goes_on(objective):
     assert run.image.shape == objective.content.shape
 
 
+def test_a_weight_that_changes_at_every_step_does_not_hold_the_picture_up(objective):
+    run = nst.Run(objective)
+    for step in run.steps(60, progress=False):
+        objective.beta = 10.0 + step.number
+    style = run.history["style"]
+    assert style[-1] < 0.7 * style[0]
+
+
 def test_a_learning_rate_set_during_a_run_acts_on_the_next_step(objective):
     still, moved = nst.Run(objective, optimizer="adam"), nst.Run(objective, optimizer="adam")
     walk(still, 3)
