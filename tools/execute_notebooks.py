@@ -116,6 +116,8 @@ def main() -> int:
         try:
             write(execute(path), path)
             figures.write_tagged(path, FIGURES)
+            if path.stem in figures.THUMBNAILS:
+                figures.write_thumbnail(path.stem)
             print(f"{path.name}: {time.perf_counter() - began:.0f} s, {path.stat().st_size / 1e6:.2f} MB", flush=True)
         except nbclient.exceptions.CellExecutionError as error:
             failed = True

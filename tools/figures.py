@@ -5,7 +5,7 @@
     python tools/figures.py sheet        every bundled picture in one contact sheet
     python tools/figures.py gallery      every content picture in every style
     python tools/figures.py notebooks    the figures that the notebooks hold in their outputs, as they were executed
-    python tools/figures.py thumbnails   a small picture for each notebook, cut out of its figures
+    python tools/figures.py thumbnails   a small picture for each notebook, cut out of its figures; always made
 
 They are made with the bundled backbone, so that everybody gets the same ones. A cell of a notebook with the tag
 "figure:steps/film" gives visualizations/steps/film.jpg, or .png, byte by byte; tools/execute_notebooks.py writes it
@@ -170,6 +170,7 @@ def main() -> None:
     for name in names:
         if name not in makers:
             parser.error(f"there is no figure {name!r}; choose from {', '.join(makers)}")
+    for name in dict.fromkeys([*names, "thumbnails"]):  # thumbnails follow the figures
         for path in makers[name]():
             print(path)
 
