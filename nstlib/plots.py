@@ -311,7 +311,11 @@ def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "
 
 
 def channel_pairs(
-    features: Tensor, pairs: Mapping[str, tuple[int, int]], picture: Tensor | None = None, alt: str = ""
+    features: Tensor,
+    pairs: Mapping[str, tuple[int, int]],
+    picture: Tensor | None = None,
+    height: float = 2.3,
+    alt: str = "",
 ) -> Figure:
     """Pairs of channels and where they meet: the two maps, and their product, whose mean is the Gram matrix's entry.
 
@@ -325,6 +329,7 @@ def channel_pairs(
         features: of one picture, (1, C, H, W), rectified.
         pairs: title to the numbers i, j of two channels.
         picture: stands before its maps, (3, H, W) or (1, 3, H, W).
+        height: of the maps, in inches; less where they would not fit the width.
         alt: description; without it, the titles.
 
     Raises:
@@ -335,7 +340,7 @@ def channel_pairs(
     if beyond:
         raise InputError(f"there is no channel {beyond[0]}; the features have {len(maps)}, counted from 0")
     first = 0 if picture is None else 1
-    side = min(2.3, (WIDTH - 0.4) / (3 + first) * maps.shape[1] / maps.shape[2])
+    side = min(height, (WIDTH - 0.4) / (3 + first) * maps.shape[1] / maps.shape[2])
     size = ((3 + first) * (side * maps.shape[2] / maps.shape[1] + 0.1) + 0.3, len(pairs) * (side + 0.3))
     fig = Figure(*size, alt or f"Two channels and their product, for pairs: {', '.join(pairs)}", photographic=True)
     for row, (title, (i, j)) in zip(fig.subplots(len(pairs), 3 + first, squeeze=False), pairs.items(), strict=True):
