@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab notebooks figures links clean
+.PHONY: demo test lab studio notebooks figures links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
@@ -18,6 +18,10 @@ test: $(VENV)/.tested
 
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks
+
+# The studio as a page without code; for a class: make studio STUDENTS=12 IP=0.0.0.0
+studio: $(VENV)/.lab
+	$(BIN)/python tools/studio.py --students $(or $(STUDENTS),1) --ip $(or $(IP),127.0.0.1)
 
 # All of them, or: make notebooks ONLY=03
 notebooks: $(VENV)/.tested

@@ -195,7 +195,7 @@ class Studio(Live):
                 self._line,
                 self._line_note,
             ],
-            layout=widgets.Layout(max_width="920px"),
+            layout=widgets.Layout(max_width="832px"),
         )
 
     def _thumbnail(self, name: str) -> widgets.Widget:
@@ -205,7 +205,7 @@ class Studio(Live):
 
     def _upload(self, kind: str) -> widgets.FileUpload:
         upload = widgets.FileUpload(accept="image/*", multiple=False, description=f"own {kind}")
-        upload.layout.width = f"{THUMBNAIL[0]}px"
+        upload.layout.width = "130px"  # room for the count of files that the page puts after it
 
         def take(_: Any) -> None:
             picture = uploaded(upload.value)
