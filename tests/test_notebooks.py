@@ -146,6 +146,21 @@ MISTAKES = {
         "        return ((g - a).square().sum() / a.square().sum()).item()\n"
         "    return min(library, key=lambda name: error(library[name]))",
     ],
+    "ramp": [
+        "def ramp(step, steps, first, last):  # straight\n    return first + (last - first) * (step - 1) / (steps - 1)",
+        "def ramp(step, steps, first, last):  # one step too early\n"
+        "    return first * (last / first) ** (step / steps)",
+        "def ramp(step, steps, first, last):  # the other way round\n"
+        "    return last * (first / last) ** ((step - 1) / (steps - 1))",
+    ],
+    "has_converged": [
+        "def has_converged(losses, patience, least):  # a difference, not a share\n"
+        "    return len(losses) > patience and min(losses[:-patience]) - min(losses) < least",
+        "def has_converged(losses, patience, least):  # nothing to compare with\n"
+        "    return min(losses) > (1 - least) * min(losses[:-patience])",
+        "def has_converged(losses, patience, least):  # the ends, not the best\n"
+        "    return len(losses) > patience and losses[-1] > (1 - least) * losses[-patience - 1]",
+    ],
 }
 
 
