@@ -23,7 +23,19 @@ try:
 except ImportError as error:
     raise MissingPackage('live pictures need ipywidgets; install it with: pip install "nstlib[lab]"') from error
 
-__all__ = ["WIDTH", "DriverName", "Live", "button", "encoded", "framed", "heading", "log_slider", "show", "widgets"]
+__all__ = [
+    "WIDTH",
+    "DriverName",
+    "Live",
+    "button",
+    "encoded",
+    "framed",
+    "heading",
+    "log_slider",
+    "set_by_hand",
+    "show",
+    "widgets",
+]
 
 DriverName = Literal["auto", "thread", "pump", "none"]
 WIDTH = 448  # of a picture on the page, in pixels
@@ -102,7 +114,7 @@ class Live:
 
     def settings(self) -> Settings:
         """What the controls say."""
-        return {name: control.value for name, control in self.controls.items()}
+        return {name: set_by_hand(control, self.engine.wanted[name]) for name, control in self.controls.items()}
 
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: label, value and place on the slider."""
@@ -241,6 +253,15 @@ def place(control: widgets.Widget) -> float | None:
         return None
     value = math.log10(control.value) if isinstance(control, widgets.FloatLogSlider) else control.value
     return float((value - control.min) / (control.max - control.min))
+
+
+def set_by_hand(control: widgets.ValueWidget, wanted: Any) -> Any:
+    """A control's value. A page moves a slider that it is given to the nearest step and says so: that is no hand."""
+    if not hasattr(control, "step"):
+        return control.value
+    to = math.log10 if isinstance(control, widgets.FloatLogSlider) else float
+    nearest = control.min + round((to(wanted) - control.min) / control.step) * control.step
+    return wanted if abs(to(control.value) - nearest) < 1e-6 else control.value
 
 
 def in_colab() -> bool:

@@ -18,7 +18,7 @@ from .engine import Engine, Settings, Snapshot
 from .errors import ImageError, InputError
 from .images import Source, bundled_images, load_image, to_pil
 from .optimize import DEFAULT_LR, OPTIMIZERS, Run
-from .panel import DriverName, Live, button, heading, log_slider, widgets
+from .panel import DriverName, Live, button, heading, log_slider, set_by_hand, widgets
 from .sources import find
 from .starts import INITS
 from .transfer import CLONE, DEFAULTS, Options, prepare
@@ -106,7 +106,8 @@ class Studio(Live):
 
     def settings(self) -> Settings:
         """What the controls say, in the words of `nstlib.stylize`."""
-        values = {name: control.value for name, control in self.controls.items()}
+        wanted = {**self.engine.wanted, **self.engine.wanted["style_layers"]}
+        values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
         return {
             **self._fixed,
             **{name: values[name] for name in ("content", "style", "size", "backbone", "optimizer", "init")},

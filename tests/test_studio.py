@@ -65,6 +65,18 @@ def test_a_slider_acts_on_the_next_step_and_no_target_is_computed(make, name, mo
     assert targets[1] is run.objective.content_target
 
 
+def test_a_page_that_rounds_a_slider_to_its_steps_is_not_taken_for_a_hand(make):
+    made = make(style_layers={"relu1_1": 1 / 3, "relu2_1": 2 / 3}).run(2)
+    made.controls["beta"].value = 10**1.3  # the step that is nearest to 20
+    made.controls["relu1_1"].value = 0.35
+    made.run(1)
+    assert made.engine.faithful
+    assert made.settings()["beta"] == 20
+    assert made.settings()["style_layers"] == {"relu1_1": 0.3333, "relu2_1": 0.6667}
+    made.controls["beta"].value = 10**1.35
+    assert made.settings()["beta"] == pytest.approx(22.39)
+
+
 def test_the_learning_rate_acts_on_the_next_step(make):
     made = make(optimizer="adam").run(2)
     assert made.controls["lr"].value == pytest.approx(0.02)
