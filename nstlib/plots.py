@@ -229,6 +229,7 @@ def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[st
                 side = "left" if right > 0 else "right"
                 ax.annotate(label, place, (right, up), textcoords="offset points", fontsize=8, color=color, ha=side)
         ax.set(xlabel=f"{error} error", yscale="log")
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(5))
         ax.margins(x=0.2)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(color="0.93")
