@@ -422,6 +422,10 @@ class Thread(Driver):
         self._steps_wanted += count
         self.poke()
 
+    def silence(self) -> float:
+        """Seconds since the last sign of life of the page."""
+        return time.monotonic() - self._seen
+
     def close(self) -> None:
         """End for good; returns when the thread has ended."""
         super().close()
@@ -438,9 +442,9 @@ class Thread(Driver):
                 return
             if self._busy():
                 self._seen = time.monotonic()
-            if self.running and time.monotonic() - self._seen > SILENCE:
+            if self.running and self.silence() > SILENCE:
                 self.running, self.unwatched = False, True
-                self.reason = "nobody watches; it goes on when the page is open again"
+                self.reason = "nobody watches; press Start to go on"
             count, self._steps_wanted = self._steps_wanted, 0
             if count:
                 self._slice(0.0, count=count)

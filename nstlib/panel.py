@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from . import sketch
-from .engine import Driver, Engine, Pump, Settings, Thread, take_share
+from .engine import SILENCE, Driver, Engine, Pump, Settings, Thread, take_share
 from .errors import InputError, MissingPackage
 
 try:
@@ -40,6 +40,7 @@ __all__ = [
 DriverName = Literal["auto", "thread", "pump", "none"]
 WIDTH = 448  # of a picture on the page, in pixels
 CURVES_EVERY = 0.4  # seconds
+RENDERED = 0.5  # seconds after which a page shows what it was sent, so that it notices a change
 BEAT = 2000  # milliseconds between two signs of life of the page
 FRAME = 100  # milliseconds between two ticks of the clock that pumps
 PLAYING = "playing" if hasattr(widgets.Play, "playing") else "_playing"  # ipywidgets 8 and 7
@@ -81,15 +82,11 @@ class Live:
         self._start = button("Start", self._toggle, "play", "Start or pause the steps")
         self._step = button("Step", lambda: self.driver.step(), "step-forward", "Take one step, then pause")
         self._reset = button("Reset", self._on_reset, "refresh", "Begin anew with these settings")
-        self._clock = widgets.Play(interval=FRAME, max=2**31 - 1, layout=widgets.Layout(display="none"))
+        self._clock_place = widgets.HBox()
         self._drawn: tuple[Any, float] = (None, 0.0)
         take_share()
         self.driver = _driver(driver, engine, self._show, name)
-        if isinstance(self.driver, Pump):
-            self._clock.observe(lambda _: self.driver.tick(), "value")
-        elif isinstance(self.driver, Thread):
-            self._clock.interval = BEAT
-            self._clock.observe(lambda _: self.driver.seen(), "value")
+        self._renew_clock()
         for control in self.controls.values():
             control.observe(self._changed, "value")
         self.widget = self._lay_out()
@@ -135,7 +132,7 @@ class Live:
         show(self.widget, self.still(), self.alt())
 
     def _lay_out(self) -> widgets.Widget:
-        buttons = widgets.HBox([self._start, self._step, self._reset, self._clock])
+        buttons = widgets.HBox([self._start, self._step, self._reset, self._clock_place])
         left = widgets.VBox([self._picture, buttons, self._facts])
         right = widgets.VBox([*self._beside, with_arrow_keys(*self.controls.values()), self._curves])
         return widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap", grid_gap="16px"))
@@ -145,7 +142,10 @@ class Live:
         self.driver.poke()
 
     def _toggle(self) -> None:
-        self.driver.pause() if self.driver.running else self.driver.start()
+        if self.driver.running:
+            self.driver.pause()
+        else:
+            self.driver.start()
 
     def _on_reset(self) -> None:
         self.engine.reset()
@@ -166,7 +166,29 @@ class Live:
             self._facts.value = self._status()
         self._start.description, self._start.icon = ("Pause", "pause") if running else ("Start", "play")
         if driver is not None:
-            setattr(self._clock, PLAYING, running or driver.unwatched)  # waits for the page to come back
+            self._keep_clock(running, now)
+
+    def _renew_clock(self) -> None:
+        """Put a clock on the page that has not ticked yet. One that the kernel has stopped never ticks again."""
+        pump = isinstance(self.driver, Pump)
+        clock = widgets.Play(
+            interval=FRAME if pump else BEAT, max=2**31 - 1, layout=widgets.Layout(display="none"), description="clock"
+        )
+        if isinstance(self.driver, Pump):
+            clock.observe(lambda _: self.driver.tick(), "value")
+        elif isinstance(self.driver, Thread):
+            clock.observe(lambda _: self.driver.seen(), "value")
+        self._clock, self._clock_since = clock, time.monotonic()
+        self._clock_place.children = (clock,)
+
+    def _keep_clock(self, running: bool, now: float) -> None:
+        """Let the clock tick while steps are taken, and renew it where a page that was opened anew needs one."""
+        ticking, age = getattr(self._clock, PLAYING), now - self._clock_since
+        silent = isinstance(self.driver, Thread) and self.driver.silence() > SILENCE / 2 and age > SILENCE / 2
+        if ticking and (not running or silent):
+            self._renew_clock()
+        elif running and not ticking and (age > RENDERED or isinstance(self.driver, Pump)):
+            setattr(self._clock, PLAYING, True)
 
     def _status(self) -> str:
         """A line of facts; its data attributes say what the loop saw."""

@@ -172,7 +172,7 @@ class Studio(Live):
     def _lay_out(self) -> widgets.Widget:
         row = widgets.Layout(flex_flow="row wrap")
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
-        buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock]
+        buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
         left = [self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves]
         choices = ("content", "style", "size", "content_layer", "init", "optimizer", "backbone")
         right = [
