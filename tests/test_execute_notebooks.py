@@ -13,6 +13,7 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import execute_notebooks
+import figures
 from execute_notebooks import WIDGET, tidy
 
 
@@ -63,7 +64,7 @@ def test_a_picture_that_looks_as_before_stays_byte_by_byte(level, stays):
 
 def run_tool(monkeypatch, folder, *names):
     monkeypatch.setattr(execute_notebooks, "FOLDER", folder)
-    monkeypatch.setattr(execute_notebooks, "FIGURES", folder / "figures")
+    monkeypatch.setattr(figures, "FIGURES", folder / "figures")
     monkeypatch.setattr(sys, "argv", ["execute_notebooks.py", *names])
     return execute_notebooks.main()
 
@@ -78,13 +79,15 @@ def test_it_runs_in_the_notebooks_folder_and_gives_the_same_bytes_twice(monkeypa
     assert path.read_bytes() == first
 
 
-def test_it_writes_the_figures_of_tagged_cells(monkeypatch, tmp_path):
+def test_it_writes_the_figures_of_tagged_cells_and_the_thumbnail(monkeypatch, tmp_path):
+    monkeypatch.setattr(figures, "THUMBNAILS", {"01_one": ("colors/black.jpg", (0.0, 0.0, 1.0, 1.0))})
     show = "from PIL import Image; Image.new('RGB', (4, 4))"
     cell = new_code_cell(show, metadata={"tags": ["figure:colors/black"]})
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_one.ipynb")
     assert run_tool(monkeypatch, tmp_path) == 0
     with Image.open(tmp_path / "figures" / "colors" / "black.jpg") as figure:
         assert figure.size == (4, 4)
+    assert (tmp_path / "figures" / "thumbnails" / "01_one.jpg").is_file()
 
 
 def test_a_notebook_with_a_failing_cell_is_left_as_it_was_and_the_others_are_written(monkeypatch, tmp_path, capsys):

@@ -63,9 +63,10 @@ def notebook_with(folder, tag, *kinds):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("image/jpeg", ".jpg"), ("image/png", ".png")])
-def test_a_tagged_picture_is_written_byte_by_byte(tmp_path, kind, suffix):
+def test_a_tagged_picture_is_written_byte_by_byte(monkeypatch, tmp_path, kind, suffix):
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
     notebook = notebook_with(tmp_path, "figure:steps/film", kind)
-    assert figures.write_tagged(notebook, tmp_path) == [tmp_path / "steps" / f"film{suffix}"]
+    assert figures.write_tagged(notebook) == [tmp_path / "steps" / f"film{suffix}"]
     assert (tmp_path / "steps" / f"film{suffix}").read_bytes() == kind.encode()
 
 

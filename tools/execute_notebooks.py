@@ -25,7 +25,6 @@ from nbformat import NotebookNode
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
-FIGURES = figures.FIGURES
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -115,7 +114,7 @@ def main() -> int:
         began = time.perf_counter()
         try:
             write(execute(path), path)
-            figures.write_tagged(path, FIGURES)
+            figures.write_tagged(path)
             if path.stem in figures.THUMBNAILS:
                 figures.write_thumbnail(path.stem)
             print(f"{path.name}: {time.perf_counter() - began:.0f} s, {path.stat().st_size / 1e6:.2f} MB", flush=True)

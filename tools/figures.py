@@ -82,7 +82,12 @@ def notebooks() -> list[Path]:
 
 def thumbnails() -> list[Path]:
     """A small picture for each notebook."""
-    return [nst.save_image(thumbnail(stem), FIGURES / "thumbnails" / f"{stem}.jpg", quality=85) for stem in THUMBNAILS]
+    return [write_thumbnail(stem) for stem in THUMBNAILS]
+
+
+def write_thumbnail(stem: str) -> Path:
+    """Write the small picture of one notebook."""
+    return nst.save_image(thumbnail(stem), FIGURES / "thumbnails" / f"{stem}.jpg", quality=85)
 
 
 def thumbnail(stem: str) -> Image.Image:
@@ -93,11 +98,11 @@ def thumbnail(stem: str) -> Image.Image:
         return ImageOps.fit(figure.crop(box), (360, 240), Image.Resampling.LANCZOS)
 
 
-def write_tagged(notebook: Path, folder: Path = FIGURES) -> list[Path]:
+def write_tagged(notebook: Path) -> list[Path]:
     """Write the figures of one notebook; gives their paths."""
     made = []
     for name, data in tagged(notebook).items():
-        path = folder / name
+        path = FIGURES / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         made.append(path)
