@@ -23,7 +23,7 @@ from .extractor import FeatureExtractor
 from .images import Source, to_pil
 from .objective import Layers, Objective
 from .optimize import Run
-from .panel import WIDTH, DriverName, Live, encoded, framed, log_slider, show, widgets, with_arrow_keys
+from .panel import WIDTH, DriverName, Live, encoded, framed, log_slider, show, widgets, with_own_keys
 from .starts import Init
 from .studio import Studio
 from .transfer import Options
@@ -152,7 +152,7 @@ class Scrubber:
             layout=widgets.Layout(width=f"{WIDTH}px"),
         )
         self.slider.observe(self._turn, "value")
-        self.widget = with_arrow_keys(self._shown, self.slider)
+        self.widget = with_own_keys(self._shown, self.slider)
 
     def _turn(self, change: Mapping[str, int]) -> None:
         self._shown.value = self._files[change["new"]]

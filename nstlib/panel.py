@@ -134,7 +134,7 @@ class Live:
     def _lay_out(self) -> widgets.Widget:
         buttons = widgets.HBox([self._start, self._step, self._reset, self._clock_place])
         left = widgets.VBox([self._picture, buttons, self._facts])
-        right = widgets.VBox([*self._beside, with_arrow_keys(*self.controls.values()), self._curves])
+        right = widgets.VBox([*self._beside, with_own_keys(*self.controls.values()), self._curves])
         return widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap", grid_gap="16px"))
 
     def _changed(self, _: Any) -> None:
@@ -242,11 +242,16 @@ def heading(text: str) -> widgets.HTML:
     return widgets.HTML(f'<div style="font-weight: 600; margin-top: 6px">{escape(text)}</div>')
 
 
-def with_arrow_keys(*children: widgets.Widget) -> widgets.VBox:
-    """A column whose sliders hear the arrow keys in Notebook 7, which takes them to fold headings."""
-    # The attribute says so to Jupyter's shortcuts; widgets cannot set attributes, so a picture that fails to load does.
-    aside = "this.closest('.nst-keys').dataset.lmSuppressShortcuts = 'true'"
-    box = widgets.VBox([*children, widgets.HTML(f'<img alt="" hidden src="data:," onerror="{aside}">')])
+def with_own_keys(*children: widgets.Widget) -> widgets.VBox:
+    """A column whose controls keep their keys in JupyterLab and Notebook 7, which have uses of their own for them."""
+    # An attribute of what has the focus says so to Jupyter's shortcuts: they look at it first, at what is around it
+    # later. Widgets cannot set attributes, so a picture that fails to load does.
+    script = (
+        "const picture = this; (function say() { const box = picture.closest('.nst-keys');"
+        "box ? box.addEventListener('focusin', event => event.target.dataset.lmSuppressShortcuts = 'true')"
+        " : setTimeout(say, 100); })()"
+    )
+    box = widgets.VBox([*children, widgets.HTML(f'<img alt="" hidden src="data:," onerror="{script}">')])
     box.add_class("nst-keys")
     return box
 

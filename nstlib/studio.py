@@ -18,7 +18,7 @@ from .engine import Engine, Settings, Snapshot
 from .errors import ImageError, InputError
 from .images import Source, bundled_images, load_image, to_pil
 from .optimize import DEFAULT_LR, OPTIMIZERS, Run
-from .panel import DriverName, Live, button, heading, log_slider, set_by_hand, widgets, with_arrow_keys
+from .panel import DriverName, Live, button, heading, log_slider, set_by_hand, widgets, with_own_keys
 from .sources import find
 from .starts import INITS
 from .transfer import CLONE, DEFAULTS, Options, prepare
@@ -188,7 +188,7 @@ class Studio(Live):
         cells.append(widgets.VBox([*self._uploads.values()]))
         return widgets.VBox(
             [
-                widgets.HBox([widgets.VBox(left), with_arrow_keys(*right)], layout=apart),
+                widgets.HBox([widgets.VBox(left), with_own_keys(*right)], layout=apart),
                 heading("Style"),
                 widgets.HBox(cells, layout=row),
                 self._strip,

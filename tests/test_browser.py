@@ -1,0 +1,359 @@
+"""The live studio in a real browser: JupyterLab, Notebook 7 and Voila, by keyboard and mouse.
+
+The loop writes what it sees into the data attributes of the status line (.nst-facts): a test that reads them knows that
+the page, the kernel and the loop agree. Needs Chromium; without one these tests are skipped, and say so.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import requests
+from jupyter_client import BlockingKernelClient
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENT = 60  # seconds that anything may take on a busy machine
+SILENCE = 5  # seconds after which nobody watches, in these tests
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+
+SOURCES = [
+    "import torch\ntorch.set_num_threads(1)\n"
+    f"from nstlib import engine, live\nengine.SILENCE, engine.PATIENCE = {SILENCE}, 10**9\n"
+    'options = {"size": 64, "backbone": "mini", "optimizer": "adam", "device": "cpu", "folder": None}',
+    'studio = live.studio("village", "swirls", **options)\nstudio',
+]
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(command, url, folder, environment):
+    """A server until the end of the block; what it says goes to a file."""
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            end = time.monotonic() + PATIENT
+            while True:
+                with contextlib.suppress(requests.RequestException):
+                    if requests.get(url, timeout=5).status_code < 500:
+                        break
+                assert server.poll() is None, (folder / "server.log").read_text()[-3000:]
+                assert time.monotonic() < end, "the server did not start"
+                time.sleep(0.1)
+            yield url
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory):
+    """A Jupyter server with a notebook whose second cell is a small studio: (its address, its folder)."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    cells = [nbformat.v4.new_code_cell(source) for source in SOURCES]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
+    (folder / "config" / "labconfig").mkdir(parents=True)
+    (folder / "config" / "labconfig" / "page_config.json").write_text(
+        '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
+    )
+    environment = {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--port-retries=0"]
+    command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}"]
+    with serving(command, f"http://127.0.0.1:{port}", folder, environment) as url:
+        yield url, folder
+
+
+@pytest.fixture(scope="module")
+def voila(tmp_path_factory):
+    """Notebook 06 as `make studio` serves it."""
+    folder, port = tmp_path_factory.mktemp("voila"), free_port()
+    command = [sys.executable, str(ROOT / "tools" / "studio.py"), f"--port={port}", "--students=2"]
+    environment = {"OMP_NUM_THREADS": "1", "NST_BACKBONE": "mini", "JUPYTER_CONFIG_DIR": str(folder)}
+    with serving(command, f"http://127.0.0.1:{port}/static/", folder, environment):
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+class Page:
+    """A page with a studio on it."""
+
+    def __init__(self, browser, url):
+        self.page = browser.new_context(viewport={"width": 1400, "height": 1200}).new_page()
+        self.page.set_default_timeout(1000 * PATIENT)
+        self.page.on("dialog", lambda dialog: dialog.accept())
+        self.url = url
+        self.page.goto(url)
+
+    @property
+    def facts(self):
+        return self.page.locator(".nst-facts").first
+
+    def fact(self, name):
+        return self.facts.get_attribute(f"data-{name}")
+
+    def button(self, name):
+        return self.page.locator("button.jupyter-button", has_text=re.compile(rf"^\s*{name}\s*$")).first
+
+    def wait(self, condition):
+        """Wait for a condition of the status line's data, in JavaScript: `d.taken > 3`."""
+        look = "const e = document.querySelector('.nst-facts'); if (!e) return false; const d = e.dataset;"
+        try:
+            self.page.wait_for_function(f"() => {{ {look} return {condition}; }}")
+        except playwright.TimeoutError as error:
+            shown = self.facts.evaluate("e => e.outerHTML", timeout=1000) if self.facts.count() else "no studio"
+            raise AssertionError(f"not so: {condition}; the page shows {shown}") from error
+
+    def picture(self):
+        return self.page.locator("img.widget-image").first.get_attribute("src")
+
+    def slider(self, name):
+        return self.page.locator(".widget-slider", has_text=name).locator(".noUi-handle").first
+
+    def run_cells(self):
+        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        prompt = "document.querySelector('.jp-CodeCell .jp-InputPrompt').textContent"
+        for _ in range(10):  # until the page has connected to the kernel, it drops what is to be run
+            self.page.locator(".jp-CodeCell .cm-content").first.click()
+            for _ in SOURCES:
+                self.page.keyboard.press("Shift+Enter")
+            with contextlib.suppress(playwright.TimeoutError):
+                self.page.wait_for_function(f"() => /[*\\d]/.test({prompt})", timeout=3000)
+                break
+        self.wait("d.state === 'paused'")
+
+    def save(self, path):
+        """Save the notebook, with the view of the studio in it."""
+        before, end = path.stat().st_mtime_ns, time.monotonic() + PATIENT
+        self.page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+        self.page.keyboard.press("Control+s")
+        while path.stat().st_mtime_ns == before or "widget-view" not in path.read_text():
+            assert time.monotonic() < end, "the notebook was not saved"
+            time.sleep(0.05)
+
+    def close(self):
+        self.page.context.close()
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def page(request, jupyter, browser):
+    """The studio on a page, its cells run; its kernel ends with the test."""
+    url, _ = jupyter
+    opened = Page(browser, url + {"lab": "/lab/tree/live.ipynb", "notebook": "/notebooks/live.ipynb"}[request.param])
+    opened.run_cells()
+    yield opened
+    opened.close()
+    for session in requests.get(f"{url}/api/sessions", timeout=PATIENT).json():
+        requests.delete(f"{url}/api/sessions/{session['id']}", timeout=PATIENT)
+
+
+class Kernel:
+    """The kernel of the page, asked past the page."""
+
+    def __init__(self, jupyter):
+        url, folder = jupyter
+        kernel = requests.get(f"{url}/api/kernels", timeout=PATIENT).json()[0]["id"]
+        self.client = BlockingKernelClient(connection_file=str(folder / "runtime" / f"kernel-{kernel}.json"))
+        self.client.load_connection_file()
+
+    def __enter__(self):
+        self.client.start_channels()
+        return self
+
+    def __exit__(self, *_):
+        self.client.stop_channels()
+
+    def asked(self, expression):
+        """What an expression is there."""
+        # Not wait_for_ready: it waits until nothing is published, and a live picture publishes all the time.
+        answer = self.client.execute("", user_expressions={"it": expression}, reply=True, timeout=PATIENT)
+        return answer["content"]["user_expressions"]["it"]["data"]["text/plain"]
+
+    def wait(self, expression):
+        """Wait until an expression is true there."""
+        end = time.monotonic() + PATIENT
+        while self.asked(f"bool({expression})") != "True":
+            assert time.monotonic() < end, f"not so in the kernel: {expression}"
+            time.sleep(0.05)
+
+
+def steer(page):
+    """Start, move a slider by keyboard, pause: the loop saw it, and the picture changed."""
+    before, beta = page.picture(), float(page.fact("beta"))
+    page.button("Start").click()
+    page.wait("d.state === 'running' && Number(d.taken) > 2")
+    page.slider("beta (style)").focus()
+    page.page.keyboard.press("ArrowRight")
+    page.wait(f"Number(d.beta) > {beta}")
+    page.button("Pause").click()
+    page.wait("d.state === 'paused'")
+    assert page.picture() != before
+
+
+def hears(jupyter):
+    """Wait for signs of life of the page in the kernel, for longer than a silence may be."""
+    with Kernel(jupyter) as kernel:
+        began = float(kernel.asked("studio.driver._seen"))
+        kernel.wait(f"studio.driver._seen > {began + SILENCE + 1}")
+        assert kernel.asked("studio.driver.running") == "True"
+
+
+def test_it_starts_follows_the_keyboard_pauses_resets_and_keeps_snapshots(page):
+    steer(page)
+    page.button("Snapshot").click()
+    link = page.page.locator("a[download^=studio_village_swirls_]").first
+    with page.page.expect_download() as download:
+        link.click()
+    from nstlib import live
+
+    facts = live.read_settings(download.value.path())
+    assert facts["settings"]["beta"] == float(page.fact("beta"))
+    page.button("Undo").click()
+    page.wait("Number(d.beta) === 20")
+    page.button("Reset").click()
+    page.wait("Number(d.taken) === 0")
+    page.button("Step").click()
+    page.wait("Number(d.taken) === 1")
+    page.button("mosaic").click()
+    page.wait("d.style === 'mosaic'")
+
+
+def test_after_a_reload_the_page_steers_the_same_run(page, jupyter):
+    page.button("Step").click()
+    page.wait("Number(d.taken) === 1")
+    page.save(jupyter[1] / "live.ipynb")
+    page.page.goto(page.url)
+    page.wait("Number(d.taken) === 1")
+    page.button("Step").click()
+    page.wait("Number(d.taken) === 2")
+    steer(page)
+    page.button("Start").click()  # and the loop hears the page again
+    page.wait("d.state === 'running'")
+    hears(jupyter)
+
+
+def test_when_the_cell_runs_again_the_old_loop_ends(page, jupyter):
+    page.button("Start").click()
+    page.wait("Number(d.taken) > 2")
+    page.page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.page.keyboard.press("Shift+Enter")
+    page.wait("d.state === 'paused' && Number(d.taken) === 0")
+    loops = "len([t for t in __import__('threading').enumerate() if t.name.startswith('nstlib')])"
+    with Kernel(jupyter) as kernel:
+        assert kernel.asked(loops) == "1"
+    steer(page)
+
+
+def test_when_the_page_is_closed_the_loop_pauses_until_it_is_open_again(page, jupyter, browser):
+    page.save(jupyter[1] / "live.ipynb")
+    page.button("Start").click()
+    page.wait("Number(d.taken) > 2")
+    page.close()
+    with Kernel(jupyter) as kernel:
+        kernel.wait("studio.driver.unwatched and not studio.driver.running")
+    again = Page(browser, page.url)
+    again.wait("d.state === 'paused'")
+    assert "nobody watches" in again.facts.inner_text()
+    again.button("Start").click()
+    again.wait("d.state === 'running'")
+    hears(jupyter)
+    again.close()
+
+
+def test_two_pages_show_one_run_and_either_steers_it(page, jupyter, browser):
+    page.save(jupyter[1] / "live.ipynb")
+    other = Page(browser, page.url)
+    other.wait("d.state === 'paused'")
+    other.button("Start").click()
+    page.wait("d.state === 'running' && Number(d.taken) > 2")
+    page.slider("beta (style)").focus()
+    page.page.keyboard.press("ArrowRight")
+    other.wait("Number(d.beta) > 20")
+    other.close()
+    page.button("Pause").click()
+    page.wait("d.state === 'paused'")
+
+
+def test_after_its_kernel_has_died_the_cells_run_again(page, jupyter):
+    page.button("Start").click()
+    page.wait("Number(d.taken) > 2")
+    with Kernel(jupyter) as kernel:
+        os.kill(int(kernel.asked("__import__('os').getpid()")), signal.SIGKILL)
+    url, _ = jupyter
+    kernel = requests.get(f"{url}/api/kernels", timeout=PATIENT).json()[0]["id"]
+    requests.post(f"{url}/api/kernels/{kernel}/restart", timeout=PATIENT)
+    page.page.goto(page.url)
+    page.run_cells()
+    steer(page)
+
+
+def test_every_control_is_reached_by_the_tab_key_and_has_a_name(page):
+    page.button("Start").focus()
+    found = set()
+    for _ in range(90):
+        found.add(
+            page.page.evaluate(
+                """() => { const e = document.activeElement, w = e.closest('.jupyter-widgets');
+                return w ? (w.querySelector('label.widget-label')?.innerText || e.innerText).trim() : ''; }"""
+            )
+        )
+        page.page.keyboard.press("Tab")
+    wanted = ["Start", "Step", "Reset", "Undo", "Snapshot", "preset", "alpha (content)", "beta (style)", "relu5_1"]
+    wanted += ["tv (smoothness)", "learning rate", "content", "style", "size", "content layer", "start", "optimizer"]
+    wanted += ["backbone", "cave", "woodcut", "in Python"]
+    assert set(wanted) <= found, set(wanted) - found
+    assert any(name.startswith("own style") for name in found)
+
+
+def test_the_page_for_a_class_shows_the_studio_without_code(voila, browser):
+    page = Page(browser, voila)
+    page.wait("d.state === 'paused'")
+    assert page.page.locator(".cm-content, .highlight pre").count() == 0
+    steer(page)
+    page.button("Snapshot").click()
+    page.page.locator("a[download^=studio_village_swirls_]").first.wait_for()
+    other = Page(browser, voila)  # another student, another run
+    other.wait("d.state === 'paused'")
+    assert other.fact("beta") == "20.0"
+    other.close()
+    page.page.reload()
+    page.wait("d.state === 'paused'")
+    page.close()
