@@ -95,7 +95,7 @@ class FeatureExtractor(nn.Module):
         if not layers:
             return {}
         normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
-        features = self._cut(frozenset(layers))(normalized)
+        features = self.cut(frozenset(layers))(normalized)
         return {layer: features[layer] for layer in layers}
 
     def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
@@ -110,7 +110,7 @@ class FeatureExtractor(nn.Module):
                     f"{smallest} on each side; use a larger size or a layer less deep"
                 )
 
-    def _cut(self, layers: frozenset[str]) -> nn.Module:
+    def cut(self, layers: frozenset[str]) -> nn.Module:
         """The network up to the deepest of the layers; all cuts share the network's weights."""
         if layers not in self._cuts:
             nodes = {self.backbone.nodes[layer]: layer for layer in layers}

@@ -51,10 +51,14 @@ def content_loss(features: Tensor, target: Tensor, normalization: Normalization 
     Returns:
         (B,)
     """
-    error = _sum_of_squares(features.float() - target.float())
-    if checked(normalization) == "paper":
-        return error / 2
-    return error / _norm(target)
+    return content_loss_of_sums(
+        sum_of_squares(features.float() - target.float()), sum_of_squares(target.float()), normalization
+    )
+
+
+def content_loss_of_sums(error: Tensor, norm: Tensor, normalization: Normalization = "paper") -> Tensor:
+    """`content_loss` of sum (F - P)^2 and sum P^2, each (B,), which can be added up over parts of a picture."""
+    return error / 2 if checked(normalization) == "paper" else error / _or_one(norm)
 
 
 def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:
@@ -71,10 +75,10 @@ def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization 
     Returns:
         (B,)
     """
-    error = _sum_of_squares(image_gram - target)
+    error = sum_of_squares(image_gram - target)
     if checked(normalization) == "paper":
         return error / (4 * target.shape[-1] ** 2)
-    return error / _norm(target)
+    return error / _or_one(sum_of_squares(target.float()))
 
 
 def tv_loss(image: Tensor) -> Tensor:
@@ -91,21 +95,24 @@ def tv_loss(image: Tensor) -> Tensor:
     """
     down = image[..., 1:, :] - image[..., :-1, :]
     across = image[..., :, 1:] - image[..., :, :-1]
-    return _mean_of_squares(down) + _mean_of_squares(across)
+    sums = sum_of_squares(down.float()), sum_of_squares(across.float())
+    return tv_loss_of_sums(*sums, size=(image.shape[-2], image.shape[-1]))
 
 
-def _sum_of_squares(difference: Tensor) -> Tensor:
-    return difference.flatten(1).square().sum(1)
+def tv_loss_of_sums(down: Tensor, across: Tensor, size: tuple[int, int]) -> Tensor:
+    """`tv_loss` of the sums of squared differences, each (B,), of a picture of the size (H, W)."""
+    height, width = size
+    # A picture one pixel wide has no neighbors: 0, not NaN.
+    return down / max(3 * (height - 1) * width, 1) + across / max(3 * height * (width - 1), 1)
 
 
-def _mean_of_squares(difference: Tensor) -> Tensor:
-    squares = difference.float().flatten(1).square()
-    return squares.sum(1) / max(squares.shape[1], 1)  # a picture one pixel wide has no neighbors: 0, not NaN
+def sum_of_squares(values: Tensor) -> Tensor:
+    """Sum over all but the first axis, (B,)."""
+    return values.flatten(1).square().sum(1)
 
 
-def _norm(target: Tensor) -> Tensor:
+def _or_one(norm: Tensor) -> Tensor:
     # A target that is zero everywhere (a black layer) has no norm to compare with: the error then counts as it is.
-    norm = _sum_of_squares(target.float())
     return torch.where(norm > 0, norm, torch.ones_like(norm))
 
 

@@ -1,6 +1,7 @@
 """What is optimized: targets computed once, weights that can change at any moment, one call for every term."""
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from torch import Tensor
 from .errors import ImageError, InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features
 from .losses import Normalization, checked, content_loss, gram, style_loss, tv_loss
+from .tiles import TiledLosses, halo_of, smaller_tile, stride_of, tiled_grams, tiled_responses
 
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
@@ -100,6 +102,14 @@ class Objective:
         content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1.
         alpha, beta, tv: a number, or one for each picture of the batch. Without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`.
+        tile: pictures larger than so many pixels are computed in tiles no longer than this (rounded down to a multiple
+            of the deepest layer's stride): the same losses and gradients in bounded memory, see `nstlib.tiles`. It can
+            be changed at any time; None computes every picture whole.
+        spread: whether processes that `nstlib.ranks` joined share the tiles.
+
+    Attributes:
+        content, style: the pictures.
+        content_target: layer name to response (B or 1, C, H', W'); of a content in tiles, in the memory of the CPU.
 
     Raises:
         LayerNotFound, ImageError (a picture too small for the deepest layer), InputError.
@@ -116,13 +126,16 @@ class Objective:
         beta: Weight | None = None,
         tv: Weight = 0.0,
         normalization: Normalization = "relative",
+        tile: int | None = None,
+        spread: bool = False,
     ):
-        self.extract, self.normalization = extract, normalization
+        self.extract, self.normalization, self.spread = extract, normalization, spread
         beta = BETA[checked(normalization)] if beta is None else beta
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         self.content_layers = Weights(layer_weights(content_layers), extract.device)
         self.style_layers = Weights(layer_weights(style_layers), extract.device)
         extract.check([*self.content_layers, *self.style_layers])
+        self._tile = self._checked_tile(tile)
         self._swaps = 0
         self.set_content(content)
         self.set_style(style)
@@ -132,15 +145,14 @@ class Objective:
     def set_content(self, content: Tensor | None) -> None:
         """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew."""
         picture = self._picture("content", content)
-        self.content_target = self._features(picture, self.content_layers)
+        self.content_target = self._responses(picture, self.content_layers)
         self.content = picture
         self._swaps += 1
 
     def set_style(self, style: Tensor | None) -> None:
         """Change the style picture, of any size; only its own target is computed anew."""
         picture = self._picture("style", style)
-        features = self._features(picture, self.style_layers)
-        self._style_target = MappingProxyType({layer: gram(response) for layer, response in features.items()})
+        self._style_target = MappingProxyType(self._grams(picture))
         self._own_target = True
         self.style = picture
         self._swaps += 1
@@ -179,7 +191,7 @@ class Objective:
         """
         weights = Weights(layer_weights(layers), self.extract.device)
         self.extract.check(weights)
-        self.content_target = self._features(self.content, weights)
+        self.content_target = self._responses(self.content, weights)
         self._swaps += 1 + self.content_layers.version  # which the sum of versions loses
         self.content_layers = weights
 
@@ -214,26 +226,35 @@ class Objective:
         """
         if self.content is not None and image.shape[-2:] != self.content.shape[-2:]:
             raise ImageError(f"the image is {_size(image)}, but the content is {_size(self.content)}")
-        features = self.extract(image, self.layers)
-        content_losses = {
-            layer: content_loss(features[layer], target, self.normalization)
-            for layer, target in self.content_target.items()
-        }
-        style_losses = {
-            layer: style_loss(gram(features[layer]), target, self.normalization)
-            for layer, target in self.style_target.items()
-        }
-        content = _weighted(content_losses, self.content_layers, image)
-        style = _weighted(style_losses, self.style_layers, image)
-        tv = tv_loss(image)
-        return Terms(
-            total=self.alpha * content + self.beta * style + self.tv * tv,
-            content=content,
-            style=style,
-            tv=tv,
-            layers={f"content/{layer}": loss for layer, loss in content_losses.items()}
-            | {f"style/{layer}": loss for layer, loss in style_losses.items()},
-        )
+        losses = self._in_tiles(image) if self._is_tiled(image) else self._whole(image)
+        tv = losses.pop("tv")
+        content = self._weighted("content", losses, self.content_layers, image)
+        style = self._weighted("style", losses, self.style_layers, image)
+        total = self.alpha * content + self.beta * style + self.tv * tv
+        return Terms(total, content, style, tv, layers=losses)
+
+    @property
+    def tile(self) -> int | None:
+        """Longest side of a tile in pixels, or None where every picture is computed whole."""
+        return self._tile
+
+    @tile.setter
+    def tile(self, side: int | None) -> None:
+        self._tile = self._checked_tile(side)
+        if self.content is not None:
+            home = "cpu" if self._is_tiled(self.content) else self.extract.device
+            self.content_target = {layer: target.to(home) for layer, target in self.content_target.items()}
+
+    def shrink_tile(self, image: Tensor) -> bool:
+        """Go over to tiles, or to smaller ones, after memory ran out; False where they cannot be smaller."""
+        side = max(image.shape[-2:]) if self.tile is None else min(self.tile, max(image.shape[-2:]))
+        smaller = smaller_tile(side, self._stride)
+        if smaller is None or self.spread:  # the ranks must all have the same tiles
+            return False
+        with suppress(InputError):  # of a backbone that sees the whole picture at once
+            halo_of(self.extract, self.layers)
+            self.tile = smaller
+        return self.tile == smaller
 
     @property
     def alpha(self) -> Tensor:
@@ -273,6 +294,7 @@ class Objective:
             **self.weights,
             "normalization": self.normalization,
             "style_target": None if self._own_target else dict(self.style_target),
+            "tile": self.tile,
         }
 
     @classmethod
@@ -295,9 +317,64 @@ class Objective:
             )
         return picture.detach().to(self.extract.device, torch.float32)
 
+    def _whole(self, image: Tensor) -> dict[str, Tensor]:
+        """The loss of each layer, "content/relu4_2", "style/relu1_1", ..., and "tv"."""
+        features = self.extract(image, self.layers)
+        content = {
+            f"content/{layer}": content_loss(features[layer], target, self.normalization)
+            for layer, target in self.content_target.items()
+        }
+        style = {
+            f"style/{layer}": style_loss(gram(features[layer]), target, self.normalization)
+            for layer, target in self.style_target.items()
+        }
+        return {**content, **style, "tv": tv_loss(image)}
+
+    def _in_tiles(self, image: Tensor) -> dict[str, Tensor]:
+        """What `_whole` gives, from tiles."""
+        assert self.tile is not None
+        targets = self.content_target, self.style_target
+        return TiledLosses(self.extract, *targets, self.normalization, self.tile, self.spread)(image)
+
+    def _is_tiled(self, picture: Tensor) -> bool:
+        return self.tile is not None and max(picture.shape[-2:]) > self.tile
+
+    @property
+    def _stride(self) -> int:
+        return stride_of(self.extract, [*self.content_layers, *self.style_layers])
+
+    def _checked_tile(self, tile: int | None) -> int | None:
+        if tile is None:
+            return None
+        if isinstance(tile, bool) or not isinstance(tile, int) or tile < self._stride:
+            raise InputError(f"the tile is {tile!r}; expected a whole number of pixels, {self._stride} or more")
+        return tile - tile % self._stride
+
     @torch.no_grad()
-    def _features(self, picture: Tensor | None, layers: Iterable[str]) -> Features:
-        return {} if picture is None else self.extract(picture, layers)
+    def _responses(self, picture: Tensor | None, layers: Iterable[str]) -> Features:
+        if picture is None:
+            return {}
+        if self.tile is not None and self._is_tiled(picture):
+            return tiled_responses(self.extract, picture, layers, self.tile)
+        features: Features = self.extract(picture, layers)
+        return features
+
+    @torch.no_grad()
+    def _grams(self, picture: Tensor | None) -> Features:
+        if picture is None:
+            return {}
+        if self.tile is not None and self._is_tiled(picture):
+            return tiled_grams(self.extract, picture, self.style_layers, self.tile)
+        features = self.extract(picture, self.style_layers)
+        return {layer: gram(response) for layer, response in features.items()}
+
+    @staticmethod
+    def _weighted(term: str, losses: Mapping[str, Tensor], weights: Weights, image: Tensor) -> Tensor:
+        total = torch.zeros(len(image), device=image.device)
+        for layer, weight in weights.items():
+            if f"{term}/{layer}" in losses:
+                total = total + weight * losses[f"{term}/{layer}"]
+        return total
 
 
 def layer_weights(layers: Layers) -> dict[str, Weight]:
@@ -316,13 +393,6 @@ def _weight(name: str, value: Weight) -> Tensor:
     if tensor.ndim > 1 or not (tensor.isfinite() & (tensor >= 0)).all():
         raise InputError(f"the weight {name} is {value!r}; expected a finite number, 0 or more, or one a picture")
     return tensor.reshape(-1)
-
-
-def _weighted(losses: Mapping[str, Tensor], weights: Weights, image: Tensor) -> Tensor:
-    total = torch.zeros(len(image), device=image.device)
-    for layer, loss in losses.items():
-        total = total + weights[layer] * loss
-    return total
 
 
 def _shape(thing: object) -> object:

@@ -294,10 +294,8 @@ class Run:
         terms: list[Terms] = []
 
         def closure() -> Tensor:
-            self._optimizer.zero_grad()
-            attached = self.objective(self._param)
-            attached.total.sum().backward()  # type: ignore[no-untyped-call]
-            terms[:] = [attached.detach()]
+            while not terms:
+                terms.extend(self._evaluated())
             return terms[0].total
 
         self._optimizer.step(closure)  # type: ignore[arg-type]
@@ -315,6 +313,20 @@ class Run:
         self._failures = torch.where(good, 0, self._failures + 1)
         self.history.append(list(named), self._row)
         return terms[0]
+
+    def _evaluated(self) -> list[Terms]:
+        """The terms, with the gradient in place; none where memory did not suffice and smaller tiles may help."""
+        self._optimizer.zero_grad()
+        try:
+            terms = self.objective(self._param)
+            terms.total.sum().backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
+            if not is_out_of_memory(error) or len(self._param) > 1 or not self.objective.shrink_tile(self._param):
+                raise
+            _tell(f"out of memory; going on with tiles of {self.objective.tile} pixels")
+            return []
+        return [terms.detach()]
 
     def _look_after(self) -> None:
         """Read how the last steps went; go back to the good picture after NaN, and stop where nothing helps."""

@@ -245,6 +245,7 @@ def _start(
         _stacked([settings["content_layers"] for settings in group]),
         _stacked([settings["style_layers"] for settings in group]),
         normalization=objective.normalization,
+        tile=objective.tile,
         **weights,
     )
     # A target that was set, in place of the style picture's own, stays.

@@ -1,0 +1,96 @@
+"""Several processes that share the work, as torchrun starts them: one a GPU, on one machine or on several.
+
+Without torchrun, and until `joined`, there is one process, of rank 0, and torch.distributed is not touched.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .devices import default_device
+from .errors import InputError
+
+_joined = False
+
+
+def launched() -> bool:
+    """Whether torchrun started this process together with others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def own_device(device: str | torch.device | None = None) -> str | torch.device | None:
+    """The device asked for; among several processes on a machine with GPUs, each has its own."""
+    wanted = torch.device(device) if device else default_device()
+    if launched() and wanted == torch.device("cuda"):
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return device
+
+
+@contextmanager
+def joined(device: str | torch.device | None = None) -> Iterator[None]:
+    """Share the work with the other processes that torchrun started; without them, nothing happens.
+
+    Every process does the same within, with the same pictures and settings.
+
+    Args:
+        device: where this process computes; messages between GPUs go by nccl, else by gloo.
+    """
+    global _joined
+    if not launched() or _joined:
+        yield
+        return
+    from torch import distributed
+
+    on_gpu = torch.device(device or default_device()).type == "cuda"
+    if not distributed.is_available():
+        raise InputError("this build of torch cannot share work between processes; start one, without torchrun")
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    _joined = True
+    try:
+        yield
+    finally:
+        _joined = False
+        distributed.destroy_process_group()
+
+
+def count() -> int:
+    """How many processes share the work."""
+    return _group().get_world_size() if _joined else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return _group().get_rank() if _joined else 0
+
+
+def add_up(tensors: Iterable[Tensor]) -> None:
+    """Put into each tensor the sum of what all processes have there; they must come in the same order everywhere."""
+    if not _joined:
+        return
+    tensors = list(tensors)
+    flat = torch.cat([tensor.flatten() for tensor in tensors]) if len(tensors) > 1 else tensors[0]
+    message = flat.cpu() if flat.device.type == "mps" else flat  # gloo knows no MPS
+    _group().all_reduce(message)
+    parts = torch.split(message.flatten(), [tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        if tensor is not message:
+            tensor.copy_(part.view_as(tensor))
+
+
+def gathered(thing: Any) -> list[Any]:
+    """What each process has, in the order of ranks; any object that can be pickled."""
+    if not _joined:
+        return [thing]
+    things: list[Any] = [None] * count()
+    _group().all_gather_object(things, thing)
+    return things
+
+
+def _group() -> Any:
+    from torch import distributed
+
+    return distributed
