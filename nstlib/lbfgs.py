@@ -109,7 +109,8 @@ class LBFGS(torch.optim.Optimizer):
         param, state = self._param, self.state[self._param]
         with torch.enable_grad():
             loss = closure().detach()
-        gradient = torch.zeros_like(param) if param.grad is None else param.grad.detach().clone()
+        gradient = torch.zeros_like(param) if param.grad is None else param.grad.detach()
+        param.grad = None  # taken over, not copied: of a large picture every copy counts
 
         wanted = state["loss"] + SUFFICIENT_DECREASE * state["slope"]
         accepted = (loss <= wanted) & (loss < state["loss"]) & gradient.isfinite().flatten(1).all(1)
@@ -117,6 +118,7 @@ class LBFGS(torch.optim.Optimizer):
         self._remember(state, gradient, accepted)
         state["point"] = _choose(accepted, param, state["point"])
         state["gradient"] = _choose(accepted, gradient, state["gradient"])
+        del gradient
         state["loss"] = torch.where(accepted, loss, state["loss"])
         state["length"] = torch.where(accepted, self._setting("lr"), shorter)
         state["rejections"] = torch.where(accepted, 0, state["rejections"] + 1)
@@ -129,34 +131,36 @@ class LBFGS(torch.optim.Optimizer):
 
     def _remember(self, state: dict[str, Any], gradient: Tensor, accepted: Tensor) -> None:
         """Store how the gradient changed along the step just taken, for the pictures whose trial was accepted."""
+        del state["pairs"][: max(len(state["pairs"]) + 1 - self._setting("memory"), 0)]
         change = self._param - state["point"]
         bend = gradient - state["gradient"]
         product = _dot(change, bend)
         # Without Wolfe's second condition curvature can come out negative: such a pair would spoil the direction.
         known = state["loss"].isfinite()  # and so is the gradient there
         useful = accepted & known & (product > 1e-8 * _dot(change, change).sqrt() * _dot(bend, bend).sqrt())
-        state["pairs"].append((_zero_unless(useful, change), _zero_unless(useful, bend), _inverse(product, useful)))
-        del state["pairs"][: -self._setting("memory")]
         first_scale = self._setting("first_step") * _inverse(gradient.abs().flatten(1).amax(1), accepted)
         state["scale"] = torch.where(accepted & (state["scale"] == 0), first_scale, state["scale"])
         state["scale"] = torch.where(useful, product * _inverse(_dot(bend, bend), useful), state["scale"])
+        for values in (change, bend):
+            values.masked_fill_(~_per_picture(useful, values), 0)  # no product: 0 times NaN is NaN
+        state["pairs"].append((change, bend, _inverse(product, useful)))
 
     def _direction(self, state: dict[str, Any]) -> Tensor:
         """Minus the inverse Hessian times the gradient, by the two-loop recursion."""
         point, gradient = state["point"], state["gradient"]
         low, high = self._setting("bounds")
         pressing = (point <= low) & (gradient > 0) | (point >= high) & (gradient < 0)
-        direction: Tensor = -gradient.masked_fill(pressing, 0)
+        direction: Tensor = gradient.masked_fill(pressing, 0).neg_()
         shares = []
         for change, bend, inverse in reversed(state["pairs"]):
             share = inverse * _dot(change, direction)
-            direction = direction - _per_picture(share, bend) * bend
+            direction -= _per_picture(share, bend) * bend
             shares.append(share)
-        direction = direction * _per_picture(state["scale"], direction)
+        direction *= _per_picture(state["scale"], direction)
         for (change, bend, inverse), share in zip(state["pairs"], reversed(shares), strict=True):
             correction = share - inverse * _dot(bend, direction)
-            direction = direction + _per_picture(correction, change) * change
-        return direction.masked_fill(pressing, 0)
+            direction += _per_picture(correction, change) * change
+        return direction.masked_fill_(pressing, 0)
 
 
 def _backtrack(length: Tensor, rise: Tensor, slope: Tensor) -> Tensor:
@@ -175,11 +179,6 @@ def _per_picture(values: Tensor, like: Tensor) -> Tensor:
 
 def _choose(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(_per_picture(mask, new), new, old)
-
-
-def _zero_unless(mask: Tensor, values: Tensor) -> Tensor:
-    # where, not a product: 0 times NaN is NaN.
-    return torch.where(_per_picture(mask, values), values, 0.0)
 
 
 def _inverse(values: Tensor, mask: Tensor) -> Tensor:

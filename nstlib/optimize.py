@@ -273,6 +273,7 @@ class Run:
             self._optimizer = LBFGS(
                 [self._param], lr=self._settings["lr"], memory=self._settings["memory"], bounds=(0, 1)
             )
+            self._good = self._optimizer.accepted_point()
         else:
             self._optimizer = torch.optim.Adam([self._param], lr=self._settings["lr"])
         self._failures = torch.zeros(len(image), device=image.device)  # steps in a row that gave no good picture
@@ -290,7 +291,8 @@ class Run:
 
     def _update(self) -> Terms:
         """One evaluation and one change of the image; nothing here waits for the device."""
-        evaluated = self._param.detach().clone()
+        # L-BFGS itself keeps the point that it accepted; of a large picture every copy counts.
+        evaluated = self._good if isinstance(self._optimizer, LBFGS) else self._param.detach().clone()
         terms: list[Terms] = []
 
         def closure() -> Tensor:
@@ -305,10 +307,11 @@ class Run:
         self._broken |= ~good
         if isinstance(self._optimizer, LBFGS):
             good = self._optimizer.rejections() == 0
+            self._good = self._optimizer.accepted_point()
         else:
+            self._good = torch.where(good.view(-1, 1, 1, 1), evaluated, self._good)
             with torch.no_grad():
                 self._param.clamp_(0, 1)
-        self._good = torch.where(good.view(-1, 1, 1, 1), evaluated, self._good)
         self._row = row if self._row is None else torch.where(good, row, self._row)
         self._failures = torch.where(good, 0, self._failures + 1)
         self.history.append(list(named), self._row)
