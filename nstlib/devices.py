@@ -8,6 +8,9 @@ import torch
 
 from .errors import InputError
 
+# Not public, so they may go: a torch without them says float32.
+CPU_HAS_BFLOAT16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+
 
 def default_device() -> torch.device:
     """CUDA where there is a GPU, else Apple's MPS, else the CPU."""
@@ -30,6 +33,21 @@ def usable_device(device: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError, ValueError) as error:  # torch raises each of them, depending on its build
         reason = str(error).splitlines()[0]
         raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
+
+
+def fast_precision(device: torch.device) -> str:
+    """In which precision the device convolves fastest: "bfloat16", "float16" or "float32".
+
+    bfloat16 on processors with AVX512-BF16 or AMX and on GPUs since Ampere (compute capability 8), float16 on older
+    GPUs with tensor cores (7: Volta and Turing, such as Colab's T4). With float32, CUDA convolves in TF32 where it can,
+    as PyTorch does by itself; products of matrices, and so the Gram matrices, stay in full float32.
+    """
+    if device.type == "cuda":
+        generation = torch.cuda.get_device_capability(device)[0]
+        return "bfloat16" if generation >= 8 else "float16" if generation == 7 else "float32"
+    if device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in CPU_HAS_BFLOAT16):
+        return "bfloat16"
+    return "float32"
 
 
 @cache

@@ -1,18 +1,23 @@
 """From a picture to named features."""
 
+import copy
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
-from .devices import keep_freed_memory, usable_device
-from .errors import ImageError, LayerNotFound
+from .devices import fast_precision, keep_freed_memory, usable_device
+from .errors import ImageError, InputError, LayerNotFound
 
 Features = dict[str, Tensor]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+LARGEST_GRADIENT = 2.0**4  # of float16's 65504, which leaves room for the sums on the way back through the network
 
 
 class FeatureExtractor(nn.Module):
@@ -26,10 +31,15 @@ class FeatureExtractor(nn.Module):
     Args:
         backbone: a name that `load_backbone` knows, or a `Backbone`.
         pooling, keep_scale, weights: see `load_backbone`; without effect where `backbone` is a `Backbone`.
+        precision: in which the network computes. "bfloat16" and "float16" are faster where the device is made for them
+            and halve the memory; "auto" takes what `fast_precision` says. The responses are float32 whatever it is,
+            and so are Gram matrices and losses. Gradients on their way back through a network in float16 are scaled
+            to its range, for each picture by a power of two.
         device: where the network lives; without it, `default_device()`.
 
     Attributes:
         backbone: the `Backbone` whose layers it extracts.
+        precision: what "auto" came to.
         spec: the arguments that build the same extractor again, for a saved run.
     """
 
@@ -43,14 +53,20 @@ class FeatureExtractor(nn.Module):
         *,
         keep_scale: bool = False,
         weights: str | os.PathLike[str] | None = None,
+        precision: Precision = "float32",
         device: str | torch.device | None = None,
     ):
         super().__init__()
+        device = usable_device(device)
+        if precision not in PRECISIONS:
+            raise InputError(f"precision is {precision!r}; choose one of: {', '.join(PRECISIONS)}")
+        self.precision = fast_precision(device) if precision == "auto" else precision
         self.spec = {
             "backbone": backbone if isinstance(backbone, str) else backbone.name,
             "pooling": pooling,
             "keep_scale": keep_scale,
             "weights": None if weights is None else os.fspath(weights),
+            "precision": self.precision,
         }
         if isinstance(backbone, str):
             backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
@@ -60,8 +76,10 @@ class FeatureExtractor(nn.Module):
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
         self._cuts: dict[frozenset[str], nn.Module] = {}
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores; MPS not tried).
-        device = usable_device(device)
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
+        self.dtype: torch.dtype = getattr(torch, self.precision)
+        if self.dtype != torch.float32:  # a network may serve several extractors
+            self.net = copy.deepcopy(self.net).to(self.dtype)
         self.net.to(memory_format=self._format)
         self.to(device)
         if device.type == "cpu":
@@ -95,7 +113,13 @@ class FeatureExtractor(nn.Module):
         if not layers:
             return {}
         normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
-        features = self.cut(frozenset(layers))(normalized)
+        cut = self.cut(frozenset(layers))
+        if self.dtype == torch.float32:
+            features = cut(normalized)
+        elif self.dtype == torch.bfloat16:
+            features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
+        else:
+            features = _in_float16(cut, normalized)
         return {layer: features[layer] for layer in layers}
 
     def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
@@ -117,6 +141,47 @@ class FeatureExtractor(nn.Module):
             whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
             self._cuts[layers] = create_feature_extractor(self.net, nodes, tracer_kwargs=whole).eval()
         return self._cuts[layers]
+
+
+def _in_float16(cut: nn.Module, normalized: Tensor) -> Mapping[str, Tensor]:
+    """Responses as float32, with a way back on which no gradient is too small or too large for float16."""
+    scale: list[Tensor] = []
+    features = cut(_IntoFloat16.apply(normalized, scale))
+    return dict(zip(features, _OutOfFloat16.apply(scale, *features.values()), strict=True))
+
+
+class _OutOfFloat16(torch.autograd.Function):
+    """Responses to float32. On the way back, where it comes first, it scales each picture's gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, scale: list[Tensor], *responses: Tensor) -> tuple[Tensor, ...]:
+        """To float32."""
+        ctx.chosen = scale
+        return tuple(response.float() for response in responses)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        """To float16, all layers of a picture by one power of two."""
+        largest = torch.stack([gradient.abs().flatten(1).amax(1) for gradient in gradients]).amax(0)
+        power = (LARGEST_GRADIENT / largest).log2().floor()
+        scale = torch.where(power.isfinite(), power, 0.0).exp2().view(-1, 1, 1, 1)
+        ctx.chosen[:] = [scale]
+        return None, *((gradient * scale).half() for gradient in gradients)
+
+
+class _IntoFloat16(torch.autograd.Function):
+    """The picture to float16. On the way back, where it comes last, it takes the scale out again."""
+
+    @staticmethod
+    def forward(ctx: Any, normalized: Tensor, scale: list[Tensor]) -> Tensor:
+        """To float16."""
+        ctx.chosen = scale
+        return normalized.half()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        """To float32, in its own size."""
+        return gradient.float() / ctx.chosen[0], None
 
 
 def _not_found(layer: str, backbone: Backbone) -> str:
