@@ -63,3 +63,17 @@ def keep_freed_memory() -> None:
         if hasattr(library, "gnu_get_libc_version"):
             library.mallopt(trim_threshold, -1)
             library.mallopt(mmap_max, 0)
+
+
+def give_back_large_blocks() -> None:
+    """Ask the C library to give blocks of 32 MB and more back to the system once they are freed, from now on.
+
+    For pictures in tiles: where large tensors come and go among small ones, kept memory falls into pieces that the next
+    large one does not fit into.
+    """
+    if sys.platform == "linux":
+        mmap_threshold, mmap_max = -3, -4
+        library = ctypes.CDLL(None)
+        if hasattr(library, "gnu_get_libc_version"):
+            library.mallopt(mmap_threshold, 2**25)  # the largest that glibc takes
+            library.mallopt(mmap_max, 65536)  # as it is by default

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from .devices import give_back_large_blocks
 from .errors import ImageError, InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features
 from .losses import Normalization, checked, content_loss, gram, style_loss, tv_loss
@@ -109,6 +110,7 @@ class Objective:
 
     Attributes:
         content, style: the pictures.
+        own_style_target: whether the style target is the style picture's own, and not one that was set.
         content_target: layer name to response (B or 1, C, H', W'); of a content in tiles, in the memory of the CPU.
 
     Raises:
@@ -153,7 +155,7 @@ class Objective:
         """Change the style picture, of any size; only its own target is computed anew."""
         picture = self._picture("style", style)
         self._style_target = MappingProxyType(self._grams(picture))
-        self._own_target = True
+        self.own_style_target = True
         self.style = picture
         self._swaps += 1
 
@@ -181,7 +183,7 @@ class Objective:
         self._style_target = MappingProxyType(
             {layer: matrix.detach().to(self.extract.device, torch.float32) for layer, matrix in target.items()}
         )
-        self._own_target = False
+        self.own_style_target = False
         self._swaps += 1
 
     def set_content_layers(self, layers: Layers) -> None:
@@ -293,7 +295,7 @@ class Objective:
             "style_layers": dict(self.style_layers),
             **self.weights,
             "normalization": self.normalization,
-            "style_target": None if self._own_target else dict(self.style_target),
+            "style_target": None if self.own_style_target else dict(self.style_target),
             "tile": self.tile,
         }
 
@@ -348,6 +350,8 @@ class Objective:
             return None
         if isinstance(tile, bool) or not isinstance(tile, int) or tile < self._stride:
             raise InputError(f"the tile is {tile!r}; expected a whole number of pixels, {self._stride} or more")
+        if self.extract.device.type == "cpu":
+            give_back_large_blocks()
         return tile - tile % self._stride
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from .errors import InputError, OutOfMemory, RunError, RunWarning
 from .history import History, Snapshots
 from .lbfgs import LBFGS
 from .objective import Objective, Terms
+from .pyramid import Pyramid
 from .starts import Init, cover, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
@@ -78,6 +79,9 @@ class Run:
         size: (H, W) of the image where there is no content picture; the style's own size unless given.
         snapshot_every: keep a picture every so many steps, and the start; 0 keeps none.
         memory: of L-BFGS, in pairs of pictures.
+        scales: coarse to fine: step to the share of the full size at which everything is computed from there on, such
+            as {0: 0.5, 30: 0.7, 60: 1}. Coarse steps cost less, and lay out what is large. They change the pictures of
+            the objective, until the last brings the full ones back; whoever sets other pictures meanwhile ends that.
 
     Attributes:
         history: every term at every step.
@@ -98,6 +102,7 @@ class Run:
         size: tuple[int, int] | None = None,
         snapshot_every: int = 0,
         memory: int = 10,
+        scales: Mapping[int, float] | None = None,
     ):
         if optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
@@ -107,6 +112,8 @@ class Run:
         self.taken, self.stop_reason = 0, ""
         self._settings: dict[str, Any] = {"optimizer": optimizer, "lr": lr, "memory": memory}
         start = start_image(objective, init, seed, size)
+        self._pyramid = Pyramid(objective, _size(start), scales or {})
+        start = self._pyramid.at_step(0, start)
         self._start_from(start.expand(max(objective.batch, len(start)), -1, -1, -1))
         self._row: Tensor | None = None
         self._restorations = 0
@@ -116,8 +123,11 @@ class Run:
 
     @property
     def image(self) -> Tensor:
-        """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`."""
-        return self._good.clone()
+        """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
+
+        A picture at a coarse scale is brought to the full size.
+        """
+        return cover(self._good, self._pyramid.size or _size(self._good)).clone()
 
     @property
     def lr(self) -> float:
@@ -147,6 +157,8 @@ class Run:
             OutOfMemory: the picture so far is kept in `image`.
         """
         began = time.perf_counter()
+        if self._pyramid.changes_at(self.taken):
+            self._start_from(self._pyramid.at_step(self.taken, self._good))
         if self._version != self.objective.version:
             self._follow_objective()
         try:
@@ -209,6 +221,7 @@ class Run:
             "taken": self.taken,
             "restorations": self._restorations,
             "seconds": self.seconds,
+            "pyramid": self._pyramid.state_dict(),
         }
         part = path.with_name(path.name + ".part")
         try:
@@ -257,6 +270,7 @@ class Run:
         run.snapshots.load_state_dict(state["snapshots"])
         run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
         run.stop_reason = ""
+        run._pyramid = Pyramid.from_state_dict(run.objective, state.get("pyramid"))
         return run
 
     @property
@@ -370,6 +384,10 @@ def _interrupt_after_step() -> Iterator[list[bool]]:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]
 
 
 def _checked_rate(rate: float) -> float:

@@ -8,12 +8,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from . import ranks
 from .backbones import default_backbone
+from .budget import PAIRS, plan
 from .errors import InputError
 from .extractor import FeatureExtractor
 from .images import Source, check_output, load_image, save_image, to_pil
 from .losses import Normalization
-from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight
+from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
 from .optimize import OptimizerName, Run
 from .starts import INITS
 
@@ -41,6 +43,8 @@ class Options(TypedDict, total=False):
             one, else noise.
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
+        tile: longest side of a tile in pixels, see `Objective`; "auto" takes tiles where the whole picture would not
+            fit into memory, and says so; None never.
     """
 
     size: int
@@ -61,6 +65,7 @@ class Options(TypedDict, total=False):
     init: Source | None
     seed: int
     snapshot_every: int
+    tile: int | Literal["auto"] | None
 
 
 DEFAULTS: Options = {
@@ -82,6 +87,7 @@ DEFAULTS: Options = {
     "init": None,
     "seed": 0,
     "snapshot_every": 0,
+    "tile": "auto",
 }
 
 
@@ -107,6 +113,7 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         weights=chosen["weights"],
         device=chosen["device"],
     )
+    tile, memory = _fitting(extract, content, style, chosen)
     objective = Objective(
         extract,
         content=content,
@@ -117,6 +124,8 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         beta=chosen["beta"],
         tv=chosen["tv"],
         normalization=chosen["normalization"],
+        tile=tile,
+        spread=ranks.count() > 1,
     )
     if init is None:
         init = "noise" if content is None else "content"
@@ -127,7 +136,28 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         lr=chosen["lr"],
         seed=chosen["seed"],
         snapshot_every=chosen["snapshot_every"],
+        memory=memory,
     )
+
+
+def _fitting(
+    extract: FeatureExtractor, content: Tensor | None, style: Tensor | None, chosen: Options
+) -> tuple[int | None, int]:
+    """The tile, and how many pairs L-BFGS remembers."""
+    tile = chosen["tile"]
+    pictures = [picture for picture in (content, style) if picture is not None]
+    if tile != "auto" or not pictures:
+        return (None if tile == "auto" else tile), PAIRS
+    layers = [
+        *(layer_weights(chosen["content_layers"]) if content is not None else ()),
+        *(layer_weights(chosen["style_layers"]) if style is not None else ()),
+    ]
+    sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
+    extract.check(layers, min(sizes, key=min))
+    fitting = plan(extract, layers, sizes, pairs=PAIRS if chosen["optimizer"] == "lbfgs" else 1)
+    if fitting.tile is not None:
+        print(f"tiles: of {fitting.tile} pixels ({fitting.reason})")
+    return fitting.tile, fitting.memory
 
 
 def stylize(
