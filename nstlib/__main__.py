@@ -9,12 +9,13 @@ from typing import Any, NoReturn, get_type_hints
 from . import __version__
 from .backbones import POOLINGS, available_backbones, default_backbone
 from .errors import NstError
+from .extractor import PRECISIONS
 from .images import bundled_images, check_output, save_gif, save_image
 from .losses import NORMALIZATIONS
 from .objective import BETA
 from .optimize import OPTIMIZERS, Run
 from .starts import INITS
-from .transfer import DEFAULTS, MODES, STEPS, Options, default_output, prepare_mode
+from .transfer import DEFAULTS, MODES, QUALITIES, Options, count_steps, default_output, prepare_mode
 
 GIF_FRAMES = 40
 
@@ -57,7 +58,11 @@ def parser() -> argparse.ArgumentParser:
     loss.add_argument("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))
 
     run = p.add_argument_group("optimization")
-    run.add_argument("-n", "--steps", type=_positive, default=STEPS, help="evaluations of the loss (%(default)s)")
+    run.add_argument("--quality", choices=QUALITIES, help=f"how far and how fast: {_qualities()} (good)")
+    run.add_argument(
+        "-n", "--steps", type=_positive, help="evaluations of the loss; alone, all at full size in float32"
+    )
+    run.add_argument("--precision", choices=PRECISIONS, help="of the network (that of the quality, else float32)")
     run.add_argument("--optimizer", choices=OPTIMIZERS, help=_default("optimizer"))
     run.add_argument("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     run.add_argument("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
@@ -113,6 +118,7 @@ def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path
     out = args.out or (args.resume.with_suffix(".png") if args.resume else None)
     out = check_output(out or default_output(args.content, args.style, args.mode))
     gif = check_output(out.with_suffix(".gif") if args.gif is True else args.gif, (".gif",)) if args.gif else None
+    args.steps = count_steps(args.steps, options)
     every = max(args.steps // GIF_FRAMES, 1) if gif else 0
     if args.resume:
         run = Run.load(args.resume, device=args.device)
@@ -164,6 +170,10 @@ def _default(option: str) -> str:
 
 def _betas() -> str:
     return ", ".join(f"{beta:g} with {normalization}" for normalization, beta in BETA.items())
+
+
+def _qualities() -> str:
+    return ", ".join(f"{name} {quality.steps} steps" for name, quality in QUALITIES.items())
 
 
 def _positive(text: str) -> int:

@@ -1,6 +1,8 @@
 """Style transfer in one call."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
@@ -12,7 +14,7 @@ from . import ranks
 from .backbones import default_backbone
 from .budget import PAIRS, plan
 from .errors import InputError
-from .extractor import FeatureExtractor
+from .extractor import FeatureExtractor, Precision
 from .images import Source, check_output, load_image, save_image, to_pil
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
@@ -20,9 +22,35 @@ from .optimize import OptimizerName, Run
 from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]
+QualityName = Literal["draft", "good", "best"]
 MODES: tuple[str, ...] = get_args(Mode)
 CLONE = Path(__file__).resolve().parents[1]
-STEPS = 200
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far a run goes, and by which short cuts.
+
+    Attributes:
+        steps: evaluations of the objective.
+        precision: see `FeatureExtractor`.
+        memory: of L-BFGS, in pairs.
+        scales: see `Run`.
+    """
+
+    steps: int
+    precision: Precision = "float32"
+    memory: int = PAIRS
+    scales: Mapping[int, float] = field(default_factory=dict)
+
+
+# Chosen by benchmarks/time_to_loss.py, and by eye.
+QUALITIES: dict[QualityName, Quality] = {
+    "draft": Quality(50, "auto", 20, {0: 0.5, 20: 0.71, 35: 1}),
+    "good": Quality(110, "auto", 20, {0: 0.71, 25: 1}),
+    "best": Quality(400, memory=20),
+}
+PLAIN = Quality(200)
 
 
 class Options(TypedDict, total=False):
@@ -43,6 +71,10 @@ class Options(TypedDict, total=False):
             one, else noise.
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
+        quality: "draft", "good" or "best" choose what fits the device and the patience: steps, precision, how much
+            L-BFGS remembers, and whether the run goes from coarse to fine, see `QUALITIES`. None: every step at full
+            size in float32. Who says neither how many steps nor which quality gets "good".
+        precision: in which the network computes, see `FeatureExtractor`; without it, that of the quality.
         tile: longest side of a tile in pixels, see `Objective`; "auto" takes tiles where the whole picture would not
             fit into memory, and says so; None never.
     """
@@ -65,6 +97,8 @@ class Options(TypedDict, total=False):
     init: Source | None
     seed: int
     snapshot_every: int
+    quality: QualityName | None
+    precision: Precision | None
     tile: int | Literal["auto"] | None
 
 
@@ -87,6 +121,8 @@ DEFAULTS: Options = {
     "init": None,
     "seed": 0,
     "snapshot_every": 0,
+    "quality": None,
+    "precision": None,
     "tile": "auto",
 }
 
@@ -103,7 +139,7 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
     """
     chosen: Options = {**DEFAULTS, **options}
-    size, init = chosen["size"], chosen["init"]
+    size, init, quality = chosen["size"], chosen["init"], _quality(chosen["quality"])
     content = None if content is None else load_image(content, size)
     style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
@@ -111,9 +147,10 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         chosen["pooling"],
         keep_scale=chosen["keep_scale"],
         weights=chosen["weights"],
+        precision=chosen["precision"] or quality.precision,
         device=chosen["device"],
     )
-    tile, memory = _fitting(extract, content, style, chosen)
+    tile, memory = _fitting(extract, content, style, chosen, quality.memory)
     objective = Objective(
         extract,
         content=content,
@@ -137,31 +174,32 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
         seed=chosen["seed"],
         snapshot_every=chosen["snapshot_every"],
         memory=memory,
+        scales=quality.scales,
     )
 
 
 def _fitting(
-    extract: FeatureExtractor, content: Tensor | None, style: Tensor | None, chosen: Options
+    extract: FeatureExtractor, content: Tensor | None, style: Tensor | None, chosen: Options, pairs: int
 ) -> tuple[int | None, int]:
     """The tile, and how many pairs L-BFGS remembers."""
     tile = chosen["tile"]
     pictures = [picture for picture in (content, style) if picture is not None]
     if tile != "auto" or not pictures:
-        return (None if tile == "auto" else tile), PAIRS
+        return (None if tile == "auto" else tile), pairs
     layers = [
         *(layer_weights(chosen["content_layers"]) if content is not None else ()),
         *(layer_weights(chosen["style_layers"]) if style is not None else ()),
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))
-    fitting = plan(extract, layers, sizes, pairs=PAIRS if chosen["optimizer"] == "lbfgs" else 1)
+    fitting = plan(extract, layers, sizes, pairs=pairs if chosen["optimizer"] == "lbfgs" else 1)
     if fitting.tile is not None:
         print(f"tiles: of {fitting.tile} pixels ({fitting.reason})")
     return fitting.tile, fitting.memory
 
 
 def stylize(
-    content: Source, style: Source, *, steps: int = STEPS, progress: bool = True, **options: Unpack[Options]
+    content: Source, style: Source, *, steps: int | None = None, progress: bool = True, **options: Unpack[Options]
 ) -> Tensor:
     """Paint one picture in the style of another.
 
@@ -170,15 +208,17 @@ def stylize(
 
     Args:
         content, style: a path, an address, a bundled name, a PIL picture, an array or a tensor.
-        steps: evaluations of the objective. Ctrl-C ends the run early and keeps what it has.
+        steps: evaluations of the objective; without it, those of the quality. Ctrl-C ends the run early and keeps
+            what it has.
         progress: show a progress bar.
         options: see `Options`.
 
     Returns:
         Picture (1, 3, H, W) in [0, 1], on the CPU.
     """
+    count = count_steps(steps, options)
     run = prepare(content, style, **options)
-    for _ in run.steps(steps, progress):
+    for _ in run.steps(count, progress):
         pass
     return run.image.cpu()
 
@@ -188,7 +228,7 @@ def main(
     style_path: Source | None = None,
     mode: Mode = "style_transfer",
     *,
-    steps: int = STEPS,
+    steps: int | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     **options: Unpack[Options],
@@ -211,11 +251,29 @@ def main(
         The result as a PIL picture, which a notebook shows by itself.
     """
     path = check_output(out or default_output(content_path, style_path, mode))
+    count = count_steps(steps, options)
     run = prepare_mode(content_path, style_path, mode, **options)
-    for _ in run.steps(steps, progress):
+    for _ in run.steps(count, progress):
         pass
     print(f"saved {os.path.relpath(save_image(run.image, path))}")
     return to_pil(run.image)
+
+
+def count_steps(steps: int | None, options: Options) -> int:
+    """How many steps to take; where neither these nor a quality are given, the options get the quality "good"."""
+    if steps is not None:
+        return steps
+    if options.get("quality") is None:
+        options["quality"] = "good"
+    return _quality(options["quality"]).steps
+
+
+def _quality(name: QualityName | None) -> Quality:
+    if name is None:
+        return PLAIN
+    if name not in QUALITIES:
+        raise InputError(f"quality is {name!r}; choose one of: {', '.join(QUALITIES)}")
+    return QUALITIES[name]
 
 
 def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **options: Unpack[Options]) -> Run:
