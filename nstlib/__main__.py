@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
 from . import __version__
-from .backbones import POOLINGS, available_backbones, default_backbone
+from .backbones import POOLINGS, available_backbones
 from .errors import NstError
 from .extractor import PRECISIONS
 from .images import bundled_images, check_output, save_gif, save_image
@@ -71,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--keep-scale", action="store_true", default=None, help="scale avg and l2 pooling to what max pooling gives"
     )
+    run.add_argument(
+        "--tile",
+        type=_tile,
+        metavar="PIXELS",
+        help="longest side of the tiles of a picture that does not fit into memory whole; 'none' for never (auto)",
+    )
     run.add_argument("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
 
     save = p.add_argument_group("on the way")
@@ -108,6 +114,8 @@ def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path
     """Check everything that can be checked before the first step."""
     options: Any = {name: getattr(args, name, None) for name in get_type_hints(Options)}
     options = {name: value for name, value in options.items() if value is not None}
+    if args.tile == "none":
+        options["tile"] = None
     if args.resume is not None and (args.content is not None or options.keys() - {"device"}):
         given = sorted(options.keys() - {"device"}) or ["CONTENT", "STYLE"]
         p.error(f"--resume goes on with the pictures and settings of the saved run; leave out {', '.join(given)}")
@@ -124,8 +132,8 @@ def _prepare(args: argparse.Namespace, p: argparse.ArgumentParser) -> tuple[Path
         run = Run.load(args.resume, device=args.device)
         run.snapshot_every = run.snapshot_every or every
         return out, gif, run
-    options["backbone"] = args.backbone or default_backbone(quiet=args.quiet)
-    return out, gif, prepare_mode(args.content, args.style, args.mode, snapshot_every=every, **options)
+    run = prepare_mode(args.content, args.style, args.mode, quiet=args.quiet, snapshot_every=every, **options)
+    return out, gif, run
 
 
 def _optimize(run: Run, args: argparse.Namespace, out: Path, gif: Path | None) -> None:
@@ -181,6 +189,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
+
+
+def _tile(text: str) -> int | str:
+    return text if text in ("auto", "none") else _positive(text)
 
 
 def _layers(text: str) -> dict[str, float] | list[str]:

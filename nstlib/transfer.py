@@ -127,30 +127,32 @@ DEFAULTS: Options = {
 }
 
 
-def prepare(content: Source | None, style: Source | None, **options: Unpack[Options]) -> Run:
+def prepare(content: Source | None, style: Source | None, *, quiet: bool = False, **options: Unpack[Options]) -> Run:
     """Load the pictures, the backbone and the objective, and give a run that has not taken a step yet.
 
     Args:
         content: a path, an address, a bundled name, a PIL picture, an array, a tensor; None for a texture.
         style: likewise; None for a content reconstruction.
+        quiet: do not print which backbone and which tiles were chosen, and why.
         options: see `Options`.
 
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
     """
     chosen: Options = {**DEFAULTS, **options}
+    quiet = quiet or ranks.rank() > 0
     size, init, quality = chosen["size"], chosen["init"], _quality(chosen["quality"])
     content = None if content is None else load_image(content, size)
     style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
-        chosen["backbone"] or default_backbone(),
+        chosen["backbone"] or default_backbone(quiet),
         chosen["pooling"],
         keep_scale=chosen["keep_scale"],
         weights=chosen["weights"],
         precision=chosen["precision"] or quality.precision,
         device=chosen["device"],
     )
-    tile, memory = _fitting(extract, content, style, chosen, quality.memory)
+    tile, memory = _fitting(extract, content, style, chosen, quality.memory, quiet)
     objective = Objective(
         extract,
         content=content,
@@ -179,7 +181,12 @@ def prepare(content: Source | None, style: Source | None, **options: Unpack[Opti
 
 
 def _fitting(
-    extract: FeatureExtractor, content: Tensor | None, style: Tensor | None, chosen: Options, pairs: int
+    extract: FeatureExtractor,
+    content: Tensor | None,
+    style: Tensor | None,
+    chosen: Options,
+    pairs: int,
+    quiet: bool,
 ) -> tuple[int | None, int]:
     """The tile, and how many pairs L-BFGS remembers."""
     tile = chosen["tile"]
@@ -193,7 +200,7 @@ def _fitting(
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))
     fitting = plan(extract, layers, sizes, pairs=pairs if chosen["optimizer"] == "lbfgs" else 1)
-    if fitting.tile is not None:
+    if fitting.tile is not None and not quiet:
         print(f"tiles: of {fitting.tile} pixels ({fitting.reason})")
     return fitting.tile, fitting.memory
 
@@ -210,14 +217,14 @@ def stylize(
         content, style: a path, an address, a bundled name, a PIL picture, an array or a tensor.
         steps: evaluations of the objective; without it, those of the quality. Ctrl-C ends the run early and keeps
             what it has.
-        progress: show a progress bar.
+        progress: show a progress bar, and print what was chosen where nobody said.
         options: see `Options`.
 
     Returns:
         Picture (1, 3, H, W) in [0, 1], on the CPU.
     """
     count = count_steps(steps, options)
-    run = prepare(content, style, **options)
+    run = prepare(content, style, quiet=not progress, **options)
     for _ in run.steps(count, progress):
         pass
     return run.image.cpu()
@@ -252,7 +259,7 @@ def main(
     """
     path = check_output(out or default_output(content_path, style_path, mode))
     count = count_steps(steps, options)
-    run = prepare_mode(content_path, style_path, mode, **options)
+    run = prepare_mode(content_path, style_path, mode, quiet=not progress, **options)
     for _ in run.steps(count, progress):
         pass
     print(f"saved {os.path.relpath(save_image(run.image, path))}")
@@ -276,7 +283,9 @@ def _quality(name: QualityName | None) -> Quality:
     return QUALITIES[name]
 
 
-def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **options: Unpack[Options]) -> Run:
+def prepare_mode(
+    content_path: Source, style_path: Source | None, mode: str, *, quiet: bool = False, **options: Unpack[Options]
+) -> Run:
     """`prepare` for a mode of `main`; see there."""
     if mode not in MODES:
         raise InputError(f"mode is {mode!r}; choose one of: {', '.join(MODES)}")
@@ -289,11 +298,12 @@ def prepare_mode(content_path: Source, style_path: Source | None, mode: str, **o
                 "mode 'style_transfer' needs a content picture, not 'noise'; "
                 "for a start from noise give init='noise', for a texture mode='style'"
             )
-        return prepare(content_path, style_path, **options)
+        return prepare(content_path, style_path, quiet=quiet, **options)
     if style_path is None:  # one picture: reconstruct it, from noise
         style_path, from_noise = content_path, True
     options.setdefault("init", "noise" if from_noise else content_path)
-    return prepare(style_path, None, **options) if mode == "content" else prepare(None, style_path, **options)
+    pictures = (style_path, None) if mode == "content" else (None, style_path)
+    return prepare(*pictures, quiet=quiet, **options)
 
 
 def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:

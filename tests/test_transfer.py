@@ -163,6 +163,13 @@ def test_cli_resumes_a_run_exactly(tmp_path, capsys):
     assert (tmp_path / "rest.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
 
 
+@pytest.mark.parametrize(("given", "tile"), [("16", 16), ("auto", None), ("none", None)])
+def test_cli_takes_tiles_and_a_saved_run_keeps_them(tmp_path, capsys, given, tile):
+    run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "--tile", given, "--checkpoint", "x.pt", capsys=capsys)
+    run_cli("--resume", "x.pt", "-n", 1, "--checkpoint", "y.pt", "--device", "cpu", capsys=capsys)
+    assert nst.Run.load(tmp_path / "y.pt").objective.tile == tile
+
+
 def test_cli_lists_pictures_and_backbones(capsys):
     status, out, _ = run_cli("--list", capsys=capsys)
     assert status == 0
@@ -204,6 +211,9 @@ def test_cli_lists_pictures_and_backbones(capsys):
         (("--resume", "no.pt"), "no.pt is not a saved run"),
         (("chelsea", "coffee", "--resume", "no.pt"), "settings of the saved run; leave out"),
         (("--resume", "no.pt", "--beta", "7"), "leave out beta"),
+        (("--resume", "no.pt", "--tile", "none"), "leave out tile"),
+        (("chelsea", "coffee", "--tile", "some"), "'some' is not a whole number"),
+        (("chelsea", "coffee", "--tile", "5"), "the tile is 5; expected a whole number of pixels, 16 or more"),
     ],
 )
 def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, capsys):

@@ -1,0 +1,145 @@
+"""The budget: pictures that fit are computed whole, others in tiles, and nobody has to ask for it."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nstlib as nst
+from nstlib import budget
+from nstlib.budget import FEWEST_PAIRS, PAIRS, plan, saved_bytes
+from nstlib.tiles import halo_of
+
+LAYERS = ["relu1_1", "relu3_1", "relu4_2", "relu5_1"]
+LITTLE = 50e6  # bytes
+SIZE = 368  # pixels; larger than the smallest tile
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    monkeypatch.setattr(budget, "free_memory", lambda device: LITTLE)
+
+
+def test_a_picture_that_fits_is_computed_whole_and_lbfgs_remembers_all_that_it_is_asked_to(extract):
+    fitting = plan(extract, LAYERS, [(400, 600), (500, 300)], pairs=20, free=8e9)
+    assert (fitting.tile, fitting.memory) == (None, 20)
+
+
+def test_a_picture_that_does_not_fit_is_computed_in_tiles_and_lbfgs_remembers_less(extract):
+    fitting = plan(extract, LAYERS, [(4096, 4096)], free=8e9)
+    assert fitting.tile < 4096
+    assert FEWEST_PAIRS <= fitting.memory < PAIRS
+    assert "would take" in fitting.reason
+    assert "8.0 GB are free" in fitting.reason
+    assert f"L-BFGS remembers {fitting.memory} steps" in fitting.reason
+
+
+def test_adam_remembers_less_and_so_leaves_more_room(extract):
+    adam, lbfgs = (plan(extract, LAYERS, [(2048, 2048)], pairs, free=4.5e9) for pairs in (1, PAIRS))
+    assert (adam.tile, adam.memory) == (None, 1)
+    assert lbfgs.tile is not None
+
+
+def test_a_large_style_alone_makes_tiles(extract):
+    assert plan(extract, LAYERS, [(256, 256)], free=2e9).tile is None
+    assert plan(extract, LAYERS, [(256, 256), (4096, 4096)], free=2e9).tile is not None
+
+
+@settings(max_examples=30)
+@given(
+    sizes=st.lists(st.tuples(st.integers(300, 9000), st.integers(300, 9000)), min_size=1, max_size=2),
+    pairs=st.sampled_from([1, 10, 20]),
+    free=st.floats(0, 1e12),
+)
+def test_tiles_are_aligned_and_not_mostly_halo_and_more_memory_never_means_smaller_ones(sizes, pairs, free):
+    extract = nst.FeatureExtractor("tiny", device="cpu")
+    less, more = (plan(extract, LAYERS, sizes, pairs, memory) for memory in (free, 2 * free))
+    for fitting in (less, more):
+        assert min(pairs, FEWEST_PAIRS) <= fitting.memory <= pairs
+        assert fitting.tile is None or (fitting.tile % 16 == 0 and fitting.tile >= 2 * halo_of(extract, LAYERS))
+    assert more.tile is None or more.tile >= less.tile
+    assert more.memory >= less.memory
+
+
+def test_what_is_taken_into_account_fits_into_half_of_the_free_memory(extract):
+    height, width = 5000, 6000
+    for free in (10e9, 16e9):
+        fitting = plan(extract, LAYERS, [(height, width)], free=free)
+        side = fitting.tile + 2 * halo_of(extract, LAYERS)
+        pictures = budget.COPIES + 2 * fitting.memory
+        taken = budget.PEAK * saved_bytes(extract, LAYERS) * side**2 + pictures * 12 * height * width
+        assert taken <= free / 2
+
+
+def bytes_kept_for_the_gradient(objective, image):
+    """By a whole step, over its pixels; without weights and targets, which no pixel adds to."""
+    fixed = [*objective.extract.parameters(), *objective.content_target.values(), *objective.style_target.values()]
+    known = {tensor.untyped_storage().data_ptr() for tensor in fixed}
+    kept = {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        terms = objective(image.clone().requires_grad_())
+    assert terms.total.requires_grad  # and so everything noted is still there
+    return sum(kept.values()) / image[0, 0].numel()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("pooling", ["avg", "max", "l2"])
+def test_what_a_pixel_takes_is_measured_as_a_step_takes_it(pooling, precision):
+    extract = nst.FeatureExtractor("mini", pooling, precision=precision, device="cpu")
+    content, style = nst.load_image("village", 128), nst.load_image("swirls", 128)
+    objective = nst.Objective(extract, content, style, tv=10)
+    assert saved_bytes(extract, objective.layers) == pytest.approx(
+        bytes_kept_for_the_gradient(objective, content), rel=0.1
+    )
+
+
+def test_half_precision_and_fewer_layers_take_less():
+    half = nst.FeatureExtractor("mini", precision="bfloat16", device="cpu")
+    assert saved_bytes(half, LAYERS) < 0.8 * saved_bytes(nst.FeatureExtractor("mini", device="cpu"), LAYERS)
+    assert saved_bytes(half, ["relu1_1"]) < 0.4 * saved_bytes(half, LAYERS)
+
+
+def stylized(**options):
+    options = {"size": SIZE, "backbone": "tiny", "device": "cpu", **options}
+    return nst.stylize("chelsea", "coffee", steps=4, progress=False, **options)
+
+
+def test_with_little_memory_tiles_are_taken_and_the_picture_is_the_same(little_memory, capsys):
+    run = nst.prepare("chelsea", "coffee", size=SIZE, backbone="tiny", device="cpu")
+    assert run.objective.tile < SIZE
+    said = capsys.readouterr().out
+    assert said.startswith(f"tiles: of {run.objective.tile} pixels (a step of the whole picture would take 0.")
+    for _ in run.steps(4, progress=False):
+        pass
+    torch.testing.assert_close(run.image, stylized(tile=None), rtol=0, atol=2e-3)
+
+
+def test_coarse_to_fine_runs_take_tiles_too(little_memory):
+    """At a coarse scale the picture may be smaller than a tile."""
+    options = {"quality": "draft", "precision": "float32"}
+    torch.testing.assert_close(stylized(**options), stylized(**options, tile=None), rtol=0, atol=2e-3)
+
+
+def test_without_progress_nothing_is_said(little_memory, capsys):
+    stylized()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_enough_memory_and_no_tiles_asked_for_mean_none(monkeypatch, little_memory):
+    options = {"size": SIZE, "backbone": "tiny", "device": "cpu", "quiet": True}
+    assert nst.prepare("chelsea", "coffee", tile=None, **options).objective.tile is None
+    assert nst.prepare("chelsea", "coffee", tile=100, **options).objective.tile == 96
+    monkeypatch.setattr(budget, "free_memory", lambda device: 1e12)
+    assert nst.prepare("chelsea", "coffee", **options).objective.tile is None
+
+
+def test_the_free_memory_is_that_of_the_machine():
+    free = budget.free_memory(torch.device("cpu"))
+    assert 1e6 < free < 1e15
