@@ -159,6 +159,7 @@ def curves(
     log: bool = True,
     log_steps: bool = False,
     first: int = 1,
+    at: Sequence[float] = (),
 ) -> Figure:
     """Losses against steps, as lines that differ in color and in dashes.
 
@@ -173,6 +174,10 @@ def curves(
         log: logarithmic vertical axis.
         log_steps: logarithmic horizontal axis, on which each doubling of the steps takes the same room.
         first: the step of the first value.
+        at: where the values stand, if not one a step; as many as each line has.
+
+    Raises:
+        InputError: more or fewer places than values.
     """
     panels: Mapping[str, Any] = _some(lines, "line")
     if not isinstance(next(iter(lines.values())), Mapping):
@@ -183,7 +188,10 @@ def curves(
     for ax, (title, group) in zip(axes, panels.items(), strict=True):
         for (name, values), color, dashes in zip(group.items(), COLORS, DASHES, strict=False):
             values = np.asarray(values, np.float64)
-            ax.plot(first + np.arange(len(values)), values, color=color, linestyle=dashes, linewidth=1.8, label=name)
+            places = at if len(at) else first + np.arange(len(values))
+            if len(places) != len(values):
+                raise InputError(f"{name} has {len(values)} values, but there are {len(places)} places for them")
+            ax.plot(places, values, color=color, linestyle=dashes, linewidth=1.8, label=name)
         ax.set(xlabel=xlabel, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9")

@@ -123,3 +123,10 @@ def test_curves_can_have_logarithmic_steps(log_steps, scale):
     figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, log_steps=log_steps, first=10)
     assert figure.axes[0].get_xscale() == scale
     assert figure.axes[0].lines[0].get_xdata().tolist() == [10, 11, 12]
+
+
+def test_curves_can_stand_over_any_numbers():
+    figure = plots.curves({"memory": [1.0, 4.0, 16.0]}, at=[256, 512, 1024], xlabel="size", log_steps=True)
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [256, 512, 1024]
+    with pytest.raises(InputError, match="memory has 2 values, but there are 3 places"):
+        plots.curves({"memory": [1.0, 4.0]}, at=[256, 512, 1024])
