@@ -9,7 +9,7 @@ Two normalizations:
                 the size of the picture, the layer or the backbone.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -32,11 +32,31 @@ def gram(features: Tensor) -> Tensor:
     Returns:
         (B, C, C), float32.
     """
-    rows = features.flatten(2)
-    # float32 also under autocast: sums over many positions overflow or round away in half precision.
-    with torch.autocast(rows.device.type, enabled=False):
-        rows = rows.float()
-        return rows @ rows.mT / rows.shape[2]
+    matrix: Tensor = _Gram.apply(features)
+    return matrix
+
+
+class _Gram(torch.autograd.Function):
+    """The Gram matrix, symmetric, so that its gradient takes one product: autograd by itself would make two."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        """F F^T / M."""
+        ctx.save_for_backward(features)
+        # float32 also under autocast: sums over many positions overflow or round away in half precision.
+        with torch.autocast(features.device.type, enabled=False):
+            rows = features.flatten(2).float()
+            return rows @ rows.mT / rows.shape[2]
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        """(S + S^T) F / M for the slope S."""
+        (features,) = ctx.saved_tensors
+        with torch.autocast(features.device.type, enabled=False):
+            rows = features.flatten(2).float()
+            # Channels innermost, as the convolutions have them: adding gradients of unlike order is slow.
+            gradient: Tensor = (rows.mT @ ((slope + slope.mT) / rows.shape[2])).mT
+        return gradient.view(features.shape).to(features.dtype)
 
 
 def content_loss(features: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:

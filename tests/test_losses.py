@@ -183,3 +183,19 @@ def test_an_unknown_normalization_is_named_with_the_possible_ones():
         nst.content_loss(f, f, "gatys")
     with pytest.raises(nst.InputError, match="relative"):
         nst.style_loss(nst.gram(f), nst.gram(f), "mean")
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_the_gram_matrix_is_that_of_its_formula(memory_format):
+    features = torch.randn(2, 5, 4, 7).contiguous(memory_format=memory_format).requires_grad_()
+    slope = torch.randn(2, 5, 5)  # not symmetric
+    (ours,) = torch.autograd.grad(nst.gram(features), features, slope)
+    formula = torch.einsum("bihw,bjhw->bij", features, features) / 28
+    (expected,) = torch.autograd.grad(formula, features, slope)
+    torch.testing.assert_close(ours, expected)
+
+
+def test_the_gradient_of_the_gram_matrix_of_half_precision_has_that_precision():
+    features = torch.randn(1, 5, 4, 7, dtype=torch.bfloat16, requires_grad=True)
+    nst.gram(features).sum().backward()
+    assert features.grad.dtype == torch.bfloat16
