@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from . import __version__
+from . import __version__, ranks
 from .backbones import POOLINGS, available_backbones
 from .errors import NstError
 from .extractor import PRECISIONS
@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m nstlib",
         description="Paint one picture in the style of another.",
         epilog="A picture is a path, an http(s) address or a bundled name (--list shows them). "
-        "Ctrl-C ends a run early and saves what it has.",
+        "Ctrl-C ends a run early and saves what it has. Several GPUs or machines share a picture with "
+        "torchrun --nproc-per-node 2 -m nstlib CONTENT STYLE.",
     )
     p.add_argument("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or 'noise'")
     p.add_argument("style", nargs="?", metavar="STYLE", help="picture that gives its style")
@@ -96,16 +97,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _list()
         return 0
     try:
-        out, gif, run = _prepare(args, p)
+        with ranks.joined(args.device):
+            return _run(args, p)
     except NstError as error:
         p.exit(2, f"nstlib: {error}\n")
+
+
+def _run(args: argparse.Namespace, p: argparse.ArgumentParser) -> int:
+    """Make the picture; where processes share the work, the first one shows and saves it."""
+    if ranks.rank() > 0:
+        args.quiet, args.save_every, args.checkpoint, args.gif = True, None, None, None
+    try:
+        out, gif, run = _prepare(args, p)
     except KeyboardInterrupt:
         p.exit(130, "nstlib: interrupted before the first step\n")
     try:
         _optimize(run, args, out, gif)
     except NstError as error:
         print(f"nstlib: {error}", file=sys.stderr)
-        save_image(run.image, out)
+        _save(run, out)
         return 1
     return 130 if run.stop_reason == "interrupted" else 0
 
@@ -142,7 +152,7 @@ def _optimize(run: Run, args: argparse.Namespace, out: Path, gif: Path | None) -
             save_image(run.image, _frames(out) / f"{step.number:05d}.png")
         if args.checkpoint and step.number % args.checkpoint_every == 0:
             run.save(args.checkpoint)
-    save_image(run.image, out)
+    _save(run, out)
     if args.checkpoint:
         run.save(args.checkpoint)
     if gif:
@@ -151,11 +161,17 @@ def _optimize(run: Run, args: argparse.Namespace, out: Path, gif: Path | None) -
         _summarize(run, args, out, gif)
 
 
+def _save(run: Run, out: Path) -> None:
+    if ranks.rank() == 0:
+        save_image(run.image, out)
+
+
 def _summarize(run: Run, args: argparse.Namespace, out: Path, gif: Path | None) -> None:
     for term in ("content", "style", "total"):
         print(f"{term:8} {run.history[term][0]:10.4g}  ->  {run.history[term][-1]:10.4g}")
     ended = f", {run.stop_reason}" if run.stop_reason else ""
-    print(f"{run.taken} steps in {run.seconds:.0f} s on {run.device}{ended}")
+    shared = f", shared by {ranks.count()} processes" if ranks.count() > 1 else ""
+    print(f"{run.taken} steps in {run.seconds:.0f} s on {run.device}{shared}{ended}")
     made = {"picture": out, "frames": args.save_every and _frames(out), "progress": gif, "run": args.checkpoint}
     for what, path in made.items():
         if path:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import ranks
 from .extractor import FeatureExtractor
-from .tiles import Size, cut, halo_of, stride_of
+from .tiles import Size, halo_of, stride_of
 
 SHARE = 0.5  # of the free memory that a run may take
 LIMIT = 2.5e9  # bytes of a run in tiles, if it can: with Python, torch and targets, a process of less than 4 GB
@@ -52,9 +52,8 @@ def plan(
     pixel, pair = PEAK * saved_bytes(extract, layers), 2 * PIXEL * image
     copies = PIXEL * (COPIES * image + sum(others))
     whole = pixel * max(image, *others, 0) + copies + pairs * pair
-    shared = _one_for_each_rank(extract, layers, sizes[0])
     if whole <= SHARE * free:
-        return Plan(shared, pairs, f"{ranks.count()} processes share them")
+        return Plan(None, pairs, "it fits")
     fewest = min(FEWEST_PAIRS, pairs)
     room = min(SHARE * free, max(LIMIT, copies + fewest * pair + TILE)) - copies
     memory = min(max(int((room - TILE) / pair), fewest), pairs)
@@ -64,7 +63,7 @@ def plan(
     tile = max(seen - 2 * halo, 2 * halo, stride) // stride * stride
     reason = f"a step of the whole picture would take {whole / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
     reason += f"; L-BFGS remembers {memory} steps" if memory < pairs else ""
-    return Plan(tile if shared is None else min(tile, shared), memory, reason)
+    return Plan(tile, memory, reason)
 
 
 def free_memory(device: torch.device) -> float:
@@ -93,12 +92,3 @@ def saved_bytes(extract: FeatureExtractor, layers: list[str]) -> float:
     for response in responses.values():
         note(response)
     return sum(saved.values()) / side**2
-
-
-def _one_for_each_rank(extract: FeatureExtractor, layers: list[str], size: Size) -> int | None:
-    """The largest tile that gives every process at least one; None where there is one process."""
-    if ranks.count() == 1:
-        return None
-    stride = stride_of(extract, layers)
-    sides = range(max(size) // stride * stride, stride, -stride)
-    return next((side for side in sides if len(cut(size, side, 0, stride)) >= ranks.count()), stride)

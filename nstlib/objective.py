@@ -9,11 +9,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from . import ranks
 from .devices import give_back_large_blocks
 from .errors import ImageError, InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features
 from .losses import Normalization, checked, content_loss, gram, style_loss, tv_loss
-from .tiles import TiledLosses, halo_of, smaller_tile, stride_of, tiled_grams, tiled_responses
+from .tiles import TiledLosses, halo_of, shared_tile, smaller_tile, stride_of, tiled_grams, tiled_responses
 
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
@@ -106,7 +107,8 @@ class Objective:
         tile: pictures larger than so many pixels are computed in tiles no longer than this (rounded down to a multiple
             of the deepest layer's stride): the same losses and gradients in bounded memory, see `nstlib.tiles`. It can
             be changed at any time; None computes every picture whole.
-        spread: whether processes that `nstlib.ranks` joined share the tiles.
+        spread: whether processes that `nstlib.ranks` joined share the tiles. These are then small enough that each
+            process has one.
 
     Attributes:
         content, style: the pictures.
@@ -228,7 +230,8 @@ class Objective:
         """
         if self.content is not None and image.shape[-2:] != self.content.shape[-2:]:
             raise ImageError(f"the image is {_size(image)}, but the content is {_size(self.content)}")
-        losses = self._in_tiles(image) if self._is_tiled(image) else self._whole(image)
+        tile = self._tile_of(image)
+        losses = self._whole(image) if tile is None else self._in_tiles(image, tile)
         tv = losses.pop("tv")
         content = self._weighted("content", losses, self.content_layers, image)
         style = self._weighted("style", losses, self.style_layers, image)
@@ -244,7 +247,7 @@ class Objective:
     def tile(self, side: int | None) -> None:
         self._tile = self._checked_tile(side)
         if self.content is not None:
-            home = "cpu" if self._is_tiled(self.content) else self.extract.device
+            home = self.extract.device if self._tile_of(self.content) is None else "cpu"
             self.content_target = {layer: target.to(home) for layer, target in self.content_target.items()}
 
     def shrink_tile(self, image: Tensor) -> bool:
@@ -305,7 +308,7 @@ class Objective:
         arguments = dict(state)
         extract = FeatureExtractor(**arguments.pop("backbone"), device=device)
         style_target = arguments.pop("style_target", None)
-        objective = cls(extract, **arguments)
+        objective = cls(extract, **arguments, spread=ranks.count() > 1)
         if style_target is not None:
             objective.style_target = style_target
         return objective
@@ -332,14 +335,18 @@ class Objective:
         }
         return {**content, **style, "tv": tv_loss(image)}
 
-    def _in_tiles(self, image: Tensor) -> dict[str, Tensor]:
+    def _in_tiles(self, image: Tensor, tile: int) -> dict[str, Tensor]:
         """What `_whole` gives, from tiles."""
-        assert self.tile is not None
         targets = self.content_target, self.style_target
-        return TiledLosses(self.extract, *targets, self.normalization, self.tile, self.spread)(image)
+        return TiledLosses(self.extract, *targets, self.normalization, tile, self.spread)(image)
 
-    def _is_tiled(self, picture: Tensor) -> bool:
-        return self.tile is not None and max(picture.shape[-2:]) > self.tile
+    def _tile_of(self, picture: Tensor) -> int | None:
+        """In tiles of which side the picture is computed; None for whole."""
+        height, width = picture.shape[-2:]
+        side = max(height, width) if self.tile is None else self.tile
+        if self.spread and ranks.count() > 1:
+            return min(side, shared_tile((height, width), self._stride, ranks.count()))
+        return side if side < max(height, width) else None
 
     @property
     def _stride(self) -> int:
@@ -358,8 +365,9 @@ class Objective:
     def _responses(self, picture: Tensor | None, layers: Iterable[str]) -> Features:
         if picture is None:
             return {}
-        if self.tile is not None and self._is_tiled(picture):
-            return tiled_responses(self.extract, picture, layers, self.tile)
+        tile = self._tile_of(picture)
+        if tile is not None:
+            return tiled_responses(self.extract, picture, layers, tile)
         features: Features = self.extract(picture, layers)
         return features
 
@@ -367,8 +375,9 @@ class Objective:
     def _grams(self, picture: Tensor | None) -> Features:
         if picture is None:
             return {}
-        if self.tile is not None and self._is_tiled(picture):
-            return tiled_grams(self.extract, picture, self.style_layers, self.tile)
+        tile = self._tile_of(picture)
+        if tile is not None:
+            return tiled_grams(self.extract, picture, self.style_layers, tile)
         features = self.extract(picture, self.style_layers)
         return {layer: gram(response) for layer, response in features.items()}
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from . import ranks
 from .errors import InputError, OutOfMemory, RunError, RunWarning
 from .history import History, Snapshots
 from .lbfgs import LBFGS
@@ -182,16 +183,21 @@ class Run:
 
         It ends early, and says why in `stop_reason`, when it is interrupted (Ctrl-C during a step), when no change
         lowers the loss any more, or when the losses stay NaN. Whatever happens, `image` holds the best picture so far.
+        Of processes that share the run, the first one shows the progress.
         """
         self.stop_reason = ""
-        with tqdm(total=count, disable=not progress, unit="step", leave=False) as bar:
+        interruptions: list[int] = []
+        with tqdm(total=count, disable=not progress or ranks.rank() > 0, unit="step", leave=False) as bar:
             for number in range(1, count + 1):
-                with _interrupt_after_step() as interrupted:
+                with _noted(interruptions):
                     step = self.step()
                     # Reading from a GPU waits for it, so there it is done now and then, not at every step.
                     if self.device.type == "cpu" or number % LOOK_EVERY == 0 or number == count:
                         self._look_after()
                         bar.set_postfix(loss=f"{float(self._loss.mean()):.4g}", refresh=False)
+                    interrupted = bool(interruptions)
+                    if self.objective.spread:  # all stop after the same step
+                        interrupted = any(ranks.gathered(interrupted))
                 bar.update()
                 yield step
                 if interrupted:
@@ -366,22 +372,21 @@ class Run:
 
 
 @contextmanager
-def _interrupt_after_step() -> Iterator[list[bool]]:
+def _noted(interruptions: list[int]) -> Iterator[None]:
     """Let a step finish on Ctrl-C, so that the run stays consistent; a second Ctrl-C does not wait."""
-    interrupted: list[bool] = []
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield interrupted
+        yield
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if interrupted:
+        if interruptions:
             before(number, frame)
-        interrupted.append(True)
+        interruptions.append(number)
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield interrupted
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 

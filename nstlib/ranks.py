@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .devices import default_device
-from .errors import InputError
+from .errors import InputError, RunError
 
 _joined = False
 
@@ -22,22 +22,19 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def own_device(device: str | torch.device | None = None) -> str | torch.device | None:
-    """The device asked for; among several processes on a machine with GPUs, each has its own."""
-    wanted = torch.device(device) if device else default_device()
-    if launched() and wanted == torch.device("cuda"):
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    return device
-
-
 @contextmanager
 def joined(device: str | torch.device | None = None) -> Iterator[None]:
     """Share the work with the other processes that torchrun started; without them, nothing happens.
 
-    Every process does the same within, with the same pictures and settings.
+    Every process does the same within, with the same pictures and settings. What it computes is the same everywhere;
+    one of them, of rank 0, should show and save it.
 
     Args:
-        device: where this process computes; messages between GPUs go by nccl, else by gloo.
+        device: what all compute on. On "cuda", as by default where there is a GPU, each process has a GPU of its own,
+            which is from here on what "cuda" means.
+
+    Raises:
+        InputError: there are fewer GPUs than processes, or this build of torch knows no others.
     """
     global _joined
     if not launched() or _joined:
@@ -45,10 +42,12 @@ def joined(device: str | torch.device | None = None) -> Iterator[None]:
         return
     from torch import distributed
 
-    on_gpu = torch.device(device or default_device()).type == "cuda"
     if not distributed.is_available():
         raise InputError("this build of torch cannot share work between processes; start one, without torchrun")
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    own_gpu = str(device or default_device()) == "cuda"
+    if own_gpu:
+        _take_own_gpu()
+    distributed.init_process_group("nccl" if own_gpu else "gloo")
     _joined = True
     try:
         yield
@@ -68,13 +67,18 @@ def rank() -> int:
 
 
 def add_up(tensors: Iterable[Tensor]) -> None:
-    """Put into each tensor the sum of what all processes have there; they must come in the same order everywhere."""
+    """Put into each tensor the sum of what all processes have there; they must come in the same order everywhere.
+
+    Raises:
+        RunError: another process has ended.
+    """
     if not _joined:
         return
     tensors = list(tensors)
     flat = torch.cat([tensor.flatten() for tensor in tensors]) if len(tensors) > 1 else tensors[0]
     message = flat.cpu() if flat.device.type == "mps" else flat  # gloo knows no MPS
-    _group().all_reduce(message)
+    with _told_of_the_end():
+        _group().all_reduce(message)
     parts = torch.split(message.flatten(), [tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
         if tensor is not message:
@@ -82,12 +86,36 @@ def add_up(tensors: Iterable[Tensor]) -> None:
 
 
 def gathered(thing: Any) -> list[Any]:
-    """What each process has, in the order of ranks; any object that can be pickled."""
+    """What each process has, in the order of ranks; any object that can be pickled.
+
+    Raises:
+        RunError: another process has ended.
+    """
     if not _joined:
         return [thing]
     things: list[Any] = [None] * count()
-    _group().all_gather_object(things, thing)
+    with _told_of_the_end():
+        _group().all_gather_object(things, thing)
     return things
+
+
+def _take_own_gpu() -> None:
+    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= there:
+        raise InputError(
+            f"process {number} of this machine has no GPU: there are {there}; start as many processes as GPUs, or give "
+            "the device 'cpu'"
+        )
+    torch.cuda.set_device(number)
+
+
+@contextmanager
+def _told_of_the_end() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0][:200]
+        raise RunError(f"another of the processes that share the run has ended ({reason})") from error
 
 
 def _group() -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from . import ranks
 from .errors import InputError, RunWarning
 from .objective import Layers, Objective, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
@@ -89,7 +90,8 @@ def sweep(
     """Make a picture for every combination of the given values.
 
     The pictures are optimized together, in batches that fit the memory, and do not feel each other: each comes out as
-    from a `Run` of its own. Ctrl-C ends the sweep after the step and keeps the pictures that it has.
+    from a `Run` of its own. Ctrl-C ends the sweep after the step and keeps the pictures that it has. Processes that
+    `nstlib.ranks` joined make some of the pictures each, and in the end all have all of them.
 
     Example:
         >>> result = sweep(objective, init=["content", "noise"], beta=[1, 10, 100], steps=100)
@@ -122,8 +124,9 @@ def sweep(
     on_cpu = objective.extract.device.type == "cpu"
     chunk = chunk or max(1, (CPU_PIXELS if on_cpu else GPU_PIXELS) // shapes.pop()[-2:].numel())
     # Pictures of the same layers go together, so that few compute layers for the sake of others.
-    waiting = sorted(result.settings, key=lambda key: _layers(result.settings[key]))
-    with tqdm(total=len(waiting) * steps, disable=not progress, unit="step", leave=False) as bar:
+    waiting = sorted(result.settings, key=lambda key: _layers(result.settings[key]))[ranks.rank() :: ranks.count()]
+    total, quiet = len(waiting) * steps, not progress or ranks.rank() > 0
+    with tqdm(total=total, disable=quiet, unit="step", leave=False) as bar:
         while waiting and not result.stop_reason:
             group = waiting[:chunk]
             try:
@@ -134,8 +137,12 @@ def sweep(
                     raise
                 chunk = len(group) // 2
                 warnings.warn(f"out of memory with {len(group)} pictures at once; going on with {chunk}", RunWarning, 2)
-            bar.n = (len(result.settings) - len(waiting)) * steps
+            bar.n = total - len(waiting) * steps
             bar.refresh()
+    for pictures, histories, stop_reason in ranks.gathered((result.pictures, result.histories, result.stop_reason)):
+        result.pictures |= pictures
+        result.histories |= histories
+        result.stop_reason = result.stop_reason or stop_reason
     result.pictures = {key: result.pictures[key] for key in result.settings if key in result.pictures}
     result.histories = {key: result.histories[key] for key in result.pictures}
     return result
@@ -225,7 +232,7 @@ def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list
         return
     pictures, rows = run.image.cpu(), run.history.rows()
     for number, key in enumerate(keys):
-        result.pictures[key] = pictures[number : number + 1]
+        result.pictures[key] = pictures[number : number + 1].clone()
         result.histories[key] = {term: rows[:, place, number] for place, term in enumerate(run.history)}
 
 

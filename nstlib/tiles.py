@@ -14,6 +14,7 @@ counts in one tile alone.
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -118,6 +119,13 @@ def smaller_tile(side: int, stride: int) -> int | None:
     return stride << ((side - 1) // stride).bit_length() - 1
 
 
+@cache
+def shared_tile(size: Size, stride: int, count: int) -> int:
+    """The largest tile that gives each of several processes at least one of a picture (H, W), if any does."""
+    sides = range(max(size) // stride * stride, stride, -stride)
+    return next((side for side in sides if len(cut(size, side, 0, stride)) >= count), stride)
+
+
 def halo_of(extract: FeatureExtractor, layers: Iterable[str]) -> int:
     """How far the responses of the layers look beyond their own pixels, rounded up to the stride of the deepest.
 
@@ -206,15 +214,15 @@ class TiledLosses:
         """The tiles of an image that this process looks after.
 
         Raises:
-            InputError: there are too few tiles for the ranks that share them.
+            InputError: there are fewer tiles than processes that share them.
         """
         tiles = tiles_of(self.extract, [*self.content, *self.style], image, self.tile)
         if not self.spread:
             return tiles
         if len(tiles) < ranks.count():
             raise InputError(
-                f"there are {len(tiles)} tiles for {ranks.count()} processes; use a smaller tile than {self.tile} "
-                "pixels, or fewer processes"
+                f"the picture has {len(tiles)} tiles of {self.tile} pixels for {ranks.count()} processes; use a larger "
+                "size, smaller tiles or fewer processes"
             )
         return tiles[ranks.rank() :: ranks.count()]
 

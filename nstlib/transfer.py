@@ -262,7 +262,8 @@ def main(
     run = prepare_mode(content_path, style_path, mode, quiet=not progress, **options)
     for _ in run.steps(count, progress):
         pass
-    print(f"saved {os.path.relpath(save_image(run.image, path))}")
+    if ranks.rank() == 0:
+        print(f"saved {os.path.relpath(save_image(run.image, path))}")
     return to_pil(run.image)
 
 
