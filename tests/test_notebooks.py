@@ -161,6 +161,24 @@ MISTAKES = {
         "def has_converged(losses, patience, least):  # the ends, not the best\n"
         "    return len(losses) > patience and losses[-1] > (1 - least) * losses[-patience - 1]",
     ],
+    "mean_gram": [
+        "def mean_gram(parts):  # the mean of the means\n"
+        "    return sum(nst.gram(part)[0] for part in parts) / len(parts)",
+        "def mean_gram(parts):  # the sum\n    return sum(part[0].flatten(1) @ part[0].flatten(1).T for part in parts)",
+        "def mean_gram(parts):  # divided by the positions of one tile\n"
+        "    total = sum(part[0].flatten(1) @ part[0].flatten(1).T for part in parts)\n"
+        "    return total / parts[0][0, 0].numel()",
+    ],
+    "largest_tile": [
+        "def largest_tile(limit, per_pixel, halo, stride):  # a halo on one side\n"
+        "    return max((int((limit / per_pixel) ** 0.5) - halo) // stride * stride, 0)",
+        "def largest_tile(limit, per_pixel, halo, stride):  # any side\n"
+        "    return max(int((limit / per_pixel) ** 0.5) - 2 * halo, 0)",
+        "def largest_tile(limit, per_pixel, halo, stride):  # no halo\n"
+        "    return int((limit / per_pixel) ** 0.5) // stride * stride",
+        "def largest_tile(limit, per_pixel, halo, stride):  # below 0 where none fits\n"
+        "    return (int((limit / per_pixel) ** 0.5) - 2 * halo) // stride * stride",
+    ],
 }
 
 
