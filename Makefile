@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: demo test lab studio notebooks figures links clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m nstlib village swirls --size 512 --steps 80 -o img/results/demo.png
+	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
 
 test: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-n", "--steps", type=_positive, help="evaluations of the loss; alone, all at full size in float32"
     )
-    run.add_argument("--precision", choices=PRECISIONS, help="of the network (that of the quality, else float32)")
+    run.add_argument("--precision", choices=PRECISIONS, help=_default("precision"))
     run.add_argument("--optimizer", choices=OPTIMIZERS, help=_default("optimizer"))
     run.add_argument("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     run.add_argument("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")

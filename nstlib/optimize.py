@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -30,6 +31,7 @@ OptimizerName = Literal["lbfgs", "adam"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 
 DEFAULT_LR = {"lbfgs": 1.0, "adam": 0.02}
+ADAM_BETAS = (0.9, 0.999)
 MAX_REJECTIONS = 30  # of L-BFGS trials in a row: each at least halves the step: 2**-30 of it changes no float32 picture
 MAX_RESTORATIONS = 5
 LOOK_EVERY = 20  # steps between two looks at a GPU's losses
@@ -75,7 +77,10 @@ class Run:
         init: "content"; "noise" (the mean color and small Gaussian noise); "style_statistics" (noise with the mean and
             the covariance of the style's colors); or a picture, which is scaled to cover the image and cropped.
         optimizer: "lbfgs" or "adam".
-        lr: learning rate; 1 for L-BFGS and 0.02 for Adam unless given.
+        lr: learning rate; 1 for L-BFGS and 0.02 for Adam unless given. A dict of steps to rates is a schedule, linear
+            between its steps.
+        betas: of Adam: how far back its means of the gradient and of its square reach. A second one as short as 0.8
+            comes to a low loss in a fraction of the steps (benchmarks/time_to_loss.py), with a falling rate.
         seed: of the noise. Every picture of a batch starts from the same noise.
         size: (H, W) of the image where there is no content picture; the style's own size unless given.
         snapshot_every: keep a picture every so many steps, and the start; 0 keeps none.
@@ -98,7 +103,8 @@ class Run:
         init: Init | Tensor = "content",
         optimizer: OptimizerName = "lbfgs",
         *,
-        lr: float | None = None,
+        lr: float | Mapping[int, float] | None = None,
+        betas: tuple[float, float] = ADAM_BETAS,
         seed: int = 0,
         size: tuple[int, int] | None = None,
         snapshot_every: int = 0,
@@ -107,11 +113,16 @@ class Run:
     ):
         if optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
-        lr = _checked_rate(DEFAULT_LR[optimizer] if lr is None else lr)
+        rates = _schedule(DEFAULT_LR[optimizer] if lr is None else lr)
         self.objective, self.snapshot_every = objective, snapshot_every
         self.history, self.snapshots = History(), Snapshots()
         self.taken, self.stop_reason = 0, ""
-        self._settings: dict[str, Any] = {"optimizer": optimizer, "lr": lr, "memory": memory}
+        self._settings: dict[str, Any] = {
+            "optimizer": optimizer,
+            "lr": rates,
+            "betas": _checked_betas(betas),
+            "memory": memory,
+        }
         start = start_image(objective, init, seed, size)
         self._pyramid = Pyramid(objective, _size(start), scales or {})
         start = self._pyramid.at_step(0, start)
@@ -132,13 +143,13 @@ class Run:
 
     @property
     def lr(self) -> float:
-        """The learning rate. Setting it acts on the next step."""
-        rate: float = self._settings["lr"]
-        return rate
+        """The learning rate of the next step. Setting it ends a schedule."""
+        rates: dict[int, float] = self._settings["lr"]
+        return float(np.interp(self.taken, list(rates), list(rates.values())))
 
     @lr.setter
     def lr(self, rate: float) -> None:
-        self._settings["lr"] = self._optimizer.param_groups[0]["lr"] = _checked_rate(rate)
+        self._settings["lr"] = _schedule(rate)
 
     def go_on_from(self, image: Tensor) -> None:
         """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
@@ -162,6 +173,7 @@ class Run:
             self._start_from(self._pyramid.at_step(self.taken, self._good))
         if self._version != self.objective.version:
             self._follow_objective()
+        self._optimizer.param_groups[0]["lr"] = self.lr
         try:
             terms = self._update()
         except RuntimeError as error:
@@ -266,7 +278,9 @@ class Run:
         run = cls.__new__(cls)
         run.objective = objective or Objective.from_state_dict(state["objective"], device)
         to = run.objective.extract.device
-        run.snapshot_every, run._settings = state["snapshot_every"], state["settings"]
+        run.snapshot_every, run._settings = state["snapshot_every"], {"betas": ADAM_BETAS, **state["settings"]}
+        run._settings["lr"] = _schedule(run._settings["lr"])
+        run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
         run._start_from(state["param"].to(to))
         run._optimizer.load_state_dict(state["optimizer"])
         run._good, run._failures, run._broken = (state[name].to(to) for name in ("good", "failures", "broken"))
@@ -274,7 +288,6 @@ class Run:
         run.history, run.snapshots = History(), Snapshots()
         run.history.load_state_dict(state["history"])
         run.snapshots.load_state_dict(state["snapshots"])
-        run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
         run.stop_reason = ""
         run._pyramid = Pyramid.from_state_dict(run.objective, state.get("pyramid"))
         return run
@@ -290,12 +303,10 @@ class Run:
         self._param = self._good.clone().requires_grad_()
         self._optimizer: torch.optim.Optimizer
         if self._settings["optimizer"] == "lbfgs":
-            self._optimizer = LBFGS(
-                [self._param], lr=self._settings["lr"], memory=self._settings["memory"], bounds=(0, 1)
-            )
+            self._optimizer = LBFGS([self._param], lr=self.lr, memory=self._settings["memory"], bounds=(0, 1))
             self._good = self._optimizer.accepted_point()
         else:
-            self._optimizer = torch.optim.Adam([self._param], lr=self._settings["lr"])
+            self._optimizer = torch.optim.Adam([self._param], lr=self.lr, betas=self._settings["betas"])
         self._failures = torch.zeros(len(image), device=image.device)  # steps in a row that gave no good picture
         self._broken = torch.zeros(len(image), dtype=torch.bool, device=image.device)  # NaN since the last look
         self._version = self.objective.version
@@ -359,11 +370,11 @@ class Run:
             _tell(f"NaN near step {self.taken}: the step was taken back and shortened")
         elif broken.any():
             self._restorations += 1
-            self._settings["lr"] /= 2
+            self._settings["lr"] = {step: rate / 2 for step, rate in self._settings["lr"].items()}
             self._start_from(self._good)
             _tell(
                 f"NaN near step {self.taken}: went back to the last good picture, "
-                f"learning rate lowered to {self._settings['lr']:.3g}"
+                f"learning rate lowered to {self.lr:.3g}"
             )
         if self._restorations > MAX_RESTORATIONS:
             self.stop_reason = "broken"
@@ -395,10 +406,18 @@ def _size(image: Tensor) -> tuple[int, int]:
     return image.shape[-2], image.shape[-1]
 
 
-def _checked_rate(rate: float) -> float:
-    if not 0 < rate < math.inf:
-        raise InputError(f"the learning rate is {rate!r}; expected a number above 0")
-    return rate
+def _schedule(lr: float | Mapping[int, float]) -> dict[int, float]:
+    """Step to learning rate, in order."""
+    rates = {int(step): float(lr[step]) for step in sorted(lr)} if isinstance(lr, Mapping) else {0: float(lr)}
+    if not rates or not all(0 < rate < math.inf for rate in rates.values()):
+        raise InputError(f"the learning rate is {lr!r}; expected a number above 0, or a dict of steps to such numbers")
+    return rates
+
+
+def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise InputError(f"betas are {betas!r}; expected two numbers from 0 up to, but not including, 1")
+    return betas[0], betas[1]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

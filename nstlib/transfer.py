@@ -1,8 +1,9 @@
 """Style transfer in one call."""
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
@@ -18,39 +19,13 @@ from .extractor import FeatureExtractor, Precision
 from .images import Source, check_output, load_image, save_image, to_pil
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
-from .optimize import OptimizerName, Run
+from .optimize import ADAM_BETAS, OptimizerName, Run
 from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]
 QualityName = Literal["draft", "good", "best"]
 MODES: tuple[str, ...] = get_args(Mode)
 CLONE = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How far a run goes, and by which short cuts.
-
-    Attributes:
-        steps: evaluations of the objective.
-        precision: see `FeatureExtractor`.
-        memory: of L-BFGS, in pairs.
-        scales: see `Run`.
-    """
-
-    steps: int
-    precision: Precision = "float32"
-    memory: int = PAIRS
-    scales: Mapping[int, float] = field(default_factory=dict)
-
-
-# Chosen by benchmarks/time_to_loss.py, and by eye.
-QUALITIES: dict[QualityName, Quality] = {
-    "draft": Quality(50, "auto", 20, {0: 0.5, 20: 0.71, 35: 1}),
-    "good": Quality(110, "auto", 20, {0: 0.71, 25: 1}),
-    "best": Quality(400, memory=20),
-}
-PLAIN = Quality(200)
 
 
 class Options(TypedDict, total=False):
@@ -66,15 +41,16 @@ class Options(TypedDict, total=False):
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
         optimizer: "lbfgs" or "adam".
-        lr: learning rate; without it, 1 for L-BFGS and 0.02 for Adam.
+        lr, betas: learning rate, or a schedule of it, and how far back Adam looks; see `Run`.
         init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
             one, else noise.
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
-        quality: "draft", "good" or "best" choose what fits the device and the patience: steps, precision, how much
-            L-BFGS remembers, and whether the run goes from coarse to fine, see `QUALITIES`. None: every step at full
-            size in float32. Who says neither how many steps nor which quality gets "good".
-        precision: in which the network computes, see `FeatureExtractor`; without it, that of the quality.
+        quality: "draft", "good" or "best" choose optimizer, rates, steps and precision, whatever comes to a good
+            picture soonest on the device, see `QUALITIES`; large pictures go from coarse to fine. What is given beside
+            it stays as given. None: what `DEFAULTS` says, every step at full size. Who says neither how many steps nor
+            which quality gets "good".
+        precision: in which the network computes, see `FeatureExtractor`.
         tile: longest side of a tile in pixels, see `Objective`; "auto" takes tiles where the whole picture would not
             fit into memory, and says so; None never.
     """
@@ -93,12 +69,13 @@ class Options(TypedDict, total=False):
     tv: Weight
     normalization: Normalization
     optimizer: OptimizerName
-    lr: float | None
+    lr: float | Mapping[int, float] | None
+    betas: tuple[float, float]
     init: Source | None
     seed: int
     snapshot_every: int
     quality: QualityName | None
-    precision: Precision | None
+    precision: Precision
     tile: int | Literal["auto"] | None
 
 
@@ -118,13 +95,31 @@ DEFAULTS: Options = {
     "normalization": "relative",
     "optimizer": "lbfgs",
     "lr": None,
+    "betas": ADAM_BETAS,
     "init": None,
     "seed": 0,
     "snapshot_every": 0,
     "quality": None,
-    "precision": None,
+    "precision": "float32",
     "tile": "auto",
 }
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How many steps, and what `DEFAULTS` are replaced by."""
+
+    steps: int
+    options: Options
+
+
+# Chosen by benchmarks/time_to_loss.py, and by eye.
+QUALITIES: dict[QualityName, Quality] = {
+    "draft": Quality(40, {"optimizer": "adam", "lr": {0: 0.03, 40: 0.005}, "betas": (0.8, 0.7), "precision": "auto"}),
+    "good": Quality(120, {"optimizer": "adam", "lr": {0: 0.04, 120: 0.005}, "betas": (0.9, 0.8), "precision": "auto"}),
+    "best": Quality(300, {"optimizer": "adam", "lr": {0: 0.04, 300: 0.002}, "betas": (0.9, 0.8)}),
+}
+COARSEST = 512  # pixels: strokes have a good size there, as far as a network sees
 
 
 def prepare(content: Source | None, style: Source | None, *, quiet: bool = False, **options: Unpack[Options]) -> Run:
@@ -139,9 +134,10 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work; the message says what to do.
     """
-    chosen: Options = {**DEFAULTS, **options}
+    quality = _quality(options)
+    chosen: Options = {**DEFAULTS, **(quality.options if quality else {}), **options}
     quiet = quiet or ranks.rank() > 0
-    size, init, quality = chosen["size"], chosen["init"], _quality(chosen["quality"])
+    size, init = chosen["size"], chosen["init"]
     content = None if content is None else load_image(content, size)
     style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
@@ -149,10 +145,10 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
         chosen["pooling"],
         keep_scale=chosen["keep_scale"],
         weights=chosen["weights"],
-        precision=chosen["precision"] or quality.precision,
+        precision=chosen["precision"],
         device=chosen["device"],
     )
-    tile, memory = _fitting(extract, content, style, chosen, quality.memory, quiet)
+    tile, memory = _fitting(extract, content, style, chosen, quiet)
     objective = Objective(
         extract,
         content=content,
@@ -173,11 +169,19 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
         init=init if isinstance(init, str) and init in INITS else load_image(init),  # type: ignore[arg-type]
         optimizer=chosen["optimizer"],
         lr=chosen["lr"],
+        betas=chosen["betas"],
         seed=chosen["seed"],
         snapshot_every=chosen["snapshot_every"],
         memory=memory,
-        scales=quality.scales,
+        scales=_coarse_to_fine(size, quality.steps) if quality else None,
     )
+
+
+def _coarse_to_fine(size: int, steps: int) -> dict[int, float]:
+    """Sizes that double, from about `COARSEST` on: the smaller ones share the first half of the steps."""
+    doublings = max(round(math.log2(size / COARSEST)), 0)
+    shares = {number * steps // 2 // doublings: 0.5 ** (doublings - number) for number in range(doublings)}
+    return {**shares, steps // 2: 1.0} if shares else {}
 
 
 def _fitting(
@@ -185,21 +189,20 @@ def _fitting(
     content: Tensor | None,
     style: Tensor | None,
     chosen: Options,
-    pairs: int,
     quiet: bool,
 ) -> tuple[int | None, int]:
     """The tile, and how many pairs L-BFGS remembers."""
     tile = chosen["tile"]
     pictures = [picture for picture in (content, style) if picture is not None]
     if tile != "auto" or not pictures:
-        return (None if tile == "auto" else tile), pairs
+        return (None if tile == "auto" else tile), PAIRS
     layers = [
         *(layer_weights(chosen["content_layers"]) if content is not None else ()),
         *(layer_weights(chosen["style_layers"]) if style is not None else ()),
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))
-    fitting = plan(extract, layers, sizes, pairs=pairs if chosen["optimizer"] == "lbfgs" else 1)
+    fitting = plan(extract, layers, sizes, pairs=PAIRS if chosen["optimizer"] == "lbfgs" else 1)
     if fitting.tile is not None and not quiet:
         print(f"tiles: of {fitting.tile} pixels ({fitting.reason})")
     return fitting.tile, fitting.memory
@@ -271,17 +274,23 @@ def count_steps(steps: int | None, options: Options) -> int:
     """How many steps to take; where neither these nor a quality are given, the options get the quality "good"."""
     if steps is not None:
         return steps
-    if options.get("quality") is None:
-        options["quality"] = "good"
-    return _quality(options["quality"]).steps
+    options["quality"] = options.get("quality") or "good"
+    quality = _quality(options)
+    assert quality is not None
+    return quality.steps
 
 
-def _quality(name: QualityName | None) -> Quality:
+def _quality(options: Options) -> Quality | None:
+    """The quality asked for, without what is meant for another optimizer than the one that is given."""
+    name = options.get("quality")
     if name is None:
-        return PLAIN
+        return None
     if name not in QUALITIES:
         raise InputError(f"quality is {name!r}; choose one of: {', '.join(QUALITIES)}")
-    return QUALITIES[name]
+    quality = QUALITIES[name]
+    if options.get("optimizer", quality.options["optimizer"]) == quality.options["optimizer"]:
+        return quality
+    return Quality(quality.steps, {"precision": quality.options.get("precision", DEFAULTS["precision"])})
 
 
 def prepare_mode(

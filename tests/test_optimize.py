@@ -201,7 +201,7 @@ def test_nan_is_noticed_reported_and_the_last_good_picture_kept(objective, optim
     assert run.image.isfinite().all()
     assert run.history["total"][-1] < loss
     if optimizer == "adam":
-        assert run._settings["lr"] < optimize.DEFAULT_LR["adam"]
+        assert run.lr < optimize.DEFAULT_LR["adam"]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -428,3 +428,53 @@ def test_starts_that_need_a_picture_that_is_not_there_are_refused(extract, conte
         nst.Run(nst.Objective(extract, style=style), "content")
     with pytest.raises(nst.InputError, match="no style picture"):
         nst.Run(nst.Objective(extract, content), "style_statistics")
+
+
+def test_a_schedule_leads_the_learning_rate_linearly_from_step_to_step(objective):
+    run = nst.Run(objective, optimizer="adam", lr={0: 0.04, 4: 0.02, 6: 0.03})
+    rates = []
+    for _ in range(8):
+        rates.append(run.lr)
+        run.step()
+    assert rates == pytest.approx([0.04, 0.035, 0.03, 0.025, 0.02, 0.025, 0.03, 0.03])
+    assert run._optimizer.param_groups[0]["lr"] == pytest.approx(0.03)
+
+
+def test_a_rate_set_by_hand_ends_the_schedule(objective):
+    run = nst.Run(objective, optimizer="adam", lr={0: 0.04, 4: 0.02})
+    run.lr = 0.01
+    walk(run, 3)
+    assert run.lr == 0.01
+
+
+def test_a_run_with_a_schedule_and_betas_of_its_own_continues_exactly(objective, tmp_path):
+    def fresh():
+        return nst.Run(objective, optimizer="adam", lr={0: 0.04, 6: 0.005}, betas=(0.8, 0.7))
+
+    straight = fresh()
+    walk(straight, 8)
+    stopped = fresh()
+    walk(stopped, 3)
+    resumed = nst.Run.load(stopped.save(tmp_path / "run.pt"), objective)
+    walk(resumed, 5)
+    assert torch.equal(resumed.image, straight.image)
+    assert resumed.lr == straight.lr
+
+
+def test_shorter_means_change_what_adam_does(objective):
+    usual, shorter = (nst.Run(objective, optimizer="adam", betas=betas) for betas in ((0.9, 0.999), (0.9, 0.8)))
+    walk(usual, 4)
+    walk(shorter, 4)
+    assert not torch.equal(usual.image, shorter.image)
+
+
+@pytest.mark.parametrize("lr", [0, -1, float("nan"), {}, {0: 0.1, 5: 0}])
+def test_a_learning_rate_that_cannot_be_is_refused(objective, lr):
+    with pytest.raises(nst.InputError, match="learning rate"):
+        nst.Run(objective, lr=lr)
+
+
+@pytest.mark.parametrize("betas", [(0.9,), (0.9, 1.0), (-0.1, 0.9)])
+def test_betas_that_cannot_be_are_refused(objective, betas):
+    with pytest.raises(nst.InputError, match="betas"):
+        nst.Run(objective, optimizer="adam", betas=betas)

@@ -14,6 +14,7 @@ from PIL import Image
 import nstlib as nst
 from nstlib.__main__ import main as cli
 from nstlib.starts import cover
+from nstlib.transfer import _coarse_to_fine
 
 FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}
 ARGUMENTS = ["--size", "32", "--backbone", "tiny", "--device", "cpu", "--steps", "4"]
@@ -67,7 +68,7 @@ def test_prepare_hands_every_option_on():
     assert list(objective.style_layers) == ["relu1_1"]
     assert objective.normalization == "paper"
     assert isinstance(run._optimizer, torch.optim.Adam)
-    assert run._settings["lr"] == 0.3
+    assert run.lr == 0.3
     assert list(run.snapshots) == [0]
 
 
@@ -282,3 +283,68 @@ def test_everything_the_package_exports_exists_and_is_documented():
     for name in nst.__all__:
         item = getattr(nst, name)
         assert item.__doc__ or isinstance(item, io.IOBase | dict), name
+
+
+def test_a_quality_chooses_what_is_not_given():
+    run = nst.prepare("chelsea", "coffee", quality="good", **FAST)
+    assert isinstance(run._optimizer, torch.optim.Adam)
+    assert run._optimizer.defaults["betas"] == (0.9, 0.8)
+    assert run.lr == 0.04
+    assert run.objective.extract.precision == nst.FeatureExtractor("tiny", precision="auto", device="cpu").precision
+    given = nst.prepare("chelsea", "coffee", quality="good", lr=0.01, precision="float32", **FAST)
+    assert (given.lr, given.objective.extract.precision) == (0.01, "float32")
+    assert isinstance(given._optimizer, torch.optim.Adam)
+
+
+def test_rates_of_a_quality_are_not_for_another_optimizer():
+    run = nst.prepare("chelsea", "coffee", quality="best", optimizer="lbfgs", **FAST)
+    assert run.lr == nst.prepare("chelsea", "coffee", optimizer="lbfgs", **FAST).lr
+
+
+def test_who_says_neither_steps_nor_quality_gets_a_good_picture(monkeypatch):
+    taken = []
+    monkeypatch.setattr(nst.Run, "steps", lambda run, count, progress=True: taken.append((count, run.lr)) or iter(()))
+    nst.stylize("chelsea", "coffee", **FAST)
+    nst.stylize("chelsea", "coffee", quality="draft", **FAST)
+    nst.stylize("chelsea", "coffee", steps=7, **FAST)
+    nst.stylize("chelsea", "coffee", steps=7, quality="best", **FAST)
+    assert taken == [(120, 0.04), (40, 0.03), (7, 1.0), (7, 0.04)]
+
+
+def test_a_quality_takes_large_pictures_from_coarse_to_fine_and_others_not():
+    small = nst.prepare("chelsea", "coffee", quality="good", **FAST)
+    assert small.objective.content.shape[-2:] == (21, 32)
+    large = nst.prepare("chelsea", "coffee", quality="good", **{**FAST, "size": 1024})
+    assert max(large.objective.content.shape) == 512
+    assert max(large.image.shape) == 1024
+
+
+@pytest.mark.parametrize(
+    ("size", "scales"),
+    [(512, {}), (700, {}), (1024, {0: 0.5, 60: 1.0}), (4096, {0: 0.125, 20: 0.25, 40: 0.5, 60: 1.0})],
+)
+def test_sizes_double_and_half_of_the_steps_are_at_full_size(size, scales):
+    assert _coarse_to_fine(size, 120) == scales
+
+
+def test_an_unknown_quality_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(nst.InputError, match="draft, good, best"):
+        nst.stylize("chelsea", "coffee", quality="perfect", **FAST)
+    status, _, err = run_cli("chelsea", "coffee", "--quality", "perfect", capsys=capsys)
+    assert status == 2
+    assert "--quality" in err
+
+
+def test_what_makes_a_quality_fast_costs_less_than_two_percent_of_the_loss():
+    options = {"size": 160, "backbone": "mini", "device": "cpu"}
+
+    def loss(**more):
+        run = nst.prepare("village", "swirls", **options, **more)
+        for _ in run.steps(120, progress=False):
+            pass
+        with torch.no_grad():
+            return judge(run.image).total.item()
+
+    judge = nst.prepare("village", "swirls", **options).objective
+    assert loss(quality="good") < 1.02 * loss(quality="good", precision="float32")
+    assert loss(quality="good") < 1.02 * loss(optimizer="adam")
