@@ -45,9 +45,10 @@ def plan(
         extract, layers: what each step computes.
         sizes: (H, W) of the image, and of other pictures that go through the network.
         pairs: of pictures that the optimizer remembers, where there is room; Adam's two moments are one.
-        free: bytes; without it, what the device has.
+        free: bytes; without it, what the device has. Processes that share the work go by the least that one has, as
+            all must have the same tiles.
     """
-    free = free_memory(extract.device) if free is None else free
+    free = min(ranks.gathered(free_memory(extract.device) if free is None else free))
     image, *others = (height * width for height, width in sizes)
     pixel, pair = PEAK * saved_bytes(extract, layers), 2 * PIXEL * image
     copies = PIXEL * (COPIES * image + sum(others))
@@ -71,7 +72,7 @@ def free_memory(device: torch.device) -> float:
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + cached)
-    return float(psutil.virtual_memory().available) / ranks.count()  # as if all processes were on this machine
+    return float(psutil.virtual_memory().available) / ranks.count_here()
 
 
 def saved_bytes(extract: FeatureExtractor, layers: list[str]) -> float:

@@ -3,6 +3,7 @@
 Without torchrun, and until `joined`, there is one process, of rank 0, and torch.distributed is not touched.
 """
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ def joined(device: str | torch.device | None = None) -> Iterator[None]:
 
     Raises:
         InputError: there are fewer GPUs than processes, or this build of torch knows no others.
+        RunError: the processes do not find each other.
     """
     global _joined
     if not launched() or _joined:
@@ -44,21 +46,23 @@ def joined(device: str | torch.device | None = None) -> Iterator[None]:
 
     if not distributed.is_available():
         raise InputError("this build of torch cannot share work between processes; start one, without torchrun")
-    own_gpu = str(device or default_device()) == "cuda"
-    if own_gpu:
-        _take_own_gpu()
-    distributed.init_process_group("nccl" if own_gpu else "gloo")
+    if not distributed.is_initialized():
+        _find_each_other(device)
     _joined = True
     try:
         yield
     finally:
         _joined = False
-        distributed.destroy_process_group()
 
 
 def count() -> int:
     """How many processes share the work."""
     return _group().get_world_size() if _joined else 1
+
+
+def count_here() -> int:
+    """How many of them run on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", count())) if _joined else 1
 
 
 def rank() -> int:
@@ -99,6 +103,18 @@ def gathered(thing: Any) -> list[Any]:
     return things
 
 
+def _find_each_other(device: str | torch.device | None) -> None:
+    own_gpu = str(device or default_device()) == "cuda"
+    if own_gpu:
+        _take_own_gpu()
+    try:
+        _group().init_process_group("nccl" if own_gpu else "gloo")
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"the processes that share the run do not find each other ({_brief(error)})") from error
+    # Once for all: processes that part and look for each other again may meet the addresses of the last time.
+    atexit.register(_group().destroy_process_group)
+
+
 def _take_own_gpu() -> None:
     number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= there:
@@ -114,8 +130,11 @@ def _told_of_the_end() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).splitlines()[0][:200]
-        raise RunError(f"another of the processes that share the run has ended ({reason})") from error
+        raise RunError(f"another of the processes that share the run has ended ({_brief(error)})") from error
+
+
+def _brief(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200]
 
 
 def _group() -> Any:

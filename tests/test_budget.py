@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nstlib as nst
-from nstlib import budget
+from nstlib import budget, ranks
 from nstlib.budget import FEWEST_PAIRS, PAIRS, plan, saved_bytes
 from nstlib.tiles import halo_of
 
@@ -138,6 +138,13 @@ def test_enough_memory_and_no_tiles_asked_for_mean_none(monkeypatch, little_memo
     assert nst.prepare("chelsea", "coffee", tile=100, **options).objective.tile == 96
     monkeypatch.setattr(budget, "free_memory", lambda device: 1e12)
     assert nst.prepare("chelsea", "coffee", **options).objective.tile is None
+
+
+def test_processes_that_share_a_picture_go_by_the_least_memory_that_one_has(monkeypatch, extract):
+    expected = plan(extract, LAYERS, [(4096, 4096)], free=8e9)
+    assert plan(extract, LAYERS, [(4096, 4096)], free=9e9) != expected
+    monkeypatch.setattr(ranks, "gathered", lambda free: [free, 8e9])
+    assert plan(extract, LAYERS, [(4096, 4096)], free=9e9) == expected
 
 
 def test_the_free_memory_is_that_of_the_machine():

@@ -175,6 +175,14 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         pass
 
 
+def test_processes_that_do_not_find_each_other_say_so(monkeypatch):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(nst.RunError, match=r"do not find each other .*RANK expected"), ranks.joined("cpu"):
+        pass
+
+
 def test_a_process_that_is_left_alone_says_so(monkeypatch):
     def lost(tensor):
         raise RuntimeError("Connection closed by peer\nand more")
