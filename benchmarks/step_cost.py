@@ -10,14 +10,19 @@ import time
 
 import torch
 import torchvision
+from torch import nn
 
 import nstlib as nst
 from nstlib.backbones import named_vgg, vgg_backbone
 
 
 def vgg19_of_random_weights() -> nst.Backbone:
-    """VGG-19's convolutions, as torchvision builds them."""
+    """VGG-19's convolutions, as torchvision builds them and as He et al. (arXiv 1502.01852) start their training."""
+    torch.manual_seed(0)
     features = torchvision.models.get_model("vgg19", weights=None, init_weights=False).features
+    for convolution in filter(lambda module: isinstance(module, nn.Conv2d), features):
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(convolution.bias)
     return vgg_backbone("vgg19", named_vgg(features).eval().requires_grad_(False))
 
 
