@@ -159,6 +159,7 @@ def _optimize(run: Run, args: argparse.Namespace, out: Path, gif: Path | None) -
         save_gif(run.snapshots.values(), gif)
     if not args.quiet:
         _summarize(run, args, out, gif)
+    ranks.gathered("saved")  # no process goes on before the first one is ready, and reads what is not yet there
 
 
 def _save(run: Run, out: Path) -> None:
