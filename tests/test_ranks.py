@@ -108,6 +108,7 @@ def test_scales_tiles_sweeps_and_resumed_runs_give_every_process_the_pictures_of
 
 TROUBLE = f"""
 import signal
+import sys
 import torch
 import nstlib as nst
 from nstlib import ranks
@@ -125,7 +126,8 @@ def troubled(self, image):
     return call(self, image)
 
 nst.Objective.__call__ = troubled
-print("status", main([*{ARGUMENTS}, "-o", "stopped.png", "--checkpoint", "stopped.pt"]), flush=True)
+status = main([*{ARGUMENTS}, "-o", "stopped.png", "--checkpoint", "stopped.pt"])
+sys.stdout.write("status " + str(status) + "\\n")  # in one piece: both processes write there
 raise SystemExit(main(["--resume", "stopped.pt", "-o", "failed.png", "--device", "cpu", "-q"]))
 """
 
@@ -134,7 +136,7 @@ raise SystemExit(main(["--resume", "stopped.pt", "-o", "failed.png", "--device",
 def test_ctrl_c_in_one_process_stops_all_after_the_same_step_and_an_error_in_one_ends_all(tmp_path):
     (tmp_path / "script.py").write_text(TROUBLE)
     done = torchrun("script.py", folder=tmp_path)
-    assert done.stdout.count("status 130") == 2
+    assert done.stdout.count("status 130") == 2, done.stdout + done.stderr
     assert "3 steps" in done.stdout
     assert nst.Run.load(tmp_path / "stopped.pt", device="cpu").taken == 3
     assert (tmp_path / "stopped.png").is_file()
