@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab studio notebooks figures links clean
+.PHONY: demo test lab studio notebooks figures bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -30,6 +30,10 @@ notebooks: $(VENV)/.tested
 # Everything in visualizations/. Figures of notebooks come from their outputs, so the notebooks run first.
 figures: notebooks
 	$(BIN)/python tools/figures.py
+
+# Speed and memory on this machine, into benchmarks/RESULTS.md; about half an hour on two CPU cores.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/bench.py
 
 # Where the repository lives: make links REPO=owner/name
 links: $(VENV)/.tested

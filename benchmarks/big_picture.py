@@ -8,9 +8,11 @@ has random weights here, which cost the same, and nothing is downloaded.
 import argparse
 import resource
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any
 
 import torch
 from step_cost import seconds, vgg19_of_random_weights
@@ -64,10 +66,10 @@ def peak_bytes(device: torch.device) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in kilobytes
 
 
-def in_a_process_of_its_own(size: int, steps: int, options: nst.Options) -> Cost:
-    """`measure`, with a peak that nothing before it has raised."""
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives in a process of its own, whose peak of memory nothing before it has raised."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(measure, size, steps, options).result()
+        return pool.submit(function, *arguments).result()
 
 
 def main() -> None:
@@ -85,9 +87,9 @@ def main() -> None:
     shared = {"optimizer": args.optimizer, "precision": args.precision, "device": args.device}
     for name in args.backbone:
         options = {"backbone": BACKBONES[name], **shared}
-        whole = in_a_process_of_its_own(args.whole, args.steps, {"tile": None, **options})
+        whole = alone(measure, args.whole, args.steps, {"tile": None, **options})
         print(f"{name:6} {whole}", flush=True)
-        large = in_a_process_of_its_own(args.size, args.steps, {"tile": "auto", **options})
+        large = alone(measure, args.size, args.steps, {"tile": "auto", **options})
         print(f"{name:6} {large}, {large.seconds_a_megapixel / whole.seconds_a_megapixel:.2f} times the whole's")
 
 

@@ -31,6 +31,24 @@ def seconds_of_single_runs(objective: nst.Objective, betas: list[float], steps: 
     return time.perf_counter() - began
 
 
+def compare(
+    extract: nst.FeatureExtractor, size: int, pictures: int, steps: int, rounds: int, chunks: list[int]
+) -> dict[str, float]:
+    """Median seconds of one step of one picture: "single", "sweep" as it splits by itself, and in chunks."""
+    betas = [2.0**k for k in range(pictures)]
+    content, style = nst.load_image("village", size), nst.load_image("swirls", size)
+    objective = nst.Objective(extract, content, style)
+    ways = {"single": lambda: seconds_of_single_runs(objective, betas, steps)}
+    for chunk in (None, *chunks):
+        name = "sweep" if chunk is None else f"chunk {chunk}"
+        ways[name] = lambda chunk=chunk: seconds_of_a_sweep(objective, betas, steps, chunk)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):  # in turns, so that a busy moment hits all; the first round warms up
+        for name, way in ways.items():
+            times[name] += [way()] if number else []
+    return {name: statistics.median(values) / pictures / steps for name, values in times.items()}
+
+
 def main() -> None:
     """Measure in turns, and print medians and their ratios to single runs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,19 +63,8 @@ def main() -> None:
     device = args.device or nst.default_device()
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {args.backbone}")
     extract = nst.FeatureExtractor(args.backbone, device=device)
-    betas = [2.0**k for k in range(args.pictures)]
     for size in args.size:
-        content, style = nst.load_image("village", size), nst.load_image("swirls", size)
-        objective = nst.Objective(extract, content, style)
-        ways = {"single": lambda o=objective: seconds_of_single_runs(o, betas, args.steps)}
-        for chunk in (None, *args.chunk):
-            name = "sweep" if chunk is None else f"chunk {chunk}"
-            ways[name] = lambda o=objective, chunk=chunk: seconds_of_a_sweep(o, betas, args.steps, chunk)
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(args.rounds + 1):  # in turns, so that a busy moment hits all; the first round warms up
-            for name, way in ways.items():
-                times[name] += [way()] if number else []
-        medians = {name: statistics.median(values) / args.pictures / args.steps for name, values in times.items()}
+        medians = compare(extract, size, args.pictures, args.steps, args.rounds, args.chunk)
         described = ", ".join(f"{name} {time / medians['single']:.2f}" for name, time in medians.items())
         print(f"{size} px: {medians['single']:.4f} s a step alone; as a share of it: {described}")
 

@@ -63,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-n", "--steps", type=_positive, help="evaluations of the loss; alone, all at full size in float32"
     )
-    run.add_argument("--precision", choices=PRECISIONS, help=_default("precision"))
-    run.add_argument("--optimizer", choices=OPTIMIZERS, help=_default("optimizer"))
+    run.add_argument("--precision", choices=PRECISIONS, help="of the network (auto in draft and good, else float32)")
+    run.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam with a quality, else lbfgs)")
     run.add_argument("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     run.add_argument("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
     run.add_argument("--weights", type=Path, metavar="FILE", help="weights for the backbone, in place of its own")
