@@ -1,7 +1,8 @@
 """How much memory a picture takes: whether it is computed whole or in tiles, and how far back L-BFGS remembers."""
 
+import math
 from dataclasses import dataclass
-from math import isqrt
+from pathlib import Path
 
 import psutil
 import torch
@@ -59,7 +60,7 @@ def plan(
     room = min(SHARE * free, max(LIMIT, copies + fewest * pair + TILE)) - copies
     memory = min(max(int((room - TILE) / pair), fewest), pairs)
     stride = stride_of(extract, layers)
-    seen = isqrt(max(int((room - memory * pair) / pixel), 0))
+    seen = math.isqrt(max(int((room - memory * pair) / pixel), 0))
     halo = halo_of(extract, layers)
     tile = max(seen - 2 * halo, 2 * halo, stride) // stride * stride
     reason = f"a step of the whole picture would take {whole / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
@@ -72,7 +73,20 @@ def free_memory(device: torch.device) -> float:
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + cached)
-    return float(psutil.virtual_memory().available) / ranks.count_here()
+    return min(float(psutil.virtual_memory().available), left_in_container()) / ranks.count_here()
+
+
+def left_in_container(group: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that the limit of a container, such as Docker's or JupyterHub's, leaves; infinity without one.
+
+    Source: cgroup v2 of Linux. Files that the system keeps in memory only as long as nobody needs it are not counted.
+    """
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        kept = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return math.inf if limit == "max" else float(limit) - float(used) + float(kept["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return math.inf
 
 
 def saved_bytes(extract: FeatureExtractor, layers: list[str]) -> float:

@@ -1,5 +1,7 @@
 """The budget: pictures that fit are computed whole, others in tiles, and nobody has to ask for it."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 import nstlib as nst
 from nstlib import budget, ranks
-from nstlib.budget import FEWEST_PAIRS, PAIRS, plan, saved_bytes
+from nstlib.budget import FEWEST_PAIRS, PAIRS, left_in_container, plan, saved_bytes
 from nstlib.tiles import halo_of
 
 LAYERS = ["relu1_1", "relu3_1", "relu4_2", "relu5_1"]
@@ -156,3 +158,12 @@ def test_processes_that_share_a_picture_go_by_the_least_memory_that_one_has(monk
 def test_the_free_memory_is_that_of_the_machine():
     free = budget.free_memory(torch.device("cpu"))
     assert 1e6 < free < 1e15
+
+
+def test_the_limit_of_a_container_counts(tmp_path):
+    assert left_in_container(tmp_path) == math.inf  # no such files: not in a container, or not on Linux
+    for name, text in {"max": "3000\n", "current": "1200\n", "stat": "anon 900\ninactive_file 200\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert left_in_container(tmp_path) == 2000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert left_in_container(tmp_path) == math.inf
