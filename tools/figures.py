@@ -44,7 +44,7 @@ GAP = 6
 
 
 def demo() -> list[Path]:
-    """The village in swirls, as `make demo` paints it, and larger."""
+    """The village in swirls, larger than `make demo` paints it."""
     picture = nst.stylize("village", "swirls", backbone="mini", size=768, steps=200)
     return [nst.save_image(picture, FIGURES / "demo" / "village_swirls.jpg", quality=88)]
 
