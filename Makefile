@@ -17,7 +17,7 @@ test: $(VENV)/.tested
 	$(BIN)/python tools/colab_tests.py
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 # The studio as a page without code; for a class: make studio STUDENTS=12 IP=0.0.0.0
 studio: $(VENV)/.lab
