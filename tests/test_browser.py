@@ -357,3 +357,23 @@ def test_the_page_for_a_class_shows_the_studio_without_code(voila, browser):
     page.page.reload()
     page.wait("d.state === 'paused'")
     page.close()
+
+
+def test_the_lab_of_the_makefile_finds_the_pictures_of_a_notebook(browser, tmp_path):
+    shutil.copytree(ROOT / "visualizations", tmp_path / "visualizations")
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "notebooks" / "03_style_transfer.ipynb", tmp_path / "notebooks")
+    options = re.search(r"^lab:.*\n\t\$\(BIN\)/jupyter lab (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", *options.split(), "--no-browser", "--allow-root", f"--port={port}"]
+    environment = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    url = f"http://127.0.0.1:{port}"
+    with serving([*command, "--IdentityProvider.token="], url, tmp_path, environment):
+        page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENT)
+        page.goto(url)
+        page.locator(".jp-DirListing-item", has_text="03_style_transfer").dblclick()
+        page.wait_for_function(  # the badge comes from elsewhere, and is small
+            "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].some(i => i.naturalWidth > 300)"
+        )
+        page.close()
