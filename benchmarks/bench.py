@@ -47,7 +47,7 @@ def report(device: torch.device, parts: list[str]) -> Iterator[str]:
     """The lines of RESULTS.md."""
     yield from ("# Measured", "", f"{datetime.date.today()}, {machine(device)}.")
     yield f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}."
-    yield "`make bench` measures it again. VGG-19 has random weights here: they cost the same."
+    yield "`make bench` measures it again. VGG-19 has random weights here: same cost of a step, other losses."
     for part in parts:
         title, lines = PARTS[part]
         yield from ("", f"## {title}", "")

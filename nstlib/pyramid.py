@@ -16,8 +16,8 @@ SMALLEST = 48  # pixels of the shorter side, so that a coarse picture still reac
 class Pyramid:
     """Sees to it that an objective's pictures have the scale that is due.
 
-    What an optimizer remembers is not carried from scale to scale: L-BFGS's pairs, scaled up with the picture, made it
-    slower (measured at 256 pixels: its first steps trust a curvature that is not the finer picture's).
+    What an optimizer remembers is not carried from scale to scale: L-BFGS's pairs, scaled up with the picture, left it
+    at a higher loss after as many steps (measured at 256 pixels), and so did Adam's means (at 512).
 
     Args:
         objective: whose pictures, at their full size, are scaled.

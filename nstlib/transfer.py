@@ -113,7 +113,7 @@ class Quality:
     options: Options
 
 
-# Chosen by benchmarks/time_to_loss.py, and by eye.
+# Chosen by trials at 256 and 512 pixels and by eye; benchmarks/RESULTS.md has what they reach, and when.
 QUALITIES: dict[QualityName, Quality] = {
     "draft": Quality(40, {"optimizer": "adam", "lr": {0: 0.03, 40: 0.005}, "betas": (0.8, 0.7), "precision": "auto"}),
     "good": Quality(120, {"optimizer": "adam", "lr": {0: 0.04, 120: 0.005}, "betas": (0.9, 0.8), "precision": "auto"}),
