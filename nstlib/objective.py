@@ -238,6 +238,10 @@ class Objective:
         total = self.alpha * content + self.beta * style + self.tv * tv
         return Terms(total, content, style, tv, layers=losses)
 
+    def is_tiled(self, image: Tensor) -> bool:
+        """Whether a call computes this picture in tiles."""
+        return self._tile_of(image) is not None
+
     @property
     def tile(self) -> int | None:
         """Longest side of a tile in pixels, or None where every picture is computed whole."""

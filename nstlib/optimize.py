@@ -25,6 +25,7 @@ from .history import History, Snapshots
 from .lbfgs import LBFGS
 from .objective import Objective, Terms
 from .pyramid import Pyramid
+from .recording import Evaluator
 from .starts import Init, cover, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
@@ -115,6 +116,7 @@ class Run:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
         rates = _schedule(DEFAULT_LR[optimizer] if lr is None else lr)
         self.objective, self.snapshot_every = objective, snapshot_every
+        self._evaluate = Evaluator(objective)
         self.history, self.snapshots = History(), Snapshots()
         self.taken, self.stop_reason = 0, ""
         self._settings: dict[str, Any] = {
@@ -199,7 +201,8 @@ class Run:
         """
         self.stop_reason = ""
         interruptions: list[int] = []
-        with tqdm(total=count, disable=not progress or ranks.rank() > 0, unit="step", leave=False) as bar:
+        bar = tqdm(total=count, disable=not progress or ranks.rank() > 0, unit="step", leave=False)
+        with bar, self._evaluate:
             for number in range(1, count + 1):
                 with _noted(interruptions):
                     step = self.step()
@@ -277,6 +280,7 @@ class Run:
             raise error if isinstance(error, RunError) else RunError(f"{path} is not a saved run ({error})") from error
         run = cls.__new__(cls)
         run.objective = objective or Objective.from_state_dict(state["objective"], device)
+        run._evaluate = Evaluator(run.objective)
         to = run.objective.extract.device
         run.snapshot_every, run._settings = state["snapshot_every"], {"betas": ADAM_BETAS, **state["settings"]}
         run._settings["lr"] = _schedule(run._settings["lr"])
@@ -352,15 +356,14 @@ class Run:
         """The terms, with the gradient in place; none where memory did not suffice and smaller tiles may help."""
         self._optimizer.zero_grad()
         try:
-            terms = self.objective(self._param)
-            terms.total.sum().backward()  # type: ignore[no-untyped-call]
+            terms, self._param.grad = self._evaluate(self._param)
         except RuntimeError as error:
             # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
             if not is_out_of_memory(error) or len(self._param) > 1 or not self.objective.shrink_tile(self._param):
                 raise
             _tell(f"out of memory; going on with tiles of {self.objective.tile} pixels")
             return []
-        return [terms.detach()]
+        return [terms]
 
     def _look_after(self) -> None:
         """Read how the last steps went; go back to the good picture after NaN, and stop where nothing helps."""
