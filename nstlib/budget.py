@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import ranks
 from .extractor import FeatureExtractor
+from .lbfgs import MEMORY
 from .tiles import Size, halo_of, stride_of
 
 SHARE = 0.5  # of the free memory that a run may take
@@ -17,7 +18,6 @@ LIMIT = 2.5e9  # bytes of a run in tiles, if it can: with Python, torch and targ
 TILE = 0.8e9  # bytes that a tile may take in any case; much smaller ones are mostly halo
 PEAK = 2.2  # of a step, in bytes that are saved for its gradient: 1.9 to 2.2 for mini and vgg19 with every pooling
 COPIES = 5  # of the image that a run holds, besides the pairs of L-BFGS
-PAIRS = 10  # that L-BFGS remembers, two pictures each, where there is room
 FEWEST_PAIRS = 3
 PIXEL = 12  # bytes of three float32
 
@@ -38,7 +38,7 @@ class Plan:
 
 
 def plan(
-    extract: FeatureExtractor, layers: list[str], sizes: list[Size], pairs: int = PAIRS, free: float | None = None
+    extract: FeatureExtractor, layers: list[str], sizes: list[Size], pairs: int = MEMORY, free: float | None = None
 ) -> Plan:
     """What fits into memory.
 

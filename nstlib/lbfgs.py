@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .errors import InputError
 
+MEMORY = 10  # pairs of pictures
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant (Nocedal and Wright, Numerical Optimization, equation 3.4)
 
 
@@ -46,7 +47,7 @@ class LBFGS(torch.optim.Optimizer):
         self,
         params: Iterable[Tensor],
         lr: float = 1.0,
-        memory: int = 10,
+        memory: int = MEMORY,
         first_step: float = 0.02,
         bounds: tuple[float, float] = (-math.inf, math.inf),
     ):

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from . import ranks
 from .errors import InputError, OutOfMemory, RunError, RunWarning
 from .history import History, Snapshots
-from .lbfgs import LBFGS
+from .lbfgs import LBFGS, MEMORY
 from .objective import Objective, Terms
 from .pyramid import Pyramid
 from .recording import Evaluator
@@ -109,7 +109,7 @@ class Run:
         seed: int = 0,
         size: tuple[int, int] | None = None,
         snapshot_every: int = 0,
-        memory: int = 10,
+        memory: int = MEMORY,
         scales: Mapping[int, float] | None = None,
     ):
         if optimizer not in OPTIMIZERS:
@@ -344,7 +344,7 @@ class Run:
             good = self._optimizer.rejections() == 0
             self._good = self._optimizer.accepted_point()
         else:
-            self._good = torch.where(good.view(-1, 1, 1, 1), evaluated, self._good)
+            torch.where(good.view(-1, 1, 1, 1), evaluated, self._good, out=self._good)
             with torch.no_grad():
                 self._param.clamp_(0, 1)
         self._row = row if self._row is None else torch.where(good, row, self._row)

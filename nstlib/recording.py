@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -36,8 +37,8 @@ class Evaluator:
 
     def __init__(self, objective: Objective, record: Recorder | None = None):
         self.objective = objective
-        on_cuda = objective.extract.device.type == "cuda"
-        self._record = record or (record_on_cuda if on_cuda else None)
+        device = objective.extract.device
+        self._record = record or (partial(record_on_cuda, device) if device.type == "cuda" else None)
         self.release()
 
     def __enter__(self) -> Self:
@@ -122,7 +123,7 @@ class Evaluator:
         return (objective.normalization, *((tensor.data_ptr(), tensor.shape) for tensor in tensors))
 
 
-def record_on_cuda(work: Work) -> tuple[Callable[[], object], tuple[Tensor, Tensor]]:
+def record_on_cuda(device: torch.device, work: Work) -> tuple[Callable[[], object], tuple[Tensor, Tensor]]:
     """A CUDA graph of the work.
 
     Before it come two runs on the same stream, in which the libraries choose their algorithms. What other threads do
@@ -131,13 +132,14 @@ def record_on_cuda(work: Work) -> tuple[Callable[[], object], tuple[Tensor, Tens
     Source: docs.pytorch.org, CUDA semantics, CUDA graphs; github.com/pytorch/pytorch issues 164302 and 179961 for what
     must happen on the stream of the recording.
     """
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(2):
-            work()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-        found = work()
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                work()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            found = work()
     return graph.replay, found

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from . import ranks
 from .backbones import default_backbone
-from .budget import PAIRS, plan
+from .budget import plan
 from .errors import InputError
 from .extractor import FeatureExtractor, Precision
 from .images import Source, check_output, load_image, save_image, to_pil
+from .lbfgs import MEMORY
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
 from .optimize import ADAM_BETAS, OptimizerName, Run
@@ -195,14 +196,14 @@ def _fitting(
     tile = chosen["tile"]
     pictures = [picture for picture in (content, style) if picture is not None]
     if tile != "auto" or not pictures:
-        return (None if tile == "auto" else tile), PAIRS
+        return (None if tile == "auto" else tile), MEMORY
     layers = [
         *(layer_weights(chosen["content_layers"]) if content is not None else ()),
         *(layer_weights(chosen["style_layers"]) if style is not None else ()),
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))
-    fitting = plan(extract, layers, sizes, pairs=PAIRS if chosen["optimizer"] == "lbfgs" else 1)
+    fitting = plan(extract, layers, sizes, pairs=MEMORY if chosen["optimizer"] == "lbfgs" else 1)
     if fitting.tile is not None and not quiet:
         print(f"tiles: of {fitting.tile} pixels ({fitting.reason})")
     return fitting.tile, fitting.memory

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import nstlib as nst
 from nstlib import budget, ranks
-from nstlib.budget import FEWEST_PAIRS, PAIRS, left_in_container, plan, saved_bytes
+from nstlib.budget import FEWEST_PAIRS, MEMORY, left_in_container, plan, saved_bytes
 from nstlib.tiles import halo_of
 
 LAYERS = ["relu1_1", "relu3_1", "relu4_2", "relu5_1"]
@@ -30,14 +30,14 @@ def test_a_picture_that_fits_is_computed_whole_and_lbfgs_remembers_all_that_it_i
 def test_a_picture_that_does_not_fit_is_computed_in_tiles_and_lbfgs_remembers_less(extract):
     fitting = plan(extract, LAYERS, [(4096, 4096)], free=8e9)
     assert fitting.tile < 4096
-    assert FEWEST_PAIRS <= fitting.memory < PAIRS
+    assert FEWEST_PAIRS <= fitting.memory < MEMORY
     assert "would take" in fitting.reason
     assert "8.0 GB are free" in fitting.reason
     assert f"L-BFGS remembers {fitting.memory} steps" in fitting.reason
 
 
 def test_adam_remembers_less_and_so_leaves_more_room(extract):
-    adam, lbfgs = (plan(extract, LAYERS, [(2048, 2048)], pairs, free=4.5e9) for pairs in (1, PAIRS))
+    adam, lbfgs = (plan(extract, LAYERS, [(2048, 2048)], pairs, free=4.5e9) for pairs in (1, MEMORY))
     assert (adam.tile, adam.memory) == (None, 1)
     assert lbfgs.tile is not None
 

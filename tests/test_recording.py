@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import nstlib as nst
-from nstlib.recording import EAGER, Evaluator, record_on_cuda
+from nstlib.recording import EAGER, Evaluator
 
 
 class Tape(TorchDispatchMode):
@@ -186,7 +186,7 @@ def test_a_step_never_waits_for_a_number_from_the_device(content, style, precisi
 def test_a_cuda_graph_gives_the_losses_of_the_evaluation(content, style, precision):
     extract = nst.FeatureExtractor("tiny", precision=precision, device="cuda")
     objective = nst.Objective(extract, content, style, tv=1.0)
-    recorded, evaluated = Evaluator(objective), Evaluator(objective, record=record_on_cuda)
+    recorded, evaluated = Evaluator(objective), Evaluator(objective)
     evaluated._record = None
     image = torch.rand_like(content).cuda()
     for number in range(EAGER + 3):
