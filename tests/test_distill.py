@@ -1,5 +1,6 @@
 """The script that trains the bundled backbone, with a small random teacher in place of VGG-19."""
 
+import copy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -41,11 +42,13 @@ def finished():
 def test_every_layer_learns_something_and_deeper_ones_see_larger_things(finished):
     targets = finished[0].targets
     assert len({target.layer for target in targets.values()}) == 16
-    shrinks = [target.shrink for target in targets.values() if not target.means]
+    shrinks = [targets[layer].shrink for layer in dict.fromkeys(target.layer for target in targets.values())]
     assert shrinks == sorted(shrinks)
     assert targets["relu3_1"].shrink == 1
     assert targets["relu4_1"].shrink == pytest.approx(2)
     assert targets["relu5_1"].shrink == pytest.approx(4)
+    assert targets["relu3_1_2"] == distill.Target("relu3_1", "relu2_1", shrink=2)
+    assert targets["relu4_2_4"] == distill.Target("relu4_2", "relu2_2", shrink=4)
     taught = set().union(*(distill.lesson(targets, step) for step in range(distill.GROUPS)))
     assert taught == set(targets)
 
@@ -57,7 +60,6 @@ def test_layers_that_learn_of_shrunk_pictures_also_learn_of_the_fine_structure_t
     pictures = torch.cat([board, torch.full_like(board, 0.5)])
     targets = {name: target for name, target in whole.targets.items() if target.layer == "relu4_1"}
     taught = distill.teach(whole.teacher, pictures, targets, "avg")
-    assert len(targets) == 2
     coarse, fine = (taught[name] for name in ("relu4_1", "relu4_1_fine"))
     assert distill.fit(fine, targets["relu4_1_fine"], torch.Size([4, 4])).shape[-2:] == (4, 4)
 
@@ -145,6 +147,31 @@ def test_normalizing_filters_leaves_the_function_and_makes_means_one_and_no_filt
     assert seldom.square().mean().sqrt() > 0.5
 
 
+def test_filters_on_their_way_to_deeper_layers_are_quiet_and_the_function_stays(finished):
+    whole = finished[0]
+    vgg, pictures = whole.average.vgg, whole.pictures.batch(0, 8)
+    plain, quiet = (distill.Vgg(copy.deepcopy(whole.average.features)) for _ in range(2))
+    loud = distill.loudness(whole.teacher, vgg.convolutions)
+    assert set(loud) == set(vgg.convolutions)
+    assert (loud["conv1_1"] == distill.QUIET).sum() == distill.CARRIED
+    assert (loud["conv5_1"] == 1).all()
+    distill.normalize_filters(plain, pictures)
+    distill.normalize_filters(quiet, pictures, loud)
+    names = ["relu1_2", "relu2_1", "relu3_1", "relu5_1"]
+    with torch.no_grad():
+        before, after = plain(pictures, names, "avg"), quiet(pictures, names, "avg")
+    for name in names:
+        alive = before[name].amax((0, 2, 3)) > 1e-3
+        share = (
+            loud[name.replace("relu", "conv")]
+            * after[name].sum()
+            / (before[name] * loud[name.replace("relu", "conv")][:, None, None]).sum()
+        )
+        torch.testing.assert_close(
+            after[name][:, alive], (before[name] * share[:, None, None])[:, alive], rtol=1e-2, atol=1e-3
+        )
+
+
 def test_chosen_filters_explain_the_others():
     torch.manual_seed(3)
     basis = torch.rand(1, 3, 200)
@@ -156,17 +183,39 @@ def test_chosen_filters_explain_the_others():
     torch.testing.assert_close(guess, moments, rtol=1e-3, atol=1e-3)
 
 
+@torch.no_grad()
+def inherited(widths, layer, picture):
+    """What a student without training sees at the layer."""
+    student = distill.Student(widths, {}, {})
+    distill.inherit(student, random_teacher(), torch.randn(4, 3, 32, 32))
+    return student.vgg(picture, [layer], "avg")[layer]
+
+
 def test_inherited_student_of_the_same_width_is_the_teacher():
-    teacher = random_teacher()
-    student = distill.Student((*TEACHER_WIDTHS, "M", 8), {}, {})
-    student.heads = nn.ModuleDict()
     picture = torch.randn(4, 3, 32, 32)
-    with torch.no_grad():
-        distill.inherit(student, teacher, picture)
-        ours = student.vgg(picture, ["relu3_1"], "avg")["relu3_1"]
-        theirs = teacher(picture, ["relu3_1"], "avg")["relu3_1"]
+    ours, theirs = inherited(TEACHER_WIDTHS, "relu3_1", picture), random_teacher()(picture, ["relu3_1"], "avg")
     # The same filters, perhaps in another order.
-    torch.testing.assert_close(ours.mean((0, 2, 3)).sort().values, theirs.mean((0, 2, 3)).sort().values)
+    torch.testing.assert_close(
+        ours.mean((0, 2, 3)).sort().values, theirs["relu3_1"].mean((0, 2, 3)).sort().values, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_layer_a_block_deeper_than_the_teacher_inherits_its_eyes_for_the_picture_halved():
+    # Wide enough for all of the teacher's filters, twice, for the picture that is carried on, and for what is passed.
+    widths = (9, 9, "M", 17, 17, "M", 20, 14, 14, 14, "M", 15)
+    picture = torch.randn(4, 3, 32, 32)
+    ours = inherited(widths, "relu4_1", picture)[:, -12:]
+
+    blur = torch.tensor([1.0, 2, 1]) / 4
+    half = picture
+    for _ in range(2):
+        half = nn.functional.pad(half, (1, 1, 1, 1), mode="replicate")
+        half = nn.functional.conv2d(half, torch.outer(blur, blur).expand(3, 1, 3, 3), groups=3)
+    theirs = random_teacher()(nn.functional.avg_pool2d(half, 2), ["relu3_1"], "avg")["relu3_1"]
+    assert ours.shape == theirs.shape
+    torch.testing.assert_close(
+        ours.mean((0, 2, 3)).sort().values, theirs.mean((0, 2, 3)).sort().values, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_reads_a_published_file_of_normalised_weights(tmp_path):

@@ -1,11 +1,15 @@
 """Train the bundled backbone "mini": a narrow VGG-19 that sees pictures as the real one does.
 
-Each layer of the student is followed, during training only, by a 1x1 convolution (its head) that must turn the
+Each layer of the student is followed, during training only, by 1x1 convolutions (its heads) that must turn the
 student's features into the teacher's. The loss of a layer is the relative squared error of the features, plus that of
-their Gram matrices. A teacher that ends at conv3_1 teaches the deeper layers too: the further past conv3_1 a layer
-lies, the more the picture is shrunk of which it must know the teacher's relu3_1. So deeper layers see larger things.
-They must also know the local means of the teacher's relu2_1 of the whole picture, or they would be blind to what
-shrinking removes, and let noise pass.
+their Gram matrices.
+
+A teacher that ends at conv3_1 teaches the deeper layers too: it looks at the picture made smaller. What conv2_1 is to
+the picture, conv3_1 is to the picture halved, and conv4_1 to the picture quartered, so the student repeats the
+teacher's convolutions one block and two blocks deeper. To get there, three channels carry the picture itself, blurred
+before each pooling, through the first blocks. So deeper layers see larger things with the eyes of a trained network.
+The layers past the teacher's last must also know the local means of its relu2_1 of the whole picture, or they would be
+blind to what shrinking removes, and let noise pass.
 
 Student and teacher pool alike, by average or by maximum, at the toss of a coin in each step.
 """
@@ -34,7 +38,9 @@ from nstlib.losses import content_loss, gram, style_loss
 
 AVERAGE_SHARE = 0.65  # of the steps pool by average, as style transfer mostly does; the others by maximum
 DREAMS_AT_ONCE, DREAMS_KEPT, DREAM_SHARE = 4, 300, 0.25
-LEAK = 0.1  # at the start, to nothing at half of the steps: a filter that never responds would never learn
+CARRIED, LIFT = 3, 3.0  # channels that carry the picture; what is added to them, so that no color is negative
+QUIET = 0.25  # how loud filters are that prepare what deeper layers see, as a share of the others of their layer
+FADE = 4  # a block past its last layer the teacher gets a quarter of the filters
 GROUPS = 3  # a step trains every third of the layers that have no target of their own, in turn
 
 
@@ -69,23 +75,21 @@ class Vgg:
         return {name: m for name, m in self.named["avg"].named_children() if isinstance(m, nn.Conv2d)}
 
     def __call__(
-        self, normalized: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None, leak: float = 0.0
+        self, normalized: Tensor, layers: Iterable[str], pooling: str, cut: str | None = None
     ) -> dict[str, Tensor]:
         """Features of a normalized picture at the layers, computing nothing past the deepest.
 
-        No gradient passes back through the layer `cut`. Past it, rectified responses keep the share `leak` of what is
-        negative.
+        No gradient passes back through the layer `cut`.
         """
         wanted, found, value = set(layers), {}, normalized.contiguous(memory_format=torch.channels_last)
-        leaks = False
         for name, module in self.named[pooling].named_children():
-            value = F.leaky_relu(value, leak) if leaks and isinstance(module, nn.ReLU) else module(value)
+            value = module(value)
             if name in wanted:
                 found[name] = value
                 if len(found) == len(wanted):
                     break
             if name == cut:
-                value, leaks = value.detach(), leak > 0
+                value = value.detach()
         return found
 
 
@@ -185,42 +189,75 @@ class Target:
 def curriculum(teacher: Vgg, student_convolutions: Iterable[str]) -> dict[str, Target]:
     """Each layer's targets, by name.
 
-    A layer learns its namesake where the teacher has one. Each other learns the teacher's last layer at a larger scale,
-    and the local means of relu2_1. The scale grows by the fourth root of two with each convolution, so that it doubles
-    from block to block as the stride does.
+    A layer learns its namesake where the teacher has one. Each other learns the teacher's last layer of the picture
+    made smaller by the fourth root of two with each convolution, so that the scale doubles from block to block as the
+    stride does; and the local means of relu2_1. All learn besides what they repeat of the picture halved, quartered.
     """
-    taught = [name.replace("conv", "relu") for name in teacher.convolutions]
+    names = list(student_convolutions)
+    taught = list(teacher.convolutions)
     targets = {}
-    for depth, layer in enumerate(name.replace("conv", "relu") for name in student_convolutions):
-        if layer in taught:
+    for depth, name in enumerate(names):
+        layer = _layer(name)
+        if name in taught:
             targets[layer] = Target(layer, layer)
         else:
-            targets[layer] = Target(layer, taught[-1], shrink=2 ** ((depth + 1 - len(taught)) / 4))
+            targets[layer] = Target(layer, _layer(taught[-1]), shrink=2 ** ((depth + 1 - len(taught)) / 4))
             targets[f"{layer}_fine"] = Target(layer, "relu2_1", means=True)
+        for halvings in range(1, _halvings(taught, names) + 1):
+            twin = _twin(name, halvings)
+            repeated = Target(layer, _layer(twin), shrink=2.0**halvings)
+            if twin in taught and repeated not in targets.values():
+                targets[f"{layer}_{2**halvings}"] = repeated
     return targets
+
+
+def _layer(convolution: str) -> str:
+    return convolution.replace("conv", "relu")
+
+
+def _block(convolution: str) -> int:
+    return int(convolution[4])
+
+
+def _twin(convolution: str, halvings: int) -> str:
+    """What it is called so many blocks before: conv2_1 for conv4_1 and two."""
+    block, index = convolution.removeprefix("conv").split("_")
+    return f"conv{int(block) - halvings}_{index}"
+
+
+def _halvings(taught: list[str], names: list[str]) -> int:
+    """How often the picture must be halved for the teacher's last block to be the student's."""
+    return _block(names[-1]) - _block(taught[-1])
 
 
 def lesson(targets: dict[str, Target], step: int) -> dict[str, Target]:
     """The targets of one step: all of the layers that have a namesake, and of a part of the others."""
-    others = list(dict.fromkeys(target.layer for target in targets.values() if target.shrink > 1))
+    others = without_namesake(targets)
     today = set(others[step % GROUPS :: GROUPS])
     return {name: target for name, target in targets.items() if target.layer not in others or target.layer in today}
+
+
+def without_namesake(targets: dict[str, Target]) -> list[str]:
+    """The student's layers that the teacher lacks."""
+    return [layer for layer in dict.fromkeys(t.layer for t in targets.values()) if targets[layer].shrink > 1]
 
 
 @torch.no_grad()
 def teach(teacher: Vgg, normalized: Tensor, targets: dict[str, Target], pooling: str) -> dict[str, Tensor]:
     """The teacher's features for each target."""
-    full = {target.teacher_layer for target in targets.values() if target.shrink == 1}
-    features = teacher(normalized, full, pooling)
-    taught = {}
-    for name, target in targets.items():
-        if target.shrink == 1:
-            taught[name] = features[target.teacher_layer]
-        else:
-            side = max(8, 4 * round(normalized.shape[-1] / target.shrink / 4))
-            small = F.interpolate(normalized, (side, side), mode="bilinear", antialias=True)
-            taught[name] = teacher(small, [target.teacher_layer], pooling)[target.teacher_layer]
-    return taught
+    layers: dict[float, set[str]] = {}
+    for target in targets.values():
+        layers.setdefault(target.shrink, set()).add(target.teacher_layer)
+    features = {shrink: teacher(shrunk(normalized, shrink), at, pooling) for shrink, at in layers.items()}
+    return {name: features[target.shrink][target.teacher_layer] for name, target in targets.items()}
+
+
+def shrunk(normalized: Tensor, shrink: float) -> Tensor:
+    """Square pictures made smaller, to a multiple of four pixels."""
+    if shrink == 1:
+        return normalized
+    side = max(8, 4 * round(normalized.shape[-1] / shrink / 4))
+    return F.interpolate(normalized, (side, side), mode="bilinear", antialias=True)
 
 
 def fit(taught: Tensor, target: Target, shape: torch.Size) -> Tensor:
@@ -237,14 +274,13 @@ def errors(
     targets: dict[str, Target],
     pooling: str,
     cut: str,
-    leak: float = 0.0,
 ) -> dict[str, Tensor]:
     """For each target two numbers: the relative squared error of the features; the relative error of Gram matrices.
 
-    No gradient passes back through the layer `cut`; past it, rectified responses leak.
+    No gradient passes back through the layer `cut`.
     """
     layers = {target.layer for target in targets.values()}
-    features, found = student.vgg(normalized, layers, pooling, cut, leak), {}
+    features, found = student.vgg(normalized, layers, pooling, cut), {}
     for name, target in targets.items():
         own = features[target.layer]
         aim = fit(taught[name], target, own.shape[-2:])
@@ -286,58 +322,109 @@ def _relative(error: Tensor, norm: Tensor) -> Tensor:
 # ---------------------------------------------------------------- a head start
 
 
+def rooms(teacher: Vgg, convolutions: dict[str, nn.Conv2d]) -> dict[str, dict[int, range]]:
+    """Which of its filters a convolution has for what the teacher sees in the picture halved 0, 1, 2... times.
+
+    In proportion to the teacher's, fewer past its last, and for smaller pictures in layers that have a namesake;
+    `CARRIED` before them where the picture has still to be carried on.
+    """
+    taught, names, found = teacher.convolutions, list(convolutions), {}
+    widths = {name: module.out_channels for name, module in taught.items()}
+    last, current = _block(list(taught)[-1]), {}
+    halvings = _halvings(list(taught), names)
+    for name, module in convolutions.items():
+        start, shares = CARRIED if _block(name) <= halvings else 0, {}
+        for times in range(min(halvings, _block(name) - 1) + 1):
+            current[times] = widths.get(_twin(name, times), current.get(times, 0))
+            late = _block(name) - times - last
+            past = 0.5 if late == 0 and _twin(name, times) not in widths else 0.0
+            early = 0.5 if times and name in widths else 0.0
+            shares[times] = current[times] / FADE ** max(late, past, early)
+        found[name] = {}
+        for times, share in shares.items():
+            left = sum(value for at, value in shares.items() if at >= times)
+            count = round((module.out_channels - start) * share / left)
+            found[name][times] = range(start, start + count)
+            start += count
+    return found
+
+
+def loudness(teacher: Vgg, convolutions: dict[str, nn.Conv2d]) -> dict[str, Tensor]:
+    """For each filter of a convolution 1, or `QUIET` where it is only on its way to a deeper layer.
+
+    In a layer that has a namesake, what it prepares would count in its Gram matrix as if it saw larger things than the
+    namesake does. The layers past the teacher's last need all that they have.
+    """
+    found = {}
+    for name, places in rooms(teacher, convolutions).items():
+        found[name] = torch.full((convolutions[name].out_channels,), QUIET)
+        for times, room in places.items():
+            if times == 0 or name not in teacher.convolutions:
+                found[name][room.start : room.stop] = 1.0
+    return found
+
+
 @torch.no_grad()
 def inherit(student: Student, teacher: Vgg, normalized: Tensor) -> None:
     """Start from the teacher's own filters: those from which all its filters can best be told, by least squares.
 
-    The matrix that tells all from the chosen is the layer's first head; multiplied into the next convolution it makes
-    the student a pruned teacher, and training starts from there.
+    The matrix that tells all from the chosen is multiplied into the next convolution. That makes the student a pruned
+    teacher of the picture, and of the picture halved as often as it has blocks more; training starts from there. Where
+    the teacher has no next convolution, or not yet, the chosen are passed on.
     """
-    layers = [name.replace("conv", "relu") for name in teacher.convolutions]
-    features, reconstruct = teacher(normalized, layers, "avg"), torch.eye(3)
-    for name, source in teacher.convolutions.items():
-        layer, module = name.replace("conv", "relu"), student.vgg.convolutions[name]
-        moments = gram(features[layer]).mean(0).double()
-        chosen = choose_filters(moments, module.out_channels)
-        module.weight.copy_(torch.einsum("oihw,ij->ojhw", source.weight[chosen], reconstruct))
-        module.bias.copy_(source.bias[chosen])
-        reconstruct = (moments[:, chosen] @ torch.linalg.pinv(moments[chosen][:, chosen], rtol=1e-6)).float()
-        for heads in student.heads.values():
-            heads[layer].weight.copy_(reconstruct[..., None, None])
+    convolutions = student.vgg.convolutions
+    places = rooms(teacher, convolutions)
+    for module in convolutions.values():
+        module.weight.zero_()
+        module.bias.zero_()
+    halvings = _halvings(list(teacher.convolutions), list(convolutions))
+    _carry([module for name, module in convolutions.items() if _block(name) <= halvings])
+    for times in range(halvings + 1):
+        features = teacher(shrunk(normalized, 2**times), map(_layer, teacher.convolutions), "avg")
+        before, lift, tell = range(3), LIFT if times else 0.0, torch.eye(3)
+        for name, module in convolutions.items():
+            if times not in places[name]:
+                continue
+            twin, room = _twin(name, times), places[name][times]
+            if twin in teacher.convolutions:
+                weight, bias = teacher.convolutions[twin].weight, teacher.convolutions[twin].bias
+                moments = gram(features[_layer(twin)]).mean(0).double()
+            else:
+                weight, bias = _passing(len(moments)), torch.zeros(len(moments))
+            chosen = choose_filters(moments, len(room))
+            own = torch.einsum("oihw,ij->ojhw", weight[chosen], tell)
+            module.weight[room.start : room.stop, before.start : before.stop] = own
+            module.bias[room.start : room.stop] = bias[chosen] - lift * own.sum((1, 2, 3))
+            tell = (moments[:, chosen] @ torch.linalg.pinv(moments[chosen][:, chosen], rtol=1e-6)).float()
+            before, lift = room, 0.0
 
 
-@torch.no_grad()
-def settle(student: Student, teacher: Vgg, normalized: Tensor) -> None:
-    """Start the layers that inherit nothing: half of each passes on what comes, half are random filters.
+def _carry(convolutions: list[nn.Conv2d]) -> None:
+    """Let the first filters pass the picture on, blurred so that pooling it does not alias."""
+    blur = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+    for number, module in enumerate(convolutions):
+        module.weight[range(CARRIED), range(CARRIED)] = blur
+        module.bias[:CARRIED] = 0.0 if number else LIFT
 
-    A random filter gets the bias with which it responds to half of all places, under both kinds of pooling. Without,
-    many would never respond again: their input is nowhere negative, so that a chance offset decides.
-    """
-    values = {pooling: normalized.contiguous(memory_format=torch.channels_last) for pooling in student.vgg.named}
-    for name, module in student.vgg.named["avg"].named_children():
-        if isinstance(module, nn.Conv2d) and name not in teacher.convolutions:
-            passed = min(module.out_channels, module.in_channels) // 2
-            module.weight[:passed] = 0
-            module.weight[range(passed), range(passed), 1, 1] = 1
-            responses = torch.cat([module(value).transpose(0, 1)[passed:].flatten(1) for value in values.values()], 1)
-            deviation, mean = torch.std_mean(responses, 1)
-            module.weight[passed:] /= deviation[:, None, None, None]
-            module.bias[passed:] = -mean / deviation
-        values = {pooling: student.vgg.named[pooling].get_submodule(name)(value) for pooling, value in values.items()}
+
+def _passing(count: int) -> Tensor:
+    """Weights of a 3x3 convolution that changes nothing."""
+    weight = torch.zeros(count, count, 3, 3)
+    weight[range(count), range(count), 1, 1] = 1
+    return weight
 
 
 @torch.no_grad()
 def fit_heads(student: Student, teacher: Vgg, normalized: Tensor, targets: dict[str, Target]) -> None:
-    """Give each head of a layer that inherited nothing the least-squares solution to start from."""
-    own = {name: t for name, t in targets.items() if t.layer.replace("relu", "conv") not in teacher.convolutions}
+    """Give each head the least-squares solution to start from."""
     for pooling, heads in student.heads.items():
-        taught = teach(teacher, normalized, own, pooling)
-        features = student.vgg(normalized, {target.layer for target in own.values()}, pooling)
-        for name, target in own.items():
+        taught = teach(teacher, normalized, targets, pooling)
+        features = student.vgg(normalized, {target.layer for target in targets.values()}, pooling)
+        for name, target in targets.items():
             aim = fit(taught[name], target, features[target.layer].shape[-2:])
             rows, aims = _rows(features[target.layer]).flatten(0, 1), _rows(aim).flatten(0, 1)
             moments = rows.mT @ rows
-            ridge = 1e-3 * moments.diagonal().mean() * torch.eye(len(moments))
+            ridge = (1e-4 * moments.diagonal() + 1e-6 * moments.diagonal().mean()).diag()
             heads[name].weight.copy_(torch.linalg.solve(moments + ridge, rows.mT @ aims).mT[..., None, None])
 
 
@@ -350,7 +437,7 @@ def choose_filters(moments: Tensor, count: int) -> Tensor:
         best = int(gain.argmax())
         chosen.append(best)
         left = left - torch.outer(left[best], left[best]) / left[best, best].clamp_min(1e-9)
-    return torch.tensor(chosen)
+    return torch.tensor(chosen, dtype=torch.long)
 
 
 # ---------------------------------------------------------------- pictures
@@ -372,9 +459,9 @@ class Pictures:
         pictures = [self._picture(rng) for _ in range(count or self.recipe.batch)]
         return normalize_picture(torch.stack(pictures))
 
-    def targets(self, step: int, count: int) -> Tensor:
+    def targets(self, step: int, count: int, use: int = 2) -> Tensor:
         """Pictures whose textures are to be synthesized, normalized."""
-        rng = np.random.default_rng((self.recipe.seed, step, 2))
+        rng = np.random.default_rng((self.recipe.seed, step, use))
         return normalize_picture(torch.stack([self._crop(rng) for _ in range(count)]))
 
     def keep(self, normalized: Tensor) -> None:
@@ -456,7 +543,6 @@ class Training:
         self.student = Student(widths, self.targets, channels)
         sample = self.pictures.batch(0, 24, use=4)
         inherit(self.student, teacher, sample)
-        settle(self.student, teacher, sample)
         fit_heads(self.student, teacher, sample, self.targets)
         self.student.to(device)
         teacher.features.to(device)
@@ -480,8 +566,7 @@ class Training:
         with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             targets = lesson(self.targets, step)
             taught = teach(self.teacher, normalized, targets, pooling)
-            leak = LEAK * max(0.0, 1 - 2 * step / recipe.steps)
-            found = errors(self.student, normalized, taught, targets, pooling, self.last_taught, leak)
+            found = errors(self.student, normalized, taught, targets, pooling, self.last_taught)
         loss = sum(feature + recipe.gram_weight * second for feature, second in found.values())
         self.optimizer.zero_grad()
         loss.backward()
@@ -492,23 +577,26 @@ class Training:
         return {layer: error.detach() for layer, error in found.items()}
 
     def dream(self) -> None:
-        """Synthesize pictures from noise with the student, and keep them among the training pictures.
+        """Synthesize pictures with the student, from noise or from others, and keep them among the training pictures.
 
         They are where its errors hide: to the student their Gram matrices, or the features of a deep layer, are right;
         to the teacher they may not be.
         """
         aims = self.pictures.targets(self.step, DREAMS_AT_ONCE).to(self.device)
         rng = np.random.default_rng((self.recipe.seed, self.step, 6))
-        layers = [name.replace("conv", "relu") for name in self.teacher.convolutions if rng.random() < 0.6]
-        others = [name for name, target in self.targets.items() if target.shrink > 1]
-        of_content = bool(others) and rng.random() < 0.5
+        others = without_namesake(self.targets)
+        of_content = bool(others) and rng.random() < 0.4
+        layers = [_layer(name) for name in self.teacher.convolutions if rng.random() < 0.5]
+        layers += [layer for layer in others if rng.random() < 0.15]
         layers = [str(rng.choice(others))] if of_content else layers or ["relu1_1"]
         seen: Callable[[Tensor], Tensor] = (lambda features: features) if of_content else gram
         measure = content_loss if of_content else style_loss
         with torch.no_grad():
             wanted = {layer: seen(f) for layer, f in self.average.vgg(aims, layers, "avg").items()}
-        noise = torch.from_numpy(rng.normal(size=aims.shape)).float().to(self.device)
-        picture = (aims.mean((2, 3), keepdim=True) + 0.45 * noise).requires_grad_()
+        start = aims.mean((2, 3), keepdim=True) + 0.45 * torch.from_numpy(rng.normal(size=aims.shape)).to(aims)
+        if rng.random() < 0.4:
+            start = self.pictures.targets(self.step, DREAMS_AT_ONCE, use=7).to(aims)
+        picture = start.requires_grad_()
         optimizer = LBFGS([picture])
 
         def losses() -> Tensor:
@@ -552,7 +640,8 @@ class Training:
     def weights(self) -> dict[str, Tensor]:
         """The averaged student's weights, normalized, in half precision, as `load_backbone` reads them."""
         features = copy.deepcopy(self.average.features).float().cpu()
-        normalize_filters(Vgg(features), torch.cat([self.pictures.batch(i, 16, use=5) for i in range(8)]))
+        vgg, pictures = Vgg(features), torch.cat([self.pictures.batch(i, 16, use=5) for i in range(8)])
+        normalize_filters(vgg, pictures, loudness(self.teacher, vgg.convolutions))
         return {key: value.half().contiguous() for key, value in named_vgg(features).state_dict().items()}
 
 
@@ -562,23 +651,24 @@ def _schedule(progress: float) -> float:
 
 
 @torch.no_grad()
-def normalize_filters(vgg: Vgg, normalized: Tensor) -> None:
+def normalize_filters(vgg: Vgg, normalized: Tensor, loud: dict[str, Tensor] | None = None) -> None:
     """Rescale so that the mean activation over pictures and both poolings is 1, as Gatys et al. did for each filter.
 
     Here filters that respond seldom stay quieter, as with a mean of 1 their rare peaks would drown all others: before
     all filters of a layer are brought to a mean of 1 together, no filter has a mean above 1, a root mean square above 2
-    over all pictures, or above 4 over any one. Each convolution undoes the rescaling of the one before, so that the
-    network sees what it saw.
+    over all pictures, or above 4 over any one. Nor is every filter as loud as the others where `loud` says so. Each
+    convolution undoes the rescaling of the one before, so that the network sees what it saw.
     """
     convolutions = vgg.convolutions
     layers = [name.replace("conv", "relu") for name in convolutions]
     both = [vgg(normalized, layers, pooling) for pooling in vgg.named]
     before = torch.ones(3)
-    for layer, module in zip(layers, convolutions.values(), strict=True):
+    for (name, module), layer in zip(convolutions.items(), layers, strict=True):
         responses = torch.cat([features[layer] for features in both])
         mean, squares = responses.mean((0, 2, 3)), responses.square().mean((2, 3))
         peaks = torch.maximum(squares.mean(0).sqrt() / 2, squares.amax(0).sqrt() / 4)
         scale = 1 / torch.maximum(mean, peaks).clamp_min(mean.median() / 5 + 1e-6)
+        scale *= 1 if loud is None else loud[name]
         scale /= (scale * mean).mean()
         module.weight.mul_(scale[:, None, None, None] / before[None, :, None, None])
         module.bias.mul_(scale)

@@ -45,7 +45,7 @@ GAP = 6
 
 def demo() -> list[Path]:
     """The village in swirls, larger than `make demo` paints it."""
-    picture = nst.stylize("village", "swirls", backbone="mini", size=768, steps=200)
+    picture = nst.stylize("village", "swirls", backbone="mini", size=768, quality="good")
     return [nst.save_image(picture, FIGURES / "demo" / "village_swirls.jpg", quality=88)]
 
 
@@ -59,7 +59,7 @@ def sheet() -> list[Path]:
     return [save(table(tiles, 5), "gallery/pictures.jpg")]
 
 
-def gallery(size: int = 224, steps: int = 70) -> list[Path]:
+def gallery(size: int = 224) -> list[Path]:
     """Every content in every style, a table for half of the styles each: contents across, styles down."""
     contents, styles = [*nst.bundled_images("content"), PHOTOGRAPH], nst.bundled_images("style")
     made = []
@@ -69,7 +69,7 @@ def gallery(size: int = 224, steps: int = 70) -> list[Path]:
             for style in half:
                 tiles.append(shown(style))
                 for content in contents:
-                    picture = nst.stylize(content, style, backbone="mini", size=size, steps=steps, progress=False)
+                    picture = nst.stylize(content, style, backbone="mini", size=size, quality="good", progress=False)
                     tiles.append(tile(nst.to_pil(picture), 200, 150))
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
