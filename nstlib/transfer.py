@@ -291,7 +291,7 @@ def _quality(options: Options) -> Quality | None:
     quality = QUALITIES[name]
     if options.get("optimizer", quality.options["optimizer"]) == quality.options["optimizer"]:
         return quality
-    return Quality(quality.steps, {"precision": quality.options.get("precision", DEFAULTS["precision"])})
+    return Quality(quality.steps, {})  # in float32: L-BFGS lives on small differences of gradients
 
 
 def prepare_mode(

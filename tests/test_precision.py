@@ -69,17 +69,15 @@ def test_a_picture_without_any_gradient_has_none_in_float16(content):
     assert gradient.eq(0).all()
 
 
-# Two runs of L-BFGS need some steps until they are alike again, and processors are slow in float16: so Adam there.
-@pytest.mark.parametrize(
-    ("precision", "optimizer", "steps"), [("bfloat16", "lbfgs", 120), ("bfloat16", "adam", 40), ("float16", "adam", 20)]
-)
-def test_after_as_many_steps_the_loss_is_within_two_percent_of_that_in_float32(precision, optimizer, steps):
+# Of Adam, for which the qualities choose half precision; L-BFGS ends some percent higher, and stays in float32 there.
+@pytest.mark.parametrize(("precision", "steps"), [("bfloat16", 40), ("float16", 20)])
+def test_after_as_many_steps_the_loss_is_within_two_percent_of_that_in_float32(precision, steps):
     content, style = nst.load_image("village", 112), nst.load_image("swirls", 112)
     judge = nst.Objective(nst.FeatureExtractor("mini", device="cpu"), content, style, tv=10)
 
     def loss_after(precision):
         extract = nst.FeatureExtractor("mini", precision=precision, device="cpu")
-        run = nst.Run(nst.Objective(extract, content, style, tv=10), optimizer=optimizer)
+        run = nst.Run(nst.Objective(extract, content, style, tv=10), optimizer="adam")
         for _ in run.steps(steps, progress=False):
             pass
         with torch.no_grad():

@@ -301,6 +301,11 @@ def test_rates_of_a_quality_are_not_for_another_optimizer():
     assert run.lr == nst.prepare("chelsea", "coffee", optimizer="lbfgs", **FAST).lr
 
 
+def test_lbfgs_stays_in_float32_whatever_the_quality():
+    run = nst.prepare("chelsea", "coffee", quality="draft", optimizer="lbfgs", **FAST)
+    assert run.objective.extract.precision == "float32"
+
+
 def test_who_says_neither_steps_nor_quality_gets_a_good_picture(monkeypatch):
     taken = []
     monkeypatch.setattr(nst.Run, "steps", lambda run, count, progress=True: taken.append((count, run.lr)) or iter(()))
