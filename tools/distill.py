@@ -152,7 +152,7 @@ class Student(nn.Module):
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(convolution.bias)
         self.vgg = Vgg(self.features)
-        own = {name.replace("conv", "relu"): m.out_channels for name, m in self.vgg.convolutions.items()}
+        own = {_layer(name): m.out_channels for name, m in self.vgg.convolutions.items()}
         self.heads = nn.ModuleDict(
             {
                 pooling: nn.ModuleDict(
@@ -539,7 +539,7 @@ class Training:
         # The layers that learn the teacher's last one at larger scales take what lies before them as it is: it has a
         # better teacher of its own.
         self.last_taught = list(teacher.convolutions)[-1].replace("conv", "relu")
-        channels = {name.replace("conv", "relu"): m.out_channels for name, m in teacher.convolutions.items()}
+        channels = {_layer(name): m.out_channels for name, m in teacher.convolutions.items()}
         self.student = Student(widths, self.targets, channels)
         sample = self.pictures.batch(0, 24, use=4)
         inherit(self.student, teacher, sample)
@@ -660,7 +660,7 @@ def normalize_filters(vgg: Vgg, normalized: Tensor, loud: dict[str, Tensor] | No
     convolution undoes the rescaling of the one before, so that the network sees what it saw.
     """
     convolutions = vgg.convolutions
-    layers = [name.replace("conv", "relu") for name in convolutions]
+    layers = [_layer(name) for name in convolutions]
     both = [vgg(normalized, layers, pooling) for pooling in vgg.named]
     before = torch.ones(3)
     for (name, module), layer in zip(convolutions.items(), layers, strict=True):
