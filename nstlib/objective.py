@@ -111,9 +111,9 @@ class Objective:
             process has one.
 
     Attributes:
-        content, style: the pictures.
+        content, style: the pictures; of those in tiles, in the memory of the CPU.
         own_style_target: whether the style target is the style picture's own, and not one that was set.
-        content_target: layer name to response (B or 1, C, H', W'); of a content in tiles, in the memory of the CPU.
+        content_target: layer name to response (B or 1, C, H', W'); likewise.
 
     Raises:
         LayerNotFound, ImageError (a picture too small for the deepest layer), InputError.
@@ -251,7 +251,7 @@ class Objective:
     def tile(self, side: int | None) -> None:
         self._tile = self._checked_tile(side)
         if self.content is not None:
-            home = self.extract.device if self._tile_of(self.content) is None else "cpu"
+            home = self._home(self.content)
             self.content_target = {layer: target.to(home) for layer, target in self.content_target.items()}
 
     def shrink_tile(self, image: Tensor) -> bool:
@@ -324,7 +324,11 @@ class Objective:
             raise InputError(
                 f"the {what} is {_shape(picture)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it"
             )
-        return picture.detach().to(self.extract.device, torch.float32)
+        return picture.detach().to(self._home(picture), torch.float32)
+
+    def _home(self, picture: Tensor) -> torch.device:
+        """Where a picture and its responses are kept: large ones leave a GPU to the image that is being made."""
+        return self.extract.device if self._tile_of(picture) is None else torch.device("cpu")
 
     def _whole(self, image: Tensor) -> dict[str, Tensor]:
         """The loss of each layer, "content/relu4_2", "style/relu1_1", ..., and "tv"."""

@@ -310,7 +310,7 @@ class Run:
             self._optimizer = LBFGS([self._param], lr=self.lr, memory=self._settings["memory"], bounds=(0, 1))
             self._good = self._optimizer.accepted_point()
         else:
-            self._optimizer = torch.optim.Adam([self._param], lr=self.lr, betas=self._settings["betas"])
+            self._optimizer = torch.optim.Adam([self._param], lr=self.lr, betas=self._settings["betas"], fused=True)
         self._failures = torch.zeros(len(image), device=image.device)  # steps in a row that gave no good picture
         self._broken = torch.zeros(len(image), dtype=torch.bool, device=image.device)  # NaN since the last look
         self._version = self.objective.version
@@ -326,44 +326,38 @@ class Run:
 
     def _update(self) -> Terms:
         """One evaluation and one change of the image; nothing here waits for the device."""
-        # L-BFGS itself keeps the point that it accepted; of a large picture every copy counts.
-        evaluated = self._good if isinstance(self._optimizer, LBFGS) else self._param.detach().clone()
-        terms: list[Terms] = []
-
-        def closure() -> Tensor:
-            while not terms:
-                terms.extend(self._evaluated())
-            return terms[0].total
-
-        self._optimizer.step(closure)  # type: ignore[arg-type]
-        named = terms[0].as_dict()
+        terms = self._evaluated()
+        named = terms.as_dict()
         row = torch.stack(list(named.values()))
         good = row.isfinite().all(0)
         self._broken |= ~good
         if isinstance(self._optimizer, LBFGS):
+            self._optimizer.step(lambda: terms.total)
             good = self._optimizer.rejections() == 0
             self._good = self._optimizer.accepted_point()
         else:
-            torch.where(good.view(-1, 1, 1, 1), evaluated, self._good, out=self._good)
+            # In place, and before the picture changes: of a large one every copy counts.
+            torch.where(good.view(-1, 1, 1, 1), self._param.detach(), self._good, out=self._good)
+            self._optimizer.step()
             with torch.no_grad():
                 self._param.clamp_(0, 1)
         self._row = row if self._row is None else torch.where(good, row, self._row)
         self._failures = torch.where(good, 0, self._failures + 1)
         self.history.append(list(named), self._row)
-        return terms[0]
+        return terms
 
-    def _evaluated(self) -> list[Terms]:
-        """The terms, with the gradient in place; none where memory did not suffice and smaller tiles may help."""
+    def _evaluated(self) -> Terms:
+        """The terms, with the gradient in place. Where memory does not suffice, smaller tiles may help."""
         self._optimizer.zero_grad()
-        try:
-            terms, self._param.grad = self._evaluate(self._param)
-        except RuntimeError as error:
-            # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
-            if not is_out_of_memory(error) or len(self._param) > 1 or not self.objective.shrink_tile(self._param):
-                raise
+        while True:
+            try:
+                terms, self._param.grad = self._evaluate(self._param)
+                return terms
+            except RuntimeError as error:
+                # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
+                if not is_out_of_memory(error) or len(self._param) > 1 or not self.objective.shrink_tile(self._param):
+                    raise
             _tell(f"out of memory; going on with tiles of {self.objective.tile} pixels")
-            return []
-        return [terms]
 
     def _look_after(self) -> None:
         """Read how the last steps went; go back to the good picture after NaN, and stop where nothing helps."""

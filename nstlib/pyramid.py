@@ -71,9 +71,7 @@ class Pyramid:
         pyramid = cls(objective, (0, 0), {})
         if state is not None:
             pyramid._scales, pyramid.size = state["scales"], state["size"]
-            device = objective.extract.device
-            content, style = (None if picture is None else picture.to(device) for picture in state["pictures"])
-            pyramid._pictures, pyramid._set = (content, style), (objective.content, objective.style)
+            pyramid._pictures, pyramid._set = state["pictures"], (objective.content, objective.style)
         return pyramid
 
     def _is_its_own(self) -> bool:

@@ -24,17 +24,18 @@ def start_image(
     reference = content if content is not None else style
     assert reference is not None  # an objective has a content or a style
     height, width = size or reference.shape[-2:]
+    device = objective.extract.device
     if isinstance(init, Tensor):
-        return cover(init.to(reference.device, torch.float32), (height, width))
+        return cover(init.to(device, torch.float32), (height, width))
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
-        return content
+        return content.to(device)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"the seed is {seed!r}; expected a whole number from 0 to 2**63 - 1")
-    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed)).to(reference.device)
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed)).to(device)
     if init == "noise":
-        return (reference.mean((2, 3), keepdim=True) + NOISE * noise).clamp(0, 1)
+        return (reference.mean((2, 3), keepdim=True).to(device) + NOISE * noise).clamp(0, 1)
     if init == "style_statistics":
         if style is None:
             raise InputError("init is 'style_statistics', but the objective has no style picture")
@@ -55,9 +56,9 @@ def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
-    pixels = style.flatten(2)
+    pixels = style.to(noise.device).flatten(2)
     mean = pixels.mean(2, keepdim=True)
     covariance = (pixels - mean) @ (pixels - mean).mT / pixels.shape[2]
     # The small diagonal lets a gray picture, whose covariance is singular, have a Cholesky factor too.
-    factor = torch.linalg.cholesky(covariance.cpu() + 1e-6 * torch.eye(3)).to(style.device)
+    factor = torch.linalg.cholesky(covariance.cpu() + 1e-6 * torch.eye(3)).to(noise.device)
     return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise)

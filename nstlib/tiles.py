@@ -307,12 +307,12 @@ def tiles_of(extract: FeatureExtractor, layers: Iterable[str], picture: Tensor, 
 
 @torch.no_grad()
 def tiled_grams(extract: FeatureExtractor, picture: Tensor, layers: Iterable[str], tile: int) -> Features:
-    """`gram` of each layer's response, added up over tiles."""
+    """`gram` of each layer's response, added up over tiles. The picture may be on another device than the network."""
     layers, strides = list(layers), extract.backbone.strides
 
     def sums(part: Tile) -> Sums:
         added: Sums = {}
-        for layer, response in extract(part.crop(picture), layers).items():
+        for layer, response in extract(part.crop(picture).to(extract.device), layers).items():
             added |= _gram_sums(layer, part.own_of_seen(response, strides[layer]))
         return added
 
@@ -322,11 +322,14 @@ def tiled_grams(extract: FeatureExtractor, picture: Tensor, layers: Iterable[str
 
 @torch.no_grad()
 def tiled_responses(extract: FeatureExtractor, picture: Tensor, layers: Iterable[str], tile: int) -> Features:
-    """The responses of the layers, in the memory of the CPU: those of a large picture may not fit elsewhere."""
+    """The responses of the layers, in the memory of the CPU: those of a large picture may not fit elsewhere.
+
+    The picture may be there too.
+    """
     layers, strides = list(layers), extract.backbone.strides
     whole: Features = {}
     for part in reversed(tiles_of(extract, layers, picture, tile)):  # the last one's position tells the whole size
-        for layer, response in extract(part.crop(picture), layers).items():
+        for layer, response in extract(part.crop(picture).to(extract.device), layers).items():
             own = part.own_of_seen(response, strides[layer])
             down, across = part.down.own(strides[layer]).start, part.across.own(strides[layer]).start
             if layer not in whole:

@@ -1,11 +1,14 @@
 """The budget: pictures that fit are computed whole, others in tiles, and nobody has to ask for it."""
 
 import math
+import weakref
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import nstlib as nst
 from nstlib import budget, ranks
@@ -71,6 +74,38 @@ def test_what_is_taken_into_account_fits_into_half_of_the_free_memory(extract):
         pictures = budget.COPIES + 2 * fitting.memory
         taken = budget.PEAK * saved_bytes(extract, LAYERS) * side**2 + pictures * 12 * height * width
         assert taken <= free / 2
+
+
+class LargeTensors(TorchDispatchMode):
+    """Counts the tensors of a size that are alive at once."""
+
+    def __init__(self, least):
+        super().__init__()
+        self.least, self.alive, self.most = least, {}, 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        found = function(*arguments, **(options or {}))
+        for tensor in tree_leaves(found):
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().nbytes() >= self.least:
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self.alive:
+                    self.alive[storage._cdata] = storage.nbytes()
+                    weakref.finalize(storage, self.alive.pop, storage._cdata, None)
+        self.most = max(self.most, sum(self.alive.values()))
+        return found
+
+
+def test_a_run_of_adam_in_tiles_holds_four_copies_of_the_picture_and_two_moments():
+    content, style = torch.rand(1, 3, 256, 320), torch.rand(1, 3, 64, 64)
+    with LargeTensors(content.nbytes) as seen:
+        content = content.clone()  # seen from here on
+        extract = nst.FeatureExtractor("tiny", device="cpu")
+        objective = nst.Objective(extract, content, style, ["relu2_1"], ["relu1_1"], tile=64)
+        run = nst.Run(objective, optimizer="adam")
+        for _ in range(3):
+            run.step()
+    assert seen.most == 6 * content.nbytes  # the content, the image, its last good one, the gradient; the moments
+    assert seen.most <= (budget.COPIES + 2) * content.nbytes
 
 
 def bytes_kept_for_the_gradient(objective, image):

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, load_backbone, mini_net, named_vgg
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, Border, load_backbone, mini_net, named_vgg
 from nstlib.devices import keep_freed_memory
 from nstlib.lbfgs import LBFGS
 from nstlib.losses import content_loss, gram, style_loss
@@ -40,6 +40,7 @@ AVERAGE_SHARE = 0.65  # of the steps pool by average, as style transfer mostly d
 DREAMS_AT_ONCE, DREAMS_KEPT, DREAM_SHARE = 4, 300, 0.25
 CARRIED, LIFT = 3, 3.0  # channels that carry the picture; what is added to them, so that no color is negative
 QUIET = 0.25  # how loud filters are that prepare what deeper layers see, as a share of the others of their layer
+BORDER: Border = "replicate"  # how student and teacher continue a picture while they are trained
 FADE = 4  # a block past its last layer the teacher gets a quarter of the filters
 GROUPS = 3  # a step trains every third of the layers that have no target of their own, in turn
 
@@ -93,24 +94,23 @@ class Vgg:
         return found
 
 
-def load_teacher(source: str, padding_mode: str = "replicate") -> Vgg:
+def load_teacher(source: str, border: Border = BORDER) -> Vgg:
     """The teacher, frozen, for pictures normalized as torchvision does.
 
     Args:
         source: "vgg19" for torchvision's network, or a state dict of a sequence that opens with a 1x1 convolution on
             RGB in [0, 1], as the published "vgg_normalised" files do.
-        padding_mode: how convolutions continue the picture past its border.
+        border: how convolutions continue the picture past its border, see `BorderedConv2d`.
     """
     if source == "vgg19":
         convolutions = [(m.weight, m.bias) for m in load_backbone("vgg19").net if isinstance(m, nn.Conv2d)]
     else:
         convolutions = _convolutions_of(torch.load(source, map_location="cpu", weights_only=True))
-    features = mini_net(_plan([len(weight) for weight, _ in convolutions]))
+    features = mini_net(_plan([len(weight) for weight, _ in convolutions]), border)
     with torch.no_grad():
         for module, (weight, bias) in zip(_convs(features), convolutions, strict=True):
             module.weight.copy_(weight)
             module.bias.copy_(bias)
-            module.padding_mode = padding_mode
     features.eval().requires_grad_(False)
     return Vgg(features)
 
@@ -147,7 +147,7 @@ class Student(nn.Module):
 
     def __init__(self, widths: Iterable[int | str], targets: "dict[str, Target]", teacher_widths: dict[str, int]):
         super().__init__()
-        self.features = mini_net(widths)
+        self.features = mini_net(widths, BORDER)
         for convolution in _convs(self.features):
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(convolution.bias)
@@ -325,21 +325,16 @@ def _relative(error: Tensor, norm: Tensor) -> Tensor:
 def rooms(teacher: Vgg, convolutions: dict[str, nn.Conv2d]) -> dict[str, dict[int, range]]:
     """Which of its filters a convolution has for what the teacher sees in the picture halved 0, 1, 2... times.
 
-    In proportion to the teacher's, fewer past its last, and for smaller pictures in layers that have a namesake;
-    `CARRIED` before them where the picture has still to be carried on.
+    In proportion to the teacher's, but fewer by `_fading`; `CARRIED` before them where the picture must be carried on.
     """
     taught, names, found = teacher.convolutions, list(convolutions), {}
     widths = {name: module.out_channels for name, module in taught.items()}
-    last, current = _block(list(taught)[-1]), {}
-    halvings = _halvings(list(taught), names)
+    halvings, current = _halvings(list(taught), names), {}
     for name, module in convolutions.items():
         start, shares = CARRIED if _block(name) <= halvings else 0, {}
         for times in range(min(halvings, _block(name) - 1) + 1):
             current[times] = widths.get(_twin(name, times), current.get(times, 0))
-            late = _block(name) - times - last
-            past = 0.5 if late == 0 and _twin(name, times) not in widths else 0.0
-            early = 0.5 if times and name in widths else 0.0
-            shares[times] = current[times] / FADE ** max(late, past, early)
+            shares[times] = current[times] / FADE ** _fading(name, times, list(taught))
         found[name] = {}
         for times, share in shares.items():
             left = sum(value for at, value in shares.items() if at >= times)
@@ -347,6 +342,18 @@ def rooms(teacher: Vgg, convolutions: dict[str, nn.Conv2d]) -> dict[str, dict[in
             found[name][times] = range(start, start + count)
             start += count
     return found
+
+
+def _fading(name: str, times: int, taught: list[str]) -> float:
+    """How many times what a convolution sees of the picture halved so often gives way to the rest, by `FADE` each.
+
+    Once for each block past the teacher's last. Half a time past its last layer in the same block, and for smaller
+    pictures in layers that have a namesake.
+    """
+    blocks_past = _block(name) - times - _block(taught[-1])
+    if blocks_past == 0 and _twin(name, times) not in taught:
+        return 0.5
+    return max(blocks_past, 0.5 if times and name in taught else 0.0)
 
 
 def loudness(teacher: Vgg, convolutions: dict[str, nn.Conv2d]) -> dict[str, Tensor]:

@@ -25,7 +25,12 @@ import nstlib as nst
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "visualizations"
-PAINTED = ("demo/village_swirls.jpg", "gallery/pictures.jpg", "gallery/transfers_1.jpg", "gallery/transfers_2.jpg")
+TABLES = 3  # of transfers
+PAINTED = (
+    "demo/village_swirls.jpg",
+    "gallery/pictures.jpg",
+    *(f"gallery/transfers_{number}.jpg" for number in range(1, TABLES + 1)),
+)
 # Of each notebook: a figure, and the part of it (left, top, right, bottom, from 0 to 1) that README shows, 3 : 2.
 THUMBNAILS = {
     "01_content_reconstruction": ("content_optimization/layers.jpg", (0.515, 0.07, 0.997, 0.975)),
@@ -59,17 +64,22 @@ def sheet() -> list[Path]:
     return [save(table(tiles, 5), "gallery/pictures.jpg")]
 
 
-def gallery(size: int = 224) -> list[Path]:
-    """Every content in every style, a table for half of the styles each: contents across, styles down."""
+def gallery(size: int = 320, beta: float = 10) -> list[Path]:
+    """Every content in every style: contents across, styles down, a few in each table.
+
+    Strokes are as large in a small picture as in a large one, and hide more of it, so there is less style than usual.
+    """
     contents, styles = [*nst.bundled_images("content"), PHOTOGRAPH], nst.bundled_images("style")
     made = []
     with tqdm(total=len(contents) * len(styles), unit="picture") as bar:
-        for number, half in enumerate((styles[: len(styles) // 2], styles[len(styles) // 2 :]), start=1):
+        for number in range(1, TABLES + 1):
             tiles = [Image.new("RGB", (200, 150), PAPER), *(shown(name) for name in contents)]
-            for style in half:
+            for style in styles[len(styles) * (number - 1) // TABLES : len(styles) * number // TABLES]:
                 tiles.append(shown(style))
                 for content in contents:
-                    picture = nst.stylize(content, style, backbone="mini", size=size, quality="good", progress=False)
+                    picture = nst.stylize(
+                        content, style, backbone="mini", size=size, beta=beta, quality="good", progress=False
+                    )
                     tiles.append(tile(nst.to_pil(picture), 200, 150))
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
@@ -158,7 +168,7 @@ def table(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
 
 def save(figure: Image.Image, name: str) -> Path:
     """Save as JPEG of at most 300 kB: smaller and smaller, each time in three qualities."""
-    for scale in (1.0, 0.8, 0.65, 0.5):
+    for scale in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5):
         smaller = figure.resize([round(scale * side) for side in figure.size], Image.Resampling.LANCZOS)
         for quality in (90, 82, 74):
             path = nst.save_image(smaller, FIGURES / name, quality=quality)
