@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import requests
 import torch
@@ -27,7 +27,6 @@ MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
 MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, 192, 192, 192, "M")
 
 POOLINGS = ("max", "avg", "l2")
-Border = Literal["zeros", "reflect", "replicate"]
 
 
 @dataclass(frozen=True)
@@ -123,24 +122,6 @@ def default_backbone(quiet: bool = False) -> str:
     return name
 
 
-class BorderedConv2d(nn.Conv2d):
-    """A convolution of 3 x 3 that continues its input past the border, so that the size stays.
-
-    Args:
-        channels, filters: of input and output.
-        border: as `padding_mode` of `torch.nn.Conv2d`; "reflect" repeats an input that is a single pixel wide.
-    """
-
-    def __init__(self, channels: int, filters: int, border: Border):
-        super().__init__(channels, filters, 3, padding=1, padding_mode=border)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, channels, H, W) to (B, filters, H, W)."""
-        if self.padding_mode == "reflect" and min(input.shape[-2:]) == 1:
-            return F.conv2d(F.pad(input, (1, 1, 1, 1), mode="replicate"), self.weight, self.bias)
-        return super().forward(input)
-
-
 class L2Pool2d(nn.Module):
     """Root mean square over windows of 2 x 2. Its gradient is finite where all four values are zero."""
 
@@ -208,16 +189,15 @@ def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
     return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
 
 
-def mini_net(widths: Iterable[int | str] = MINI_WIDTHS, border: Border = "reflect") -> nn.Sequential:
+def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
     """The bundled backbone's network with random weights: VGG-19's topology and layer names, narrower.
 
-    Its convolutions see the picture mirrored past its border. Zeros there would teach a dark frame, and repeated pixels
-    leave a row of beads along the border of what is painted.
+    Its convolutions continue the picture past its border by its outermost pixels; zeros there would teach a dark frame.
     """
     net, channels = nn.Sequential(), 3
     for width in widths:
         if isinstance(width, int):
-            net.extend((BorderedConv2d(channels, width, border), nn.ReLU()))
+            net.extend((nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate"), nn.ReLU()))
             channels = width
         else:
             net.append(nn.MaxPool2d(2))

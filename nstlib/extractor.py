@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from .backbones import Backbone, BorderedConv2d, L2Pool2d, ScaledPool2d, load_backbone
+from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
 from .devices import fast_precision, keep_freed_memory, usable_device
 from .errors import ImageError, InputError, LayerNotFound
 
@@ -138,7 +138,7 @@ class FeatureExtractor(nn.Module):
         """The network up to the deepest of the layers; all cuts share the network's weights."""
         if layers not in self._cuts:
             nodes = {self.backbone.nodes[layer]: layer for layer in layers}
-            whole = {"leaf_modules": [BorderedConv2d, L2Pool2d, ScaledPool2d]}
+            whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
             self._cuts[layers] = create_feature_extractor(self.net, nodes, tracer_kwargs=whole).eval()
         return self._cuts[layers]
 

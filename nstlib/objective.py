@@ -21,7 +21,7 @@ GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
 GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
 
 # Balanced by eye with the layers above; each normalization counts content and style in units of its own.
-BETA: Mapping[str, float] = {"relative": 20.0, "paper": 1e6}
+BETA: Mapping[str, float] = {"relative": 10.0, "paper": 2e6}
 
 Weight = float | Sequence[float] | Tensor
 Layers = Mapping[str, Weight] | Iterable[str]

@@ -32,12 +32,12 @@ SLIDERS: Mapping[str, tuple[str, float, float]] = {  # label, and powers of ten 
 }
 LAYERS = [f"relu{block}_1" for block in range(1, 6)]
 PRESETS: Mapping[str, tuple[float, float, float, tuple[float, ...]]] = {  # alpha, beta, tv, and w_l of LAYERS
-    "balanced": (1, 20, 10, (0.2, 0.2, 0.2, 0.2, 0.2)),
+    "balanced": (1, 10, 10, (0.2, 0.2, 0.2, 0.2, 0.2)),
     "a touch of style": (1, 2, 10, (0.2, 0.2, 0.2, 0.2, 0.2)),
     "style above all": (0.05, 100, 10, (0.2, 0.2, 0.2, 0.2, 0.2)),
     "fine texture": (1, 50, 1, (0.5, 0.5, 0, 0, 0)),
     "large shapes": (0.2, 50, 10, (0.1, 0, 0, 0.4, 0.5)),
-    "smooth": (1, 20, 300, (0.2, 0.2, 0.2, 0.2, 0.2)),
+    "smooth": (1, 10, 150, (0.2, 0.2, 0.2, 0.2, 0.2)),
 }
 THUMBNAIL = (104, 60)
 

@@ -24,7 +24,7 @@ RECIPE = distill.Recipe(
 
 def random_teacher():
     torch.manual_seed(0)
-    features = mini_net(TEACHER_WIDTHS, distill.BORDER)
+    features = mini_net(TEACHER_WIDTHS)
     return distill.Vgg(features.eval().requires_grad_(False))
 
 
@@ -116,7 +116,7 @@ def test_errors_from_second_moments_are_those_of_the_guess():
 
 def test_normalizing_filters_leaves_the_function_and_makes_means_one_and_no_filter_loud():
     torch.manual_seed(2)
-    features = mini_net(TEACHER_WIDTHS, distill.BORDER)
+    features = mini_net(TEACHER_WIDTHS)
     convolutions = [module for module in features if isinstance(module, nn.Conv2d)]
     with torch.no_grad():
         convolutions[0].bias[0] -= 1  # responds seldom

@@ -140,21 +140,6 @@ def test_a_mistyped_layer_is_named_with_the_nearest(extract, content, wrong, nea
         extract(content, [wrong])
 
 
-def test_the_bundled_network_sees_the_picture_mirrored_past_its_border(content):
-    extract = nst.FeatureExtractor("mini", device="cpu")
-    wider = torch.nn.functional.pad(content, (4, 4, 4, 4), mode="reflect")
-    expected = extract(wider, ["relu1_1"])["relu1_1"][..., 4:-4, 4:-4]
-    torch.testing.assert_close(extract(content, ["relu1_1"])["relu1_1"], expected)
-
-
-def test_what_is_a_single_pixel_wide_continues_past_its_border_as_it_is(content):
-    convolution = backbones.mini_net((4,))[0]
-    line = content[..., 5:6]
-    expected = convolution(line.expand(-1, -1, -1, 5))[..., 2:3]
-    rows = slice(1, -1)  # above and below the line is repeated too
-    torch.testing.assert_close(convolution(line)[..., rows, :], expected[..., rows, :])
-
-
 @pytest.mark.parametrize("device", ["cuda:77", "tpu", "toaster"])
 def test_a_device_that_is_not_there_is_refused_in_words(device):
     with pytest.raises(nst.InputError, match=rf"device '{device}' cannot be used"):

@@ -42,7 +42,7 @@ def test_the_defaults_are_the_papers_layers_with_a_fifth_each():
     assert dict(nst.GATYS_STYLE) == {f"relu{block}_1": 0.2 for block in (1, 2, 3, 4, 5)}
 
 
-@pytest.mark.parametrize(("normalization", "beta"), [("relative", 20), ("paper", 1e6)])
+@pytest.mark.parametrize(("normalization", "beta"), [("relative", 10), ("paper", 2e6)])
 def test_the_default_beta_suits_the_normalization(extract, content, style, normalization, beta):
     assert nst.Objective(extract, content, style, normalization=normalization).beta.item() == beta
 

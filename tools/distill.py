@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, Border, load_backbone, mini_net, named_vgg
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WIDTHS, load_backbone, mini_net, named_vgg
 from nstlib.devices import keep_freed_memory
 from nstlib.lbfgs import LBFGS
 from nstlib.losses import content_loss, gram, style_loss
@@ -40,7 +40,6 @@ AVERAGE_SHARE = 0.65  # of the steps pool by average, as style transfer mostly d
 DREAMS_AT_ONCE, DREAMS_KEPT, DREAM_SHARE = 4, 300, 0.25
 CARRIED, LIFT = 3, 3.0  # channels that carry the picture; what is added to them, so that no color is negative
 QUIET = 0.25  # how loud filters are that prepare what deeper layers see, as a share of the others of their layer
-BORDER: Border = "replicate"  # how student and teacher continue a picture while they are trained
 FADE = 4  # a block past its last layer the teacher gets a quarter of the filters
 GROUPS = 3  # a step trains every third of the layers that have no target of their own, in turn
 
@@ -94,23 +93,24 @@ class Vgg:
         return found
 
 
-def load_teacher(source: str, border: Border = BORDER) -> Vgg:
+def load_teacher(source: str, padding_mode: str = "replicate") -> Vgg:
     """The teacher, frozen, for pictures normalized as torchvision does.
 
     Args:
         source: "vgg19" for torchvision's network, or a state dict of a sequence that opens with a 1x1 convolution on
             RGB in [0, 1], as the published "vgg_normalised" files do.
-        border: how convolutions continue the picture past its border, see `BorderedConv2d`.
+        padding_mode: how convolutions continue the picture past its border.
     """
     if source == "vgg19":
         convolutions = [(m.weight, m.bias) for m in load_backbone("vgg19").net if isinstance(m, nn.Conv2d)]
     else:
         convolutions = _convolutions_of(torch.load(source, map_location="cpu", weights_only=True))
-    features = mini_net(_plan([len(weight) for weight, _ in convolutions]), border)
+    features = mini_net(_plan([len(weight) for weight, _ in convolutions]))
     with torch.no_grad():
         for module, (weight, bias) in zip(_convs(features), convolutions, strict=True):
             module.weight.copy_(weight)
             module.bias.copy_(bias)
+            module.padding_mode = padding_mode
     features.eval().requires_grad_(False)
     return Vgg(features)
 
@@ -147,7 +147,7 @@ class Student(nn.Module):
 
     def __init__(self, widths: Iterable[int | str], targets: "dict[str, Target]", teacher_widths: dict[str, int]):
         super().__init__()
-        self.features = mini_net(widths, BORDER)
+        self.features = mini_net(widths)
         for convolution in _convs(self.features):
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(convolution.bias)
