@@ -64,11 +64,8 @@ def sheet() -> list[Path]:
     return [save(table(tiles, 5), "gallery/pictures.jpg")]
 
 
-def gallery(size: int = 320, beta: float = 10) -> list[Path]:
-    """Every content in every style: contents across, styles down, a few in each table.
-
-    Strokes are as large in a small picture as in a large one, and hide more of it, so there is less style than usual.
-    """
+def gallery(size: int = 320) -> list[Path]:
+    """Every content in every style: contents across, styles down, a few in each table."""
     contents, styles = [*nst.bundled_images("content"), PHOTOGRAPH], nst.bundled_images("style")
     made = []
     with tqdm(total=len(contents) * len(styles), unit="picture") as bar:
@@ -77,9 +74,7 @@ def gallery(size: int = 320, beta: float = 10) -> list[Path]:
             for style in styles[len(styles) * (number - 1) // TABLES : len(styles) * number // TABLES]:
                 tiles.append(shown(style))
                 for content in contents:
-                    picture = nst.stylize(
-                        content, style, backbone="mini", size=size, beta=beta, quality="good", progress=False
-                    )
+                    picture = nst.stylize(content, style, backbone="mini", size=size, quality="good", progress=False)
                     tiles.append(tile(nst.to_pil(picture), 200, 150))
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
