@@ -247,7 +247,7 @@ def test_it_starts_follows_the_keyboard_pauses_resets_and_keeps_snapshots(page):
     facts = live.read_settings(download.value.path())
     assert facts["settings"]["beta"] == float(page.fact("beta"))
     page.button("Undo").click()
-    page.wait("Number(d.beta) === 20")
+    page.wait("Number(d.beta) === 10")
     page.button("Reset").click()
     page.wait("Number(d.taken) === 0")
     page.button("Step").click()
@@ -306,7 +306,7 @@ def test_two_pages_show_one_run_and_either_steers_it(page, jupyter, browser):
     page.wait("d.state === 'running' && Number(d.taken) > 2")
     page.slider("beta (style)").focus()
     page.page.keyboard.press("ArrowRight")
-    other.wait("Number(d.beta) > 20")
+    other.wait("Number(d.beta) > 10")
     other.close()
     page.button("Pause").click()
     page.wait("d.state === 'paused'")
@@ -352,7 +352,7 @@ def test_the_page_for_a_class_shows_the_studio_without_code(voila, browser):
     page.page.locator("a[download^=studio_village_swirls_]").first.wait_for()
     other = Page(browser, voila)  # another student, another run
     other.wait("d.state === 'paused'")
-    assert other.fact("beta") == "20.0"
+    assert other.fact("beta") == "10.0"
     other.close()
     page.page.reload()
     page.wait("d.state === 'paused'")
