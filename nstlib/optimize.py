@@ -26,7 +26,7 @@ from .lbfgs import LBFGS, MEMORY
 from .objective import Objective, Terms
 from .pyramid import Pyramid
 from .recording import Evaluator
-from .starts import Init, cover, start_image
+from .starts import Init, cover, narrowed, placed, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
@@ -89,6 +89,10 @@ class Run:
         scales: coarse to fine: step to the share of the full size at which everything is computed from there on, such
             as {0: 0.5, 30: 0.7, 60: 1}. Coarse steps cost less, and lay out what is large. They change the pictures of
             the objective, until the last brings the full ones back; whoever sets other pictures meanwhile ends that.
+        margin: pixels on each side that are optimized, but not shown. A network sees past a border what it makes up
+            from the outermost pixels; they count for more than others, and come out as a row of light and dark beads.
+            The objective's content has the margin already, see `nstlib.starts.widened`; one of another size that is
+            set later ends it.
 
     Attributes:
         history: every term at every step.
@@ -111,9 +115,12 @@ class Run:
         snapshot_every: int = 0,
         memory: int = MEMORY,
         scales: Mapping[int, float] | None = None,
+        margin: int = 0,
     ):
         if optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
+        if not isinstance(margin, int) or margin < 0:
+            raise InputError(f"the margin is {margin!r}; expected a whole number of pixels, 0 or more")
         rates = _schedule(DEFAULT_LR[optimizer] if lr is None else lr)
         self.objective, self.snapshot_every = objective, snapshot_every
         self._evaluate = Evaluator(objective)
@@ -124,8 +131,9 @@ class Run:
             "lr": rates,
             "betas": _checked_betas(betas),
             "memory": memory,
+            "margin": margin,
         }
-        start = start_image(objective, init, seed, size)
+        start = start_image(objective, init, seed, size, margin)
         self._pyramid = Pyramid(objective, _size(start), scales or {})
         start = self._pyramid.at_step(0, start)
         self._start_from(start.expand(max(objective.batch, len(start)), -1, -1, -1))
@@ -141,7 +149,8 @@ class Run:
 
         A picture at a coarse scale is brought to the full size.
         """
-        return cover(self._good, self._pyramid.size or _size(self._good)).clone()
+        whole = cover(self._good, self._pyramid.size or _size(self._good))
+        return narrowed(whole, self._settings["margin"]).clone()
 
     @property
     def lr(self) -> float:
@@ -156,7 +165,7 @@ class Run:
     def go_on_from(self, image: Tensor) -> None:
         """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
         reference = self._param if self.objective.content is None else self.objective.content
-        picture = cover(image.to(self.device, torch.float32), reference.shape[-2:])
+        picture = placed(image.to(self.device, torch.float32), _size(reference), self._settings["margin"])
         self._start_from(picture.expand(len(self._param), -1, -1, -1))
 
     @property
@@ -282,7 +291,8 @@ class Run:
         run.objective = objective or Objective.from_state_dict(state["objective"], device)
         run._evaluate = Evaluator(run.objective)
         to = run.objective.extract.device
-        run.snapshot_every, run._settings = state["snapshot_every"], {"betas": ADAM_BETAS, **state["settings"]}
+        run.snapshot_every = state["snapshot_every"]
+        run._settings = {"betas": ADAM_BETAS, "margin": 0, **state["settings"]}
         run._settings["lr"] = _schedule(run._settings["lr"])
         run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
         run._start_from(state["param"].to(to))
@@ -319,7 +329,8 @@ class Run:
         """After a change of weights or targets: what L-BFGS remembers is of another loss, and sizes may differ."""
         content = self.objective.content
         if content is not None and content.shape[-2:] != self._param.shape[-2:]:
-            self._start_from(cover(self._good, content.shape[-2:]))
+            picture, self._settings["margin"] = self.image, 0
+            self._start_from(cover(picture, content.shape[-2:]))
         elif isinstance(self._optimizer, LBFGS):
             self._optimizer.reset()
         self._version = self.objective.version

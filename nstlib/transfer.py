@@ -21,7 +21,7 @@ from .lbfgs import MEMORY
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
 from .optimize import ADAM_BETAS, OptimizerName, Run
-from .starts import INITS
+from .starts import INITS, widened
 
 Mode = Literal["style_transfer", "content", "style"]
 QualityName = Literal["draft", "good", "best"]
@@ -48,9 +48,9 @@ class Options(TypedDict, total=False):
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
         quality: "draft", "good" or "best" choose optimizer, rates, steps and precision, whatever comes to a good
-            picture soonest on the device, see `QUALITIES`; large pictures go from coarse to fine. What is given beside
-            it stays as given. None: what `DEFAULTS` says, every step at full size. Who says neither how many steps nor
-            which quality gets "good".
+            picture soonest on the device, see `QUALITIES`; large pictures go from coarse to fine, and a margin keeps
+            the border clean. What is given beside it stays as given. None: what `DEFAULTS` says, every step at full
+            size. Who says neither how many steps nor which quality gets "good".
         precision: in which the network computes, see `FeatureExtractor`.
         tile: longest side of a tile in pixels, see `Objective`; "auto" takes tiles where the whole picture would not
             fit into memory, and says so; None never.
@@ -120,6 +120,7 @@ QUALITIES: dict[QualityName, Quality] = {
     "good": Quality(120, {"optimizer": "adam", "lr": {0: 0.04, 120: 0.005}, "betas": (0.9, 0.8), "precision": "auto"}),
     "best": Quality(300, {"optimizer": "adam", "lr": {0: 0.04, 300: 0.002}, "betas": (0.9, 0.8)}),
 }
+MARGIN = 4  # pixels; the beads along a border, see `Run`, are two pixels wide
 COARSEST = 512  # pixels: strokes have a good size there, as far as a network sees
 
 
@@ -138,8 +139,8 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
     quality = _quality(options)
     chosen: Options = {**DEFAULTS, **(quality.options if quality else {}), **options}
     quiet = quiet or ranks.rank() > 0
-    size, init = chosen["size"], chosen["init"]
-    content = None if content is None else load_image(content, size)
+    size, init, margin = chosen["size"], chosen["init"], MARGIN if quality else 0
+    content = None if content is None else widened(load_image(content, size), margin)
     style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
         chosen["backbone"] or default_backbone(quiet),
@@ -175,6 +176,7 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
         snapshot_every=chosen["snapshot_every"],
         memory=memory,
         scales=_coarse_to_fine(size, quality.steps) if quality else None,
+        margin=margin,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from nstlib import FeatureExtractor, load_backbone, load_image
+from nstlib import FeatureExtractor, load_backbone, load_image, stylize
 from nstlib.backbones import MINI_WEIGHTS, mini_net, named_vgg
 
 RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)]
@@ -66,6 +66,17 @@ def test_a_flat_picture_has_no_dark_border(pooling):
     for layer, response in features.items():
         middle = response.mean((2, 3), keepdim=True)
         assert (response - middle).abs().max() <= 1e-4 * middle.abs().max(), layer
+
+
+def test_the_border_of_a_transfer_is_no_rougher_than_what_lies_inside():
+    image = stylize("village", "swirls", size=224, backbone="mini", quality="draft", device="cpu", progress=False)
+    sides = [side[..., 8:-8, :12].diff().abs().mean((0, 1, 2)) for side in turned(image)]
+    rough = torch.stack(sides).mean(0)  # from the outermost pixels inward
+    assert rough[0] <= 1.25 * rough[4:].mean()
+
+
+def turned(image):
+    return image, image.flip(-1), image.mT, image.mT.flip(-1)
 
 
 def test_features_are_finite_far_outside_the_range_of_colors(mini):
