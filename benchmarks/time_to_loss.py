@@ -1,8 +1,9 @@
 """How long it takes to come to the loss that Adam reaches after 500 steps at full size in float32.
 
 Adam is run as tutorials do it, in plain PyTorch; then the same pictures by this package, in several ways. One objective
-judges them all, in float32 at full size, while the clock stands still. Everything else counts, the targets too; only
-networks are loaded before. vgg19 has random weights, of the size that training starts from: nothing is downloaded.
+judges them all, in float32 at full size and with a plain total variation, while the clock stands still. Everything else
+counts, the targets too; only networks are loaded before. vgg19 has random weights, of the size that training starts
+from: nothing is downloaded.
 
     python benchmarks/time_to_loss.py --backbone mini vgg19
 """
@@ -21,7 +22,7 @@ from torch import Tensor
 
 import nstlib as nst
 from nstlib.objective import BETA, GATYS_CONTENT, GATYS_STYLE
-from nstlib.transfer import QUALITIES
+from nstlib.transfer import DEFAULTS, QUALITIES
 
 TEXTBOOK = "textbook Adam"
 TV = 10.0
@@ -146,7 +147,8 @@ def compare(
     for name, way in WAYS.items():
         watch = Watch(judge)
         watch.start()
-        run = nst.Run(nst.Objective(extract[way.precision], content, style, tv=TV), **way.options)
+        objective = nst.Objective(extract[way.precision], content, style, tv=TV, border=DEFAULTS["border"])
+        run = nst.Run(objective, **way.options)
         for step in run.steps(way.steps, progress=False):
             if step.number % LOOK_EVERY == 0:
                 watch.look(run.image)

@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     loss.add_argument("-a", "--alpha", type=float, help="weight of the content" + _default("alpha"))
     loss.add_argument("-b", "--beta", type=float, help=f"weight of the style ({_betas()})")
     loss.add_argument("--tv", type=float, help="weight of the total variation" + _default("tv"))
+    loss.add_argument("--border", type=float, help="how much more that counts at the border" + _default("border"))
     loss.add_argument("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2)")
     loss.add_argument("--style-layers", type=_layers, metavar="L[=W],...", help="(relu1_1,relu2_1,...,relu5_1)")
     loss.add_argument("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))

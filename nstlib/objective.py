@@ -1,5 +1,6 @@
 """What is optimized: targets computed once, weights that can change at any moment, one call for every term."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,6 +110,7 @@ class Objective:
             be changed at any time; None computes every picture whole.
         spread: whether processes that `nstlib.ranks` joined share the tiles. These are then small enough that each
             process has one.
+        border: how much more the total variation counts at the border, see `nstlib.losses.tv_loss`.
 
     Attributes:
         content, style: the pictures; of those in tiles, in the memory of the CPU.
@@ -132,8 +134,10 @@ class Objective:
         normalization: Normalization = "relative",
         tile: int | None = None,
         spread: bool = False,
+        border: float = 0.0,
     ):
         self.extract, self.normalization, self.spread = extract, normalization, spread
+        self.border = _checked_border(border)
         beta = BETA[checked(normalization)] if beta is None else beta
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         self.content_layers = Weights(layer_weights(content_layers), extract.device)
@@ -304,6 +308,7 @@ class Objective:
             "normalization": self.normalization,
             "style_target": None if self.own_style_target else dict(self.style_target),
             "tile": self.tile,
+            "border": self.border,
         }
 
     @classmethod
@@ -341,12 +346,12 @@ class Objective:
             f"style/{layer}": style_loss(gram(features[layer]), target, self.normalization)
             for layer, target in self.style_target.items()
         }
-        return {**content, **style, "tv": tv_loss(image)}
+        return {**content, **style, "tv": tv_loss(image, self.border)}
 
     def _in_tiles(self, image: Tensor, tile: int) -> dict[str, Tensor]:
         """What `_whole` gives, from tiles."""
         targets = self.content_target, self.style_target
-        return TiledLosses(self.extract, *targets, self.normalization, tile, self.spread)(image)
+        return TiledLosses(self.extract, *targets, self.normalization, tile, self.spread, self.border)(image)
 
     def _tile_of(self, picture: Tensor) -> int | None:
         """In tiles of which side the picture is computed; None for whole."""
@@ -414,6 +419,12 @@ def _weight(name: str, value: Weight) -> Tensor:
     if tensor.ndim > 1 or not (tensor.isfinite() & (tensor >= 0)).all():
         raise InputError(f"the weight {name} is {value!r}; expected a finite number, 0 or more, or one a picture")
     return tensor.reshape(-1)
+
+
+def _checked_border(border: float) -> float:
+    if not isinstance(border, int | float) or not 0 <= border < math.inf:
+        raise InputError(f"the border is {border!r}; expected a finite number, 0 or more")
+    return float(border)
 
 
 def _shape(thing: object) -> object:

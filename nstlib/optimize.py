@@ -26,7 +26,7 @@ from .lbfgs import LBFGS, MEMORY
 from .objective import Objective, Terms
 from .pyramid import Pyramid
 from .recording import Evaluator
-from .starts import Init, cover, narrowed, placed, start_image
+from .starts import Init, cover, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
@@ -89,10 +89,6 @@ class Run:
         scales: coarse to fine: step to the share of the full size at which everything is computed from there on, such
             as {0: 0.5, 30: 0.7, 60: 1}. Coarse steps cost less, and lay out what is large. They change the pictures of
             the objective, until the last brings the full ones back; whoever sets other pictures meanwhile ends that.
-        margin: pixels on each side that are optimized, but not shown. A network sees past a border what it makes up
-            from the outermost pixels; they count for more than others, and come out as a row of light and dark beads.
-            The objective's content has the margin already, see `nstlib.starts.widened`; one of another size that is
-            set later ends it.
 
     Attributes:
         history: every term at every step.
@@ -115,12 +111,9 @@ class Run:
         snapshot_every: int = 0,
         memory: int = MEMORY,
         scales: Mapping[int, float] | None = None,
-        margin: int = 0,
     ):
         if optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
-        if not isinstance(margin, int) or margin < 0:
-            raise InputError(f"the margin is {margin!r}; expected a whole number of pixels, 0 or more")
         rates = _schedule(DEFAULT_LR[optimizer] if lr is None else lr)
         self.objective, self.snapshot_every = objective, snapshot_every
         self._evaluate = Evaluator(objective)
@@ -131,9 +124,8 @@ class Run:
             "lr": rates,
             "betas": _checked_betas(betas),
             "memory": memory,
-            "margin": margin,
         }
-        start = start_image(objective, init, seed, size, margin)
+        start = start_image(objective, init, seed, size)
         self._pyramid = Pyramid(objective, _size(start), scales or {})
         start = self._pyramid.at_step(0, start)
         self._start_from(start.expand(max(objective.batch, len(start)), -1, -1, -1))
@@ -147,10 +139,9 @@ class Run:
     def image(self) -> Tensor:
         """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
 
-        A picture at a coarse scale is brought to the full size.
+        A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU.
         """
-        whole = cover(self._good, self._pyramid.size or _size(self._good))
-        return narrowed(whole, self._settings["margin"]).clone()
+        return cover(self._good, self._pyramid.size or _size(self._good)).clone()
 
     @property
     def lr(self) -> float:
@@ -165,7 +156,7 @@ class Run:
     def go_on_from(self, image: Tensor) -> None:
         """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
         reference = self._param if self.objective.content is None else self.objective.content
-        picture = placed(image.to(self.device, torch.float32), _size(reference), self._settings["margin"])
+        picture = cover(image.to(self.device, torch.float32), reference.shape[-2:])
         self._start_from(picture.expand(len(self._param), -1, -1, -1))
 
     @property
@@ -291,13 +282,13 @@ class Run:
         run.objective = objective or Objective.from_state_dict(state["objective"], device)
         run._evaluate = Evaluator(run.objective)
         to = run.objective.extract.device
-        run.snapshot_every = state["snapshot_every"]
-        run._settings = {"betas": ADAM_BETAS, "margin": 0, **state["settings"]}
+        run.snapshot_every, run._settings = state["snapshot_every"], {"betas": ADAM_BETAS, **state["settings"]}
         run._settings["lr"] = _schedule(run._settings["lr"])
         run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
         run._start_from(state["param"].to(to))
         run._optimizer.load_state_dict(state["optimizer"])
-        run._good, run._failures, run._broken = (state[name].to(to) for name in ("good", "failures", "broken"))
+        run._good = state["good"].to(run._good.device)
+        run._failures, run._broken = (state[name].to(to) for name in ("failures", "broken"))
         run._row = None if state["row"] is None else state["row"].to(to)
         run.history, run.snapshots = History(), Snapshots()
         run.history.load_state_dict(state["history"])
@@ -313,7 +304,7 @@ class Run:
 
     def _start_from(self, image: Tensor) -> None:
         """Put the image there, with an optimizer that remembers nothing."""
-        self._good = image.detach().clamp(0, 1)
+        self._good = image.detach().to(self.objective.extract.device).clamp(0, 1)
         self._param = self._good.clone().requires_grad_()
         self._optimizer: torch.optim.Optimizer
         if self._settings["optimizer"] == "lbfgs":
@@ -321,16 +312,17 @@ class Run:
             self._good = self._optimizer.accepted_point()
         else:
             self._optimizer = torch.optim.Adam([self._param], lr=self.lr, betas=self._settings["betas"], fused=True)
-        self._failures = torch.zeros(len(image), device=image.device)  # steps in a row that gave no good picture
-        self._broken = torch.zeros(len(image), dtype=torch.bool, device=image.device)  # NaN since the last look
+            if self.objective.is_tiled(self._param):  # one copy less on a GPU that is small for the picture
+                self._good = self._good.cpu()
+        self._failures = torch.zeros(len(image), device=self.device)  # steps in a row that gave no good picture
+        self._broken = torch.zeros(len(image), dtype=torch.bool, device=self.device)  # NaN since the last look
         self._version = self.objective.version
 
     def _follow_objective(self) -> None:
         """After a change of weights or targets: what L-BFGS remembers is of another loss, and sizes may differ."""
         content = self.objective.content
         if content is not None and content.shape[-2:] != self._param.shape[-2:]:
-            picture, self._settings["margin"] = self.image, 0
-            self._start_from(cover(picture, content.shape[-2:]))
+            self._start_from(cover(self._good, content.shape[-2:]))
         elif isinstance(self._optimizer, LBFGS):
             self._optimizer.reset()
         self._version = self.objective.version
@@ -347,8 +339,7 @@ class Run:
             good = self._optimizer.rejections() == 0
             self._good = self._optimizer.accepted_point()
         else:
-            # In place, and before the picture changes: of a large one every copy counts.
-            torch.where(good.view(-1, 1, 1, 1), self._param.detach(), self._good, out=self._good)
+            self._keep(good)
             self._optimizer.step()
             with torch.no_grad():
                 self._param.clamp_(0, 1)
@@ -356,6 +347,14 @@ class Run:
         self._failures = torch.where(good, 0, self._failures + 1)
         self.history.append(list(named), self._row)
         return terms
+
+    def _keep(self, good: Tensor) -> None:
+        """Keep those pictures, before they change. In place: of large ones every copy counts."""
+        if self._good.device == self._param.device and not self.objective.is_tiled(self._param):
+            torch.where(good.view(-1, 1, 1, 1), self._param.detach(), self._good, out=self._good)
+            return
+        for place in good.nonzero().flatten().tolist():  # waits for the device, a moment beside a step in tiles
+            self._good[place].copy_(self._param.detach()[place])
 
     def _evaluated(self) -> Terms:
         """The terms, with the gradient in place. Where memory does not suffice, smaller tiles may help."""

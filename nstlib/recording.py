@@ -120,7 +120,7 @@ class Evaluator:
             *(image, *objective.weights.values(), *objective.content_layers.values()),
             *(*objective.style_layers.values(), *objective.content_target.values(), *objective.style_target.values()),
         ]
-        return (objective.normalization, *((tensor.data_ptr(), tensor.shape) for tensor in tensors))
+        return (objective.normalization, objective.border, *((tensor.data_ptr(), tensor.shape) for tensor in tensors))
 
 
 def record_on_cuda(device: torch.device, work: Work) -> tuple[Callable[[], object], tuple[Tensor, Tensor]]:

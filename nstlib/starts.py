@@ -15,11 +15,7 @@ NOISE = 0.1  # standard deviation of the "noise" start; larger noise leaves [0, 
 
 
 def start_image(
-    objective: Objective,
-    init: Init | Tensor,
-    seed: int = 0,
-    size: tuple[int, int] | None = None,
-    margin: int = 0,
+    objective: Objective, init: Init | Tensor, seed: int = 0, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The picture from which a run starts, (B or 1, 3, H, W); see `Run` for the arguments."""
     content, style = objective.content, objective.style
@@ -27,12 +23,10 @@ def start_image(
         raise InputError(f"the size is {size}, but the content's is {tuple(content.shape[-2:])}; leave the size out")
     reference = content if content is not None else style
     assert reference is not None  # an objective has a content or a style
-    device = objective.extract.device
     height, width = size or reference.shape[-2:]
-    if content is None:  # a content has its margin already
-        height, width = height + 2 * margin, width + 2 * margin
+    device = objective.extract.device
     if isinstance(init, Tensor):
-        return placed(init.to(device, torch.float32), (height, width), margin)
+        return cover(init.to(device, torch.float32), (height, width))
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
@@ -59,22 +53,6 @@ def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
         image = F.interpolate(image.cpu(), scaled, mode="bicubic", antialias=True).clamp(0, 1).to(image.device)
     top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
     return image[..., top : top + height, left : left + width]
-
-
-def placed(image: Tensor, size: tuple[int, int] | torch.Size, margin: int) -> Tensor:
-    """`cover` of what lies within the margin of a picture (H, W), and continued there."""
-    return widened(cover(image, (size[0] - 2 * margin, size[1] - 2 * margin)), margin)
-
-
-def widened(image: Tensor, margin: int) -> Tensor:
-    """A picture (B, 3, H, W) continued by so many pixels on each side."""
-    return F.pad(image, (margin,) * 4, mode="replicate") if margin else image
-
-
-def narrowed(image: Tensor, margin: int) -> Tensor:
-    """A picture without so many pixels on each side; a view."""
-    height, width = image.shape[-2:]
-    return image[..., margin : height - margin, margin : width - margin]
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:

@@ -253,6 +253,7 @@ def _start(
         _stacked([settings["style_layers"] for settings in group]),
         normalization=objective.normalization,
         tile=objective.tile,
+        border=objective.border,
         **weights,
     )
     # A target that was set, in place of the style picture's own, stays.

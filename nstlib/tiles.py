@@ -26,7 +26,15 @@ from torch.autograd.function import once_differentiable
 from . import ranks
 from .errors import InputError
 from .extractor import FeatureExtractor, Features
-from .losses import Normalization, content_loss_of_sums, gram, style_loss, sum_of_squares, tv_loss_of_sums
+from .losses import (
+    Normalization,
+    content_loss_of_sums,
+    gram,
+    style_loss,
+    sum_of_squares,
+    tv_loss_of_sums,
+    tv_sum,
+)
 
 Size = tuple[int, int]
 Sums = dict[str, Tensor]
@@ -186,6 +194,7 @@ class TiledLosses:
         normalization: see `nstlib.losses`.
         tile: longer side of a tile, in pixels.
         spread: whether the ranks of a torchrun share the tiles, see `nstlib.ranks`.
+        border: see `nstlib.losses.tv_loss`.
     """
 
     def __init__(
@@ -196,9 +205,10 @@ class TiledLosses:
         normalization: Normalization,
         tile: int,
         spread: bool = False,
+        border: float = 0.0,
     ):
         self.extract, self.content, self.style = extract, content, style
-        self.normalization, self.tile, self.spread = normalization, tile, spread
+        self.normalization, self.tile, self.spread, self.border = normalization, tile, spread, border
 
     def __call__(self, image: Tensor) -> Features:
         """Layer losses "content/relu4_2", "style/relu1_1", ... and "tv", (B,) each; they can be differentiated."""
@@ -226,9 +236,9 @@ class TiledLosses:
             )
         return tiles[ranks.rank() :: ranks.count()]
 
-    def sums(self, tile: Tile, seen: Tensor) -> Sums:
-        """What a tile adds to the sums on which the losses depend; `seen` is its crop of the image."""
-        strides, sums = self.extract.backbone.strides, _tv_sums(tile, seen)
+    def sums(self, tile: Tile, seen: Tensor, size: Size) -> Sums:
+        """What a tile adds to the sums on which the losses depend; `seen` is its crop of the image (H, W)."""
+        strides, sums = self.extract.backbone.strides, _tv_sums(tile, seen, size, self.border)
         features = self.extract(seen, dict.fromkeys([*self.content, *self.style]))
         for layer, target in self.content.items():
             own = tile.own_of_seen(features[layer], strides[layer]).float()
@@ -255,7 +265,7 @@ class _Losses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, tiled: TiledLosses) -> tuple[Tensor, ...]:
         """The losses, in the order of `tiled.names`."""
-        sums = _added(tiled.sums(tile, tile.crop(image)) for tile in tiled.tiles(image))
+        sums = _added(tiled.sums(tile, tile.crop(image), _size(image)) for tile in tiled.tiles(image))
         if tiled.spread:
             ranks.add_up(sums.values())
         ctx.tiled, ctx.names = tiled, list(sums)
@@ -291,7 +301,7 @@ def _tile_gradient(tiled: TiledLosses, tile: Tile, image: Tensor, slopes: Sums) 
     """What a tile adds to the gradient, of the shape of its crop."""
     with torch.enable_grad():
         seen = tile.crop(image).detach().requires_grad_()
-        sums = tiled.sums(tile, seen)
+        sums = tiled.sums(tile, seen, _size(image))
         moving = [name for name in slopes if sums[name].requires_grad]
         (gradient,) = torch.autograd.grad([sums[name] for name in moving], seen, [slopes[name] for name in moving])
     return gradient
@@ -351,12 +361,15 @@ def _mean(sums: Sums, layer: str) -> Tensor:
     return sums[f"gram/{layer}"] / sums[f"positions/{layer}"].view(-1, 1, 1)
 
 
-def _tv_sums(tile: Tile, seen: Tensor) -> Sums:
+def _tv_sums(tile: Tile, seen: Tensor, size: Size, border: float) -> Sums:
     """Squared differences of a tile's own pixels to their neighbors below and to the right."""
     down, across = tile.down.own_of_seen(1), tile.across.own_of_seen(1)
+    place = tile.down.own(1), tile.across.own(1)
+    below = seen[..., _and_next(down), across].float().diff(dim=-2)
+    right = seen[..., down, _and_next(across)].float().diff(dim=-1)
     return {
-        "down": sum_of_squares(seen[..., _and_next(down), across].float().diff(dim=-2)),
-        "across": sum_of_squares(seen[..., down, _and_next(across)].float().diff(dim=-1)),
+        "down": tv_sum(below, size, -2, border, place),
+        "across": tv_sum(right, size, -1, border, place),
     }
 
 

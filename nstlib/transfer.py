@@ -21,7 +21,7 @@ from .lbfgs import MEMORY
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights
 from .optimize import ADAM_BETAS, OptimizerName, Run
-from .starts import INITS, widened
+from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]
 QualityName = Literal["draft", "good", "best"]
@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
         device: "cpu", "cuda", "mps"; without it, the best there is.
         content_layers, style_layers: layer names with weights w_l.
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
+        border: how much more the total variation counts at the border; see `nstlib.tv_loss`.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
         optimizer: "lbfgs" or "adam".
         lr, betas: learning rate, or a schedule of it, and how far back Adam looks; see `Run`.
@@ -48,9 +49,9 @@ class Options(TypedDict, total=False):
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
         quality: "draft", "good" or "best" choose optimizer, rates, steps and precision, whatever comes to a good
-            picture soonest on the device, see `QUALITIES`; large pictures go from coarse to fine, and a margin keeps
-            the border clean. What is given beside it stays as given. None: what `DEFAULTS` says, every step at full
-            size. Who says neither how many steps nor which quality gets "good".
+            picture soonest on the device, see `QUALITIES`; large pictures go from coarse to fine. What is given beside
+            it stays as given. None: what `DEFAULTS` says, every step at full size. Who says neither how many steps nor
+            which quality gets "good".
         precision: in which the network computes, see `FeatureExtractor`.
         tile: longest side of a tile in pixels, see `Objective`; "auto" takes tiles where the whole picture would not
             fit into memory, and says so; None never.
@@ -68,6 +69,7 @@ class Options(TypedDict, total=False):
     alpha: Weight
     beta: Weight | None
     tv: Weight
+    border: float
     normalization: Normalization
     optimizer: OptimizerName
     lr: float | Mapping[int, float] | None
@@ -93,6 +95,7 @@ DEFAULTS: Options = {
     "alpha": 1.0,
     "beta": None,
     "tv": 10.0,
+    "border": 0.5,  # enough against beads, too little to blur
     "normalization": "relative",
     "optimizer": "lbfgs",
     "lr": None,
@@ -117,10 +120,9 @@ class Quality:
 # Chosen by trials at 256 and 512 pixels and by eye; benchmarks/RESULTS.md has what they reach, and when.
 QUALITIES: dict[QualityName, Quality] = {
     "draft": Quality(40, {"optimizer": "adam", "lr": {0: 0.03, 40: 0.005}, "betas": (0.8, 0.7), "precision": "auto"}),
-    "good": Quality(120, {"optimizer": "adam", "lr": {0: 0.04, 120: 0.005}, "betas": (0.9, 0.8), "precision": "auto"}),
+    "good": Quality(120, {"optimizer": "adam", "lr": {0: 0.05, 120: 0.005}, "betas": (0.9, 0.8), "precision": "auto"}),
     "best": Quality(300, {"optimizer": "adam", "lr": {0: 0.04, 300: 0.002}, "betas": (0.9, 0.8)}),
 }
-MARGIN = 4  # pixels; the beads along a border, see `Run`, are two pixels wide
 COARSEST = 512  # pixels: strokes have a good size there, as far as a network sees
 
 
@@ -139,8 +141,8 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
     quality = _quality(options)
     chosen: Options = {**DEFAULTS, **(quality.options if quality else {}), **options}
     quiet = quiet or ranks.rank() > 0
-    size, init, margin = chosen["size"], chosen["init"], MARGIN if quality else 0
-    content = None if content is None else widened(load_image(content, size), margin)
+    size, init = chosen["size"], chosen["init"]
+    content = None if content is None else load_image(content, size)
     style = None if style is None else load_image(style, chosen["style_size"] or size)
     extract = FeatureExtractor(
         chosen["backbone"] or default_backbone(quiet),
@@ -160,6 +162,7 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
         alpha=chosen["alpha"],
         beta=chosen["beta"],
         tv=chosen["tv"],
+        border=chosen["border"],
         normalization=chosen["normalization"],
         tile=tile,
         spread=ranks.count() > 1,
@@ -176,7 +179,6 @@ def prepare(content: Source | None, style: Source | None, *, quiet: bool = False
         snapshot_every=chosen["snapshot_every"],
         memory=memory,
         scales=_coarse_to_fine(size, quality.steps) if quality else None,
-        margin=margin,
     )
 
 

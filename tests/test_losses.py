@@ -79,6 +79,22 @@ def test_tv_is_the_mean_square_of_neighboring_differences():
     np.testing.assert_allclose(nst.tv_loss(tensor(x)), expected, rtol=1e-5)
 
 
+def test_tv_counts_more_at_a_border_and_as_ever_within():
+    x = np.random.default_rng(9).random((2, 3, 12, 15))
+
+    def more(length):
+        return np.array([max(1 - min(place, length - 1 - place) / 4, 0) for place in range(length)])
+
+    down, across = np.diff(x, axis=-2) ** 2, np.diff(x, axis=-1) ** 2
+    expected = (down * (1 + 0.5 * (more(11)[:, None] + more(15)))).mean((1, 2, 3))
+    expected += (across * (1 + 0.5 * (more(12)[:, None] + more(14)))).mean((1, 2, 3))
+    np.testing.assert_allclose(nst.tv_loss(tensor(x), border=0.5), expected, rtol=1e-5)
+    x[..., :6, :], x[..., 6:, :], x[..., 5:7, 5:10] = 0.2, 0.2, np.random.default_rng(10).random((2, 5))
+    torch.testing.assert_close(nst.tv_loss(tensor(x), border=0.5), nst.tv_loss(tensor(x)))
+    for size in ((1, 5), (5, 1), (1, 1)):
+        assert nst.tv_loss(torch.ones(1, 3, *size), border=0.5) == 0
+
+
 @pytest.mark.parametrize("normalization", ["paper", "relative"])
 def test_a_target_of_one_serves_every_picture_of_a_batch(normalization):
     f, p = tensor(random_features(10, batch=3)), tensor(random_features(11, batch=1))

@@ -1,5 +1,7 @@
 """What is optimized: the sum of the paper, targets computed once, weights that change in place."""
 
+import math
+
 import pytest
 import torch
 
@@ -35,6 +37,20 @@ def test_total_is_alpha_content_plus_beta_style_plus_tv(extract, content, style,
     assert list(terms.as_dict()) == [
         "total", "content", "style", "tv", "content/relu4_2", "content/conv3_1", "style/relu1_1", "style/relu3_1",
     ]  # fmt: skip
+
+
+def test_the_border_is_smoother_only_where_that_is_asked_for(extract, content):
+    image = torch.rand_like(content)
+    for border in (0.0, 0.5):
+        objective = nst.Objective(extract, content, tv=5.0, border=border)
+        assert nst.Objective.from_state_dict(objective.state_dict(), device="cpu").border == border
+        torch.testing.assert_close(objective(image).tv, nst.tv_loss(image, border=border))
+
+
+@pytest.mark.parametrize("border", [-1, math.inf, math.nan, "wide", None])
+def test_a_border_that_cannot_be_is_refused(extract, content, border):
+    with pytest.raises(nst.InputError, match="the border is"):
+        nst.Objective(extract, content, border=border)
 
 
 def test_the_defaults_are_the_papers_layers_with_a_fifth_each():

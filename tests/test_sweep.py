@@ -28,7 +28,8 @@ def single(objective, chosen, optimizer):
     """The run that the settings of a picture describe, without any batch."""
     chosen = dict(chosen)
     init, seed = chosen.pop("init"), chosen.pop("seed")
-    alone = nst.Objective(objective.extract, objective.content, normalization=objective.normalization, **chosen)
+    options = {"normalization": objective.normalization, "border": objective.border, **chosen}
+    alone = nst.Objective(objective.extract, objective.content, **options)
     run = nst.Run(alone, init, optimizer, seed=seed)
     for _ in run.steps(STEPS, progress=False):
         pass
@@ -93,7 +94,7 @@ def test_with_the_papers_normalization_too(extract, content, style):
 
 
 def test_what_is_not_swept_is_as_the_objective_has_it(objective):
-    objective.alpha, objective.tv = 3.0, 0.5
+    objective.alpha, objective.tv, objective.border = 3.0, 0.5, 2.0
     objective.style_layers["relu1_1"] = 0.7
     result = sweep(objective, beta=[1.0, 2.0], init="noise", seed=4)
     chosen = result.settings["2"]

@@ -74,14 +74,15 @@ def test_terms_and_gradient_equal_those_of_the_whole_picture(pooling, tile):
     style_layers=st.lists(st.sampled_from(backbones.load_backbone("tiny").layers), unique=True, max_size=4),
     content_layers=st.lists(st.sampled_from(["relu1_2", "relu3_1", "conv4_2", "relu5_1"]), unique=True, max_size=2),
     normalization=st.sampled_from(["relative", "paper"]),
+    border=st.sampled_from([0.0, 2.0]),
 )
-def test_any_size_any_tile_and_any_layers(height, width, tile, style_layers, content_layers, normalization):
+def test_any_size_any_tile_and_any_layers(height, width, tile, style_layers, content_layers, normalization, border):
     if not style_layers and not content_layers:
         content_layers = ["relu2_2"]
     extract = nst.FeatureExtractor("keen", device="cpu")
     content, style = torch.rand(1, 3, height, width), torch.rand(1, 3, 40, 56)
     objective = nst.Objective(
-        extract, content, style, content_layers, style_layers, beta=5.0, tv=3.0, normalization=normalization
+        extract, content, style, content_layers, style_layers, 1.0, 5.0, 3.0, normalization, border=border
     )
     assert_equal_from_tiles(objective, noisy(content), tile)
 
@@ -99,7 +100,7 @@ def test_each_picture_of_a_batch_has_its_own_weights_and_its_own_targets(extract
 
 
 def test_each_term_alone_can_be_differentiated(extract, content, style):
-    objective = nst.Objective(extract, content, style, tile=16)
+    objective = nst.Objective(extract, content, style, tile=16, border=1.0)
     image = noisy(content).requires_grad_()
     for term in ("content", "style", "tv"):
         objective.tile = None
@@ -268,3 +269,19 @@ def test_a_tile_that_makes_no_sense_is_refused_and_changes_nothing(extract, cont
     with pytest.raises(nst.InputError, match=r"the tile is .*16 or more"):
         objective.tile = tile
     assert objective.tile == 48
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_run_in_tiles_keeps_its_last_good_picture_in_the_memory_of_the_cpu(content, style, tmp_path):
+    extract = nst.FeatureExtractor("tiny", device="cuda")
+    runs = [nst.Run(nst.Objective(extract, content, style, tile=tile), optimizer="adam") for tile in (None, 16)]
+    for run in runs:
+        for _ in run.steps(4, progress=False):
+            pass
+    whole, tiled = (run.image for run in runs)
+    assert (whole.device.type, tiled.device.type) == ("cuda", "cpu")
+    torch.testing.assert_close(tiled, whole.cpu(), rtol=0, atol=2e-3)
+    resumed = nst.Run.load(runs[1].save(tmp_path / "run.pt"), device="cuda")
+    assert torch.equal(resumed.image, tiled)
+    runs[1].objective.tile = None
+    runs[1].step()
