@@ -313,7 +313,7 @@ def test_who_says_neither_steps_nor_quality_gets_a_good_picture(monkeypatch):
     nst.stylize("chelsea", "coffee", quality="draft", **FAST)
     nst.stylize("chelsea", "coffee", steps=7, **FAST)
     nst.stylize("chelsea", "coffee", steps=7, quality="best", **FAST)
-    assert taken == [(120, 0.05), (40, 0.03), (7, 1.0), (7, 0.05)]
+    assert taken == [(120, 0.05), (40, 0.03), (7, 1.0), (7, 0.04)]
 
 
 def test_a_quality_takes_large_pictures_from_coarse_to_fine_and_others_not():
