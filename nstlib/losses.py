@@ -110,9 +110,9 @@ def tv_loss(image: Tensor, border: float = 0.0) -> Tensor:
 
     Args:
         image: (B, 3, H, W).
-        border: how much more the outermost neighbors count; it fades to nothing over `FADE` pixels. What a network sees
-            past a border it makes up from the outermost pixels, or from zeros. So these decide more than others, and
-            come out as a row of light and dark beads, which lower the other losses next to nothing.
+        border: how much more the outermost neighbors count; it fades to nothing over `FADE` pixels. What mini sees past
+            a border it makes up from the outermost pixels. So these decide more than others, and come out as a row of
+            light and dark beads, which hardly lower the other losses.
 
     Returns:
         (B,)
