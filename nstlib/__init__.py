@@ -1,36 +1,71 @@
 """Neural style transfer, small enough to read: `losses`, `extractor` and `optimize` hold the method.
 
+The top folder is the method; rooms hold the rest: `large` (big pictures, many devices) and `live` (under the hand).
+
 Example:
     >>> import nstlib as nst
     >>> picture = nst.stylize("village", "swirls")
     >>> nst.save_image(picture, "village_swirls.png")
 """
 
-from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
-from .devices import default_device
-from .errors import (
-    BackboneNotFound,
-    ImageError,
-    InputError,
-    LayerNotFound,
-    MissingPackage,
-    NstError,
-    OutOfMemory,
-    RunError,
-    RunWarning,
-    WeightsUnavailable,
-)
-from .extractor import FeatureExtractor, Features
-from .history import History, Snapshots
-from .images import bundled_images, load_image, save_gif, save_image, to_pil
-from .lbfgs import LBFGS
-from .losses import content_loss, gram, style_loss, tv_loss
-from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
-from .optimize import Run, Step
-from .sweep import Sweep, sweep
-from .transfer import Options, main, prepare, stylize
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
+    from .devices import default_device
+    from .errors import (
+        BackboneNotFound,
+        ImageError,
+        InputError,
+        LayerNotFound,
+        MissingPackage,
+        NstError,
+        OutOfMemory,
+        RunError,
+        RunWarning,
+        WeightsUnavailable,
+    )
+    from .extractor import FeatureExtractor, Features
+    from .history import History, Snapshots
+    from .images import bundled_images, load_image, save_gif, save_image, to_pil
+    from .large import ranks
+    from .lbfgs import LBFGS
+    from .losses import content_loss, gram, style_loss, tv_loss
+    from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
+    from .optimize import Run, Step
+    from .sweeps import Sweep, sweep
+    from .transfer import Options, main, prepare, stylize
 
 __version__ = "0.1.0"
+
+# Which file has what. Each is read when first asked for: torch takes seconds, and `--version` needs none of it.
+_FACES = {
+    "backbones": ("Backbone", "available_backbones", "default_backbone", "load_backbone", "register"),
+    "devices": ("default_device",),
+    "errors": (
+        *("BackboneNotFound", "ImageError", "InputError", "LayerNotFound", "MissingPackage", "NstError"),
+        *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
+    ),
+    "extractor": ("FeatureExtractor", "Features"),
+    "history": ("History", "Snapshots"),
+    "images": ("bundled_images", "load_image", "save_gif", "save_image", "to_pil"),
+    "lbfgs": ("LBFGS",),
+    "losses": ("content_loss", "gram", "style_loss", "tv_loss"),
+    "objective": ("GATYS_CONTENT", "GATYS_STYLE", "Objective", "Terms"),
+    "optimize": ("Run", "Step"),
+    "sweeps": ("Sweep", "sweep"),
+    "transfer": ("Options", "main", "prepare", "stylize"),
+}
+_FILE_OF = {face: file for file, faces in _FACES.items() for face in faces}
+# Where notebooks and scripts from before the rooms look.
+_ROOMS = {
+    "large": ("budget", "pyramid", "ranks", "recording", "tiles"),
+    "live": ("engine", "panel", "sketch", "studio", "upload"),
+}
+_MOVED = {file: f"{room}.{file}" for room, files in _ROOMS.items() for file in files}
 
 __all__ = [
     "GATYS_CONTENT",
@@ -67,6 +102,7 @@ __all__ = [
     "load_image",
     "main",
     "prepare",
+    "ranks",
     "register",
     "save_gif",
     "save_image",
@@ -76,3 +112,30 @@ __all__ = [
     "to_pil",
     "tv_loss",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FILE_OF:
+        value = getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+    elif name in _MOVED:
+        value = import_module(f"{__name__}.{_MOVED[name]}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Moved(ModuleType):
+    """A file that went into a room, under its old address."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks of every module
+            raise AttributeError(name)
+        return getattr(import_module(f"{__package__}.{_MOVED[self.__name__.rpartition('.')[2]]}"), name)
+
+
+sys.modules.update({f"{__name__}.{name}": _Moved(f"{__name__}.{name}") for name in _MOVED})

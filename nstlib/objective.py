@@ -10,12 +10,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from . import ranks
 from .devices import give_back_large_blocks
 from .errors import ImageError, InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features
+from .large import ranks
+from .large.tiles import TiledLosses, halo_of, shared_tile, smaller_tile, stride_of, tiled_grams, tiled_responses
 from .losses import Normalization, checked, content_loss, gram, style_loss, tv_loss
-from .tiles import TiledLosses, halo_of, shared_tile, smaller_tile, stride_of, tiled_grams, tiled_responses
 
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
@@ -106,10 +106,10 @@ class Objective:
         alpha, beta, tv: a number, or one for each picture of the batch. Without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`.
         tile: pictures larger than so many pixels are computed in tiles no longer than this (rounded down to a multiple
-            of the deepest layer's stride): the same losses and gradients in bounded memory, see `nstlib.tiles`. It can
-            be changed at any time; None computes every picture whole.
-        spread: whether processes that `nstlib.ranks` joined share the tiles. These are then small enough that each
-            process has one.
+            of the deepest layer's stride): the same losses and gradients in bounded memory, see `nstlib.large.tiles`.
+            It can be changed at any time; None computes every picture whole.
+        spread: whether processes that `nstlib.large.ranks` joined share the tiles. These are then small enough that
+            each process has one.
         border: how much more the total variation counts at the border, see `nstlib.losses.tv_loss`.
 
     Attributes:

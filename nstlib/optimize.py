@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from . import ranks
 from .errors import InputError, OutOfMemory, RunError, RunWarning
 from .history import History, Snapshots
+from .large import ranks
+from .large.pyramid import Pyramid
+from .large.recording import Evaluator
 from .lbfgs import LBFGS, MEMORY
 from .objective import Objective, Terms
-from .pyramid import Pyramid
-from .recording import Evaluator
 from .starts import Init, cover, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]

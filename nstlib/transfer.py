@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from . import ranks
 from .backbones import default_backbone
-from .budget import plan
 from .errors import InputError
 from .extractor import FeatureExtractor, Precision
 from .images import Source, check_output, load_image, save_image, to_pil
+from .large import ranks
+from .large.budget import plan
 from .lbfgs import MEMORY
 from .losses import Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Objective, Weight, layer_weights

@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import nstlib as nst
-from nstlib import budget, ranks
-from nstlib.budget import FEWEST_PAIRS, MEMORY, left_in_container, plan, saved_bytes
-from nstlib.tiles import halo_of
+from nstlib.large import budget, ranks
+from nstlib.large.budget import FEWEST_PAIRS, MEMORY, left_in_container, plan, saved_bytes
+from nstlib.large.tiles import halo_of
 
 LAYERS = ["relu1_1", "relu3_1", "relu4_2", "relu5_1"]
 LITTLE = 50e6  # bytes

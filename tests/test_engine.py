@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import engine as engines
-from nstlib.engine import Curves, Driver, Engine, Pump, Thread, read_settings, turn
+from nstlib.live import engine as engines
+from nstlib.live.engine import Curves, Driver, Engine, Pump, Thread, read_settings, turn
 
 PATIENT = 20.0  # seconds that a condition may take on a busy machine
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import engine as engines
-from nstlib import live, panel
+from nstlib import live
+from nstlib.live import engine as engines
+from nstlib.live import panel
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1"]
 

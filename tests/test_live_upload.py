@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import nstlib as nst
-from nstlib.upload import Upload
+from nstlib.live.upload import Upload
 
 
 def choose(button, data):

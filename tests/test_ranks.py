@@ -15,8 +15,8 @@ from PIL import Image
 from torch import distributed
 
 import nstlib as nst
-from nstlib import ranks
-from nstlib.tiles import cut, shared_tile
+from nstlib.large import ranks
+from nstlib.large.tiles import cut, shared_tile
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ["village", "swirls", "--size", "96", "--backbone", "mini", "--device", "cpu"]
@@ -112,7 +112,7 @@ import sys
 import torch
 import nstlib as nst
 from nstlib import ranks
-from nstlib.__main__ import main
+from nstlib.cli import main
 
 call, calls = nst.Objective.__call__, 0
 

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import nstlib as nst
-from nstlib.recording import EAGER, Evaluator
+from nstlib.large.recording import EAGER, Evaluator
 
 
 class Tape(TorchDispatchMode):

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import engine as engines
-from nstlib import live, studio
+from nstlib import live
+from nstlib.live import engine as engines
+from nstlib.live.studio import PRESETS, default_folder
 
 SMALL = {"size": 48, "backbone": "tiny", "device": "cpu"}
 
@@ -158,11 +159,11 @@ def test_the_line_keeps_what_no_control_shows(make):
     assert torch.equal(run_line(line), made.engine.run.image)
 
 
-@pytest.mark.parametrize("preset", studio.PRESETS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_moves_all_its_sliders_at_once(make, preset):
     made = make()
     made.preset.value = preset
-    alpha, beta, tv, layers = studio.PRESETS[preset]
+    alpha, beta, tv, layers = PRESETS[preset]
     objective = made.engine.run.objective
     assert [objective.weights[name].item() for name in ("alpha", "beta", "tv")] == pytest.approx([alpha, beta, tv])
     assert [weight.item() for weight in objective.style_layers.values()] == pytest.approx(list(layers))
@@ -277,6 +278,6 @@ def test_options_that_cannot_work_are_refused_in_words(make, options, words):
 
 def test_on_a_page_for_a_class_nothing_is_written(monkeypatch):
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
-    assert studio.default_folder() is None
+    assert default_folder() is None
     monkeypatch.delenv("SERVER_SOFTWARE")
-    assert studio.default_folder().parts[-2:] == ("img", "results")
+    assert default_folder().parts[-2:] == ("img", "results")

@@ -8,8 +8,8 @@ from torch import nn
 
 import nstlib as nst
 from nstlib import backbones
+from nstlib.large.tiles import cut, halo_of, smaller_tile, tiled_grams, tiled_responses
 from nstlib.optimize import OPTIMIZERS
-from nstlib.tiles import cut, halo_of, smaller_tile, tiled_grams, tiled_responses
 
 DEEP = ["relu1_1", "relu3_1", "relu5_1"]
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import nstlib as nst
-from nstlib.__main__ import main as cli
+from nstlib.cli import main as cli
 from nstlib.starts import cover
 from nstlib.transfer import _coarse_to_fine
 

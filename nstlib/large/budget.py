@@ -8,9 +8,9 @@ import psutil
 import torch
 from torch import Tensor
 
+from ..extractor import FeatureExtractor
+from ..lbfgs import MEMORY
 from . import ranks
-from .extractor import FeatureExtractor
-from .lbfgs import MEMORY
 from .tiles import Size, halo_of, stride_of
 
 SHARE = 0.5  # of the free memory that a run may take

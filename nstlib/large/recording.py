@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from .objective import Objective, Terms
+from ..objective import Objective, Terms
 
 Work = Callable[[], tuple[Tensor, Tensor]]
 Recorder = Callable[[Work], tuple[Callable[[], object], tuple[Tensor, Tensor]]]

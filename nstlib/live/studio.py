@@ -12,16 +12,16 @@ from typing import Any, Unpack, cast
 
 from PIL import Image, ImageOps
 
-from .backbones import available_backbones, default_backbone
-from .devices import default_device
+from ..backbones import available_backbones, default_backbone
+from ..devices import default_device
+from ..errors import ImageError, InputError
+from ..images import Source, bundled_images, load_image, to_pil
+from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
+from ..sources import find
+from ..starts import INITS
+from ..transfer import CLONE, DEFAULTS, Options, prepare
 from .engine import Engine, Settings, Snapshot
-from .errors import ImageError, InputError
-from .images import Source, bundled_images, load_image, to_pil
-from .optimize import DEFAULT_LR, OPTIMIZERS, Run
 from .panel import DriverName, Live, button, heading, log_slider, set_by_hand, widgets, with_own_keys
-from .sources import find
-from .starts import INITS
-from .transfer import CLONE, DEFAULTS, Options, prepare
 
 SIZES = (128, 192, 256, 320, 384, 512, 640, 768, 1024)
 SLIDERS: Mapping[str, tuple[str, float, float]] = {  # label, and powers of ten between which it slides
@@ -321,6 +321,33 @@ class Studio(Live):
     def _status(self) -> str:
         said = f'<br><span role="status">{escape(self._said)}</span>' if self._said else ""
         return super()._status() + said
+
+
+def studio(
+    content: Source = "village",
+    style: Source = "swirls",
+    *,
+    driver: DriverName = "auto",
+    folder: str | os.PathLike[str] | None = "auto",
+    **options: Unpack[Options],
+) -> Studio:
+    """The live studio: a transfer with all its weights, pictures and choices under the hand.
+
+    Example:
+        >>> studio = live.studio("village", "swirls", size=384)
+        >>> studio                   # shows itself; press Start
+        >>> studio.call()            # the settings of the moment as a line of Python
+
+    Args:
+        content, style: as for `nstlib.stylize`; others can be chosen and uploaded on the page.
+        driver: see `Live`.
+        folder: where snapshots are written; "auto" is img/results; None only offers them on the page.
+        options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU.
+
+    Raises:
+        NstError: a picture, a layer, a backbone or a value that cannot work.
+    """
+    return Studio(content, style, driver, folder, **options)
 
 
 def uploaded(value: Any) -> Upload | None:

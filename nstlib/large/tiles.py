@@ -23,10 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from . import ranks
-from .errors import InputError
-from .extractor import FeatureExtractor, Features
-from .losses import (
+from ..errors import InputError
+from ..extractor import FeatureExtractor, Features
+from ..losses import (
     Normalization,
     content_loss_of_sums,
     gram,
@@ -35,6 +34,7 @@ from .losses import (
     tv_loss_of_sums,
     tv_sum,
 )
+from . import ranks
 
 Size = tuple[int, int]
 Sums = dict[str, Tensor]
@@ -193,7 +193,7 @@ class TiledLosses:
         content, style: targets, as `Objective` has them; responses may be on another device than the network.
         normalization: see `nstlib.losses`.
         tile: longer side of a tile, in pixels.
-        spread: whether the ranks of a torchrun share the tiles, see `nstlib.ranks`.
+        spread: whether the ranks of a torchrun share the tiles, see `nstlib.large.ranks`.
         border: see `nstlib.losses.tv_loss`.
     """
 

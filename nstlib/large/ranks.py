@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .devices import default_device
-from .errors import InputError, RunError
+from ..devices import default_device
+from ..errors import InputError, RunError
 
 _joined = False
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from . import ranks
 from .errors import InputError, RunWarning
+from .large import ranks
 from .objective import Layers, Objective, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .starts import Init, start_image
@@ -91,7 +91,7 @@ def sweep(
 
     The pictures are optimized together, in batches that fit the memory, and do not feel each other: each comes out as
     from a `Run` of its own. Ctrl-C ends the sweep after the step and keeps the pictures that it has. Processes that
-    `nstlib.ranks` joined make some of the pictures each, and in the end all have all of them.
+    `nstlib.large.ranks` joined make some of the pictures each, and in the end all have all of them.
 
     Example:
         >>> result = sweep(objective, init=["content", "noise"], beta=[1, 10, 100], steps=100)

@@ -1,34 +1,25 @@
-"""Live pictures: optimizations that run while you watch, and follow your hand.
+"""A small live picture for each thing that a notebook teaches.
 
 Each function gives an object that shows itself as the last expression of a cell, and starts paused; `.run(40)` takes
 some steps before that, which its still picture in a saved notebook shows.
-Needs ipywidgets, which comes with `pip install "nstlib[lab]"`.
-
-Example:
-    >>> live.texture(extract, style, ["relu1_1", "relu2_1", "relu3_1"]).run(40)
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from typing import TypeVar, Unpack
+from typing import TypeVar
 
 from PIL import Image
 from torch import Tensor
 
+from ..errors import InputError
+from ..extractor import FeatureExtractor
+from ..images import to_pil
+from ..objective import Layers, Objective
+from ..optimize import Run
+from ..starts import Init
 from . import sketch
-from .engine import Engine, Settings, read_settings
-from .errors import InputError
-from .extractor import FeatureExtractor
-from .images import Source, to_pil
-from .objective import Layers, Objective
-from .optimize import Run
+from .engine import Engine, Settings
 from .panel import WIDTH, DriverName, Live, encoded, framed, log_slider, show, widgets, with_own_keys
-from .starts import Init
-from .studio import Studio
-from .transfer import Options
-
-__all__ = ["Live", "Scrubber", "Studio", "balance", "read_settings", "reconstruct", "scrub", "studio", "texture"]
 
 Things = TypeVar("Things", bound=Sized)
 WIDE = {"description_width": "110px"}
@@ -163,33 +154,6 @@ class Scrubber:
         rows = [("picture", title, (place + 1) / len(self._titles))]
         still = sketch.still(self._pictures[place], "Live: scrub", rows)
         show(self.widget, still, f"One of {len(self._titles)} pictures under a slider: {title}")
-
-
-def studio(
-    content: Source = "village",
-    style: Source = "swirls",
-    *,
-    driver: DriverName = "auto",
-    folder: str | os.PathLike[str] | None = "auto",
-    **options: Unpack[Options],
-) -> Studio:
-    """The live studio: a transfer with all its weights, pictures and choices under the hand.
-
-    Example:
-        >>> studio = live.studio("village", "swirls", size=384)
-        >>> studio                   # shows itself; press Start
-        >>> studio.call()            # the settings of the moment as a line of Python
-
-    Args:
-        content, style: as for `nstlib.stylize`; others can be chosen and uploaded on the page.
-        driver: see `Live`.
-        folder: where snapshots are written; "auto" is img/results; None only offers them on the page.
-        options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU.
-
-    Raises:
-        NstError: a picture, a layer, a backbone or a value that cannot work.
-    """
-    return Studio(content, style, driver, folder, **options)
 
 
 def scrub(frames: Mapping[int, Tensor] | Sequence[Tensor], titles: Sequence[str] | None = None) -> Scrubber:

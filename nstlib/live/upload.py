@@ -1,7 +1,7 @@
 """Buttons that bring pictures from the reader's own computer into a notebook, wherever its kernel runs."""
 
-from .errors import InputError
-from .images import Source
+from ..errors import InputError
+from ..images import Source
 from .panel import VIEW, widgets
 
 

@@ -23,9 +23,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from .errors import InputError, NstError, OutOfMemory
-from .history import History
-from .optimize import Run, is_out_of_memory
+from ..errors import InputError, NstError, OutOfMemory
+from ..history import History
+from ..optimize import Run, is_out_of_memory
 
 SLICE = 0.1  # seconds of steps between two frames
 TICK_SLICE = 0.08  # likewise, where a clock in the page ticks every 0.1 s

@@ -14,9 +14,9 @@ from typing import Any, Literal, Self
 import torch
 from PIL import Image
 
+from ..errors import InputError, MissingPackage
 from . import sketch
 from .engine import SILENCE, Driver, Engine, Pump, Settings, Thread, take_share
-from .errors import InputError, MissingPackage
 
 try:
     import ipywidgets as widgets
@@ -64,7 +64,7 @@ class Live:
         driver: "thread"; "pump", for Colab; "none", which never runs by itself; "auto" chooses.
 
     Attributes:
-        engine, driver: see `nstlib.engine`.
+        engine, driver: see `nstlib.live.engine`.
         widget: all of it, to be put into a layout of one's own.
     """
 

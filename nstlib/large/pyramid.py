@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from .errors import InputError
-from .objective import Objective
-from .starts import cover
+from ..errors import InputError
+from ..objective import Objective
+from ..starts import cover
 from .tiles import Size
 
 SMALLEST = 48  # pixels of the shorter side, so that a coarse picture still reaches the deepest layer
