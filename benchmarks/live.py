@@ -23,8 +23,8 @@ import time
 import psutil
 import torch
 from nstlib import live
-from nstlib.live import engine
-engine.PATIENCE, engine.SILENCE = 10**9, 1e9  # it neither converges nor pauses while it is measured
+from nstlib.live import drivers, engine
+engine.PATIENCE, drivers.SILENCE = 10**9, 1e9  # it neither converges nor pauses while it is measured
 studio = live.studio({content!r}, {style!r}, **{options!r}, folder=None)
 taken_up, shows, adopt = [], [], studio.engine._adopt
 def note(run, settings, changed):

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 
 SOURCES = [
     "import torch\ntorch.set_num_threads(1)\n"
-    f"from nstlib import live\nfrom nstlib.live import engine\nengine.SILENCE, engine.PATIENCE = {SILENCE}, 10**9\n"
+    "from nstlib import live\nfrom nstlib.live import drivers, engine\n"
+    f"drivers.SILENCE, engine.PATIENCE = {SILENCE}, 10**9\n"
     'options = {"size": 64, "backbone": "mini", "optimizer": "adam", "device": "cpu", "folder": None}',
     'studio = live.studio("village", "swirls", **options)\nstudio',
 ]

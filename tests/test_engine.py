@@ -7,8 +7,13 @@ import pytest
 import torch
 
 import nstlib as nst
+from nstlib.live import drivers, sharing
 from nstlib.live import engine as engines
-from nstlib.live.engine import Curves, Driver, Engine, Pump, Thread, read_settings, turn
+from nstlib.live.curves import TERMS, Curves
+from nstlib.live.drivers import Driver, Pump, Thread
+from nstlib.live.engine import Engine
+from nstlib.live.sharing import turn
+from nstlib.live.snapshots import read_settings
 
 PATIENT = 20.0  # seconds that a condition may take on a busy machine
 
@@ -16,7 +21,7 @@ PATIENT = 20.0  # seconds that a condition may take on a busy machine
 @pytest.fixture(autouse=True)
 def none_left_open():
     yield
-    engines.close_all()
+    drivers.close_all()
 
 
 @pytest.fixture
@@ -184,7 +189,7 @@ def test_curves_stay_bounded_and_evenly_spread(make):
     curves, step = Curves(limit=16), 1
     for length in (1, 5, 3, 40, 200, 7, 1000):
         values = torch.arange(step, step + length, dtype=torch.float32).numpy()
-        curves.add(step, dict.fromkeys(engines.TERMS, values))
+        curves.add(step, dict.fromkeys(TERMS, values))
         step += length
     assert 8 <= len(curves.steps) <= 16
     assert len({b - a for a, b in zip(curves.steps, curves.steps[1:], strict=False)}) == 1
@@ -312,7 +317,7 @@ def test_the_loop_steps_with_gradients_whatever_the_kernel_is_set_to(make):
 
 
 def test_a_thread_pauses_when_nobody_watches_and_goes_on_when_somebody_does(make, monkeypatch):
-    monkeypatch.setattr(engines, "SILENCE", 0.2)
+    monkeypatch.setattr(drivers, "SILENCE", 0.2)
     driver = Thread(make())
     driver.start()
     until(lambda: not driver.running)
@@ -324,7 +329,7 @@ def test_a_thread_pauses_when_nobody_watches_and_goes_on_when_somebody_does(make
 
 
 def test_silence_does_not_count_while_the_kernel_runs_a_cell(make, monkeypatch):
-    monkeypatch.setattr(engines, "SILENCE", 0.05)
+    monkeypatch.setattr(drivers, "SILENCE", 0.05)
     driver = Thread(make(), busy=lambda: True)
     driver.start()
     until(lambda: driver.engine.run.taken > 20)
@@ -382,4 +387,4 @@ def test_a_share_of_memory_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv("NST_LIVE_MEMORY", "half")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(nst.InputError, match="NST_LIVE_MEMORY is 'half'; give a share from 0 to 1"):
-        engines.take_share()
+        sharing.take_share()

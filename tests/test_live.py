@@ -7,8 +7,7 @@ import torch
 
 import nstlib as nst
 from nstlib import live
-from nstlib.live import engine as engines
-from nstlib.live import panel
+from nstlib.live import drivers, panel
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1"]
 
@@ -16,7 +15,7 @@ LAYERS = ["relu1_1", "relu2_1", "relu3_1"]
 @pytest.fixture(autouse=True)
 def none_left_open():
     yield
-    engines.close_all()
+    drivers.close_all()
 
 
 @pytest.fixture
@@ -184,7 +183,7 @@ def test_wrong_layers_are_refused_in_words(extract, content):
 
 def test_outside_of_a_kernel_nothing_runs_by_itself(extract, content):
     picture = live.reconstruct(extract, content, LAYERS)
-    assert type(picture.driver) is engines.Driver
+    assert type(picture.driver) is drivers.Driver
 
 
 def test_the_page_that_plays_pumps(extract, style):

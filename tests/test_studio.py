@@ -8,8 +8,9 @@ import torch
 
 import nstlib as nst
 from nstlib import live
-from nstlib.live import engine as engines
-from nstlib.live.studio import PRESETS, default_folder
+from nstlib.live import drivers
+from nstlib.live.choices import PRESETS
+from nstlib.live.snapshots import default_folder
 
 SMALL = {"size": 48, "backbone": "tiny", "device": "cpu"}
 
@@ -17,7 +18,7 @@ SMALL = {"size": 48, "backbone": "tiny", "device": "cpu"}
 @pytest.fixture(autouse=True)
 def none_left_open():
     yield
-    engines.close_all()
+    drivers.close_all()
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ import torch
 from PIL import Image
 
 from ..errors import InputError, MissingPackage
-from . import sketch
-from .engine import SILENCE, Driver, Engine, Pump, Settings, Thread, take_share
+from . import drivers, sketch
+from .drivers import Driver, Pump, Thread
+from .engine import Engine, Settings
+from .sharing import take_share
 
 try:
     import ipywidgets as widgets
@@ -64,7 +66,7 @@ class Live:
         driver: "thread"; "pump", for Colab; "none", which never runs by itself; "auto" chooses.
 
     Attributes:
-        engine, driver: see `nstlib.live.engine`.
+        engine, driver: see `nstlib.live.engine` and `nstlib.live.drivers`.
         widget: all of it, to be put into a layout of one's own.
     """
 
@@ -184,7 +186,11 @@ class Live:
     def _keep_clock(self, running: bool, now: float) -> None:
         """Let the clock tick while steps are taken, and renew it where a page that was opened anew needs one."""
         ticking, age = getattr(self._clock, PLAYING), now - self._clock_since
-        silent = isinstance(self.driver, Thread) and self.driver.silence() > SILENCE / 2 and age > SILENCE / 2
+        silent = (
+            isinstance(self.driver, Thread)
+            and self.driver.silence() > drivers.SILENCE / 2
+            and age > drivers.SILENCE / 2
+        )
         if ticking and (not running or silent):
             self._renew_clock()
         elif running and not ticking and (age > RENDERED or isinstance(self.driver, Pump)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .engine import Curves
+from .curves import Curves
 
 # Okabe and Ito's colors, as in `plots`; the dashes tell the lines apart without any color.
 LINES: Mapping[str, tuple[str, str]] = {

@@ -1,8 +1,51 @@
 """Buttons that bring pictures from the reader's own computer into a notebook, wherever its kernel runs."""
 
-from ..errors import InputError
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from ..errors import ImageError, InputError
 from ..images import Source
 from .panel import VIEW, widgets
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture as the bytes of its file, with a name: it can be compared."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self) -> Image.Image:
+        """The picture.
+
+        Raises:
+            ImageError: the file is none.
+        """
+        try:
+            picture = Image.open(BytesIO(self.data))
+            picture.load()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ImageError(f"{self.name} cannot be read as a picture ({error}); choose a JPEG or PNG file") from error
+        return picture
+
+
+def uploaded(value: Any) -> PictureFile | None:
+    """What a FileUpload holds: a dict of files in ipywidgets 7, a tuple in 8."""
+    if not value:
+        return None
+    if isinstance(value, Mapping):
+        name, file = list(value.items())[-1]
+    else:
+        file = value[-1]
+        name = file["name"]
+    return PictureFile(str(name), bytes(file["content"]))
 
 
 class Upload:
@@ -31,9 +74,8 @@ class Upload:
         """The bytes of the file that was chosen last, or the picture that stands in; `load_image` takes both."""
         if name not in self.buttons:
             raise InputError(f"no button asks for {name!r}; there are {', '.join(self.buttons)}")
-        chosen = self.buttons[name].value
-        files = list(chosen.values() if isinstance(chosen, dict) else chosen)  # ipywidgets 7, and 8
-        return bytes(files[-1]["content"]) if files else self._instead[name]
+        file = uploaded(self.buttons[name].value)
+        return self._instead[name] if file is None else file.data
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -1,0 +1,102 @@
+"""Snapshots: pictures that were kept as PNG files with their settings inside, on the page and in a folder."""
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..errors import InputError
+from ..transfer import CLONE
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A picture that was kept: a PNG file that carries its settings, see `read_settings`."""
+
+    png: bytes
+    taken: int
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, picture: Image.Image, taken: int, settings: Mapping[str, Any], faithful: bool) -> Self:
+        """The picture as a file; see `Engine` for the rest."""
+        text = PngInfo()
+        text.add_text("Software", "nstlib")
+        facts = {"settings": settings, "steps": taken, "faithful": faithful}
+        text.add_itxt("nstlib", json.dumps(facts, default=str))
+        file = BytesIO()
+        picture.save(file, "PNG", pnginfo=text)
+        return cls(file.getvalue(), taken, settings)
+
+    @property
+    def stem(self) -> str:
+        """The name of its file, without the ending."""
+        names = [Path(str(self.settings[name])).stem for name in ("content", "style")]
+        return f"studio_{'_'.join(names)}_{self.taken}"
+
+
+def read_settings(picture: str | os.PathLike[str] | bytes) -> dict[str, Any]:
+    """What a snapshot's file says: its "settings", its number of "steps", and whether these alone give it ("faithful").
+
+    Raises:
+        InputError where the picture is no snapshot.
+    """
+    with (
+        suppress(OSError, ValueError, KeyError),
+        Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as png,
+    ):
+        facts: dict[str, Any] = json.loads(png.info["nstlib"])
+        return facts
+    raise InputError(f"{picture if not isinstance(picture, bytes) else 'this'} is not a snapshot with settings inside")
+
+
+def written(snapshot: Snapshot, folder: Path) -> Path:
+    """Write a snapshot's file into a folder, under a name that is free there; gives its path."""
+    path, number = folder / f"{snapshot.stem}.png", 2
+    while path.exists():
+        path, number = path.with_name(f"{snapshot.stem}_{number}.png"), number + 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(snapshot.png)
+    return path
+
+
+def default_folder() -> Path | None:
+    """img/results of the clone, or of the folder at hand; none on a page for a class, whose students would share it."""
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return None
+    base = CLONE if Path.cwd().is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
+    return base / "img" / "results"
+
+
+def strip_html(snapshots: Iterable[Snapshot]) -> str:
+    """Snapshots side by side; each is a link that saves its file."""
+    links = []
+    for snapshot in snapshots:
+        name = escape(f"{snapshot.stem}.png")
+        small = Image.open(BytesIO(snapshot.png))
+        small.thumbnail((140, 140))
+        links.append(
+            f'<a download="{name}" href="{_url(snapshot.png, "png")}" style="margin-right:8px">'
+            f'<img src="{picture_url(small)}" alt="Snapshot at step {snapshot.taken}" title="{name}"></a>'
+        )
+    return f'<div style="display:flex; flex-wrap:wrap">{"".join(links)}</div>'
+
+
+def picture_url(picture: Image.Image) -> str:
+    """A picture as an address that holds it, for a page."""
+    file = BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=80)
+    return _url(file.getvalue(), "jpeg")
+
+
+def _url(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
