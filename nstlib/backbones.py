@@ -13,7 +13,6 @@ from typing import Any
 
 import requests
 import torch
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,8 +34,10 @@ class Backbone:
 
     Attributes:
         name: what `load_backbone` was asked for.
-        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalized picture.
-        nodes: for each layer that can be asked for, the node of the network's graph that computes it.
+        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalized picture. Its
+            in-place modules are told not to be: they would overwrite a response that a caller has captured.
+        nodes: for each layer that can be asked for, what computes it: a position in a plain `nn.Sequential`, else a
+            node of the network's graph, as torchvision's `get_graph_node_names` calls it.
         strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
             positions stands for. It is also the smallest side of a picture that reaches the layer.
         mean, std: the normalization (sRGB in [0, 1]) that the network was trained with, one value a channel.
@@ -48,6 +49,11 @@ class Backbone:
     strides: Mapping[str, int]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        for module in self.net.modules():
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
 
     @property
     def layers(self) -> list[str]:
@@ -185,7 +191,6 @@ def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
     for position, (layer, _) in enumerate(named.named_children()):
         stride *= 2 if layer.startswith("pool") else 1
         nodes[layer], strides[layer] = str(position), stride
-    # By position: torchvision's tracer takes a name's last _1 for its own way of counting repeated modules.
     return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
 
 
@@ -213,6 +218,8 @@ def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+    import torchvision  # takes two seconds
+
     with torch.device("meta"):  # no memory and no time for the classifier, which is not used
         features = torchvision.models.get_model(name, weights=None, init_weights=False).features
     if weights is None:
@@ -230,6 +237,8 @@ for _name in ("vgg16", "vgg19"):
 
 def weights_url(name: str) -> str:
     """Address of torchvision's ImageNet weights; the file's name ends in the first digits of its SHA-256."""
+    import torchvision
+
     url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     return url
 

@@ -4,13 +4,12 @@ import copy
 import difflib
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
-from .backbones import Backbone, L2Pool2d, ScaledPool2d, load_backbone
+from .backbones import Backbone, load_backbone
 from .devices import fast_precision, keep_freed_memory, usable_device
 from .errors import ImageError, InputError, LayerNotFound
 
@@ -114,12 +113,10 @@ class FeatureExtractor(nn.Module):
             return {}
         normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
         cut = self.cut(frozenset(layers))
-        if self.dtype == torch.float32:
-            features = cut(normalized)
-        elif self.dtype == torch.bfloat16:
-            features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
-        else:
+        if self.dtype == torch.float16:
             features = _in_float16(cut, normalized)
+        else:
+            features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
         return {layer: features[layer] for layer in layers}
 
     def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
@@ -138,9 +135,42 @@ class FeatureExtractor(nn.Module):
         """The network up to the deepest of the layers; all cuts share the network's weights."""
         if layers not in self._cuts:
             nodes = {self.backbone.nodes[layer]: layer for layer in layers}
-            whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
-            self._cuts[layers] = create_feature_extractor(self.net, nodes, tracer_kwargs=whole).eval()
+            self._cuts[layers] = _cut(self.net, nodes).eval()
         return self._cuts[layers]
+
+
+def _cut(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
+    """What gives the responses of the nodes by the names that they are mapped to."""
+    if _is_sequence(net, nodes):
+        return _Sequence(net, nodes)
+    from .tracing import traced  # imports torchvision, which takes two seconds
+
+    return traced(net, nodes)
+
+
+class _Sequence(nn.Module):
+    """The modules of a plain sequence up to the deepest one asked for, run one after the other."""
+
+    def __init__(self, net: nn.Sequential, nodes: Mapping[str, str]):
+        super().__init__()
+        self._layers = {int(position): layer for position, layer in nodes.items()}
+        self._modules_in_order = net[: max(self._layers) + 1]
+
+    def forward(self, features: Tensor) -> Features:
+        """From a normalized picture to the responses, shallow ones first."""
+        found = {}
+        for position, module in enumerate(self._modules_in_order):
+            features = module(features)
+            if position in self._layers:
+                found[self._layers[position]] = features
+        return found
+
+
+def _is_sequence(net: nn.Module, nodes: Iterable[str]) -> TypeGuard[nn.Sequential]:
+    """Whether the network runs its modules one after the other, and the nodes are positions among them."""
+    if not isinstance(net, nn.Sequential) or type(net).forward is not nn.Sequential.forward:
+        return False
+    return all(node.isdecimal() and int(node) < len(net) for node in nodes)
 
 
 def _in_float16(cut: nn.Module, normalized: Tensor) -> Mapping[str, Tensor]:

@@ -1,12 +1,17 @@
 """From picture to features: the right layers, nothing else, and nothing overwritten."""
 
+import copy
+import subprocess
+import sys
+import threading
+
 import pytest
 import torch
 import torchvision
 from torch.nn import functional as F
 
 import nstlib as nst
-from nstlib import backbones
+from nstlib import backbones, tracing
 
 VGG19_NAMES = [
     name
@@ -144,3 +149,121 @@ def test_a_mistyped_layer_is_named_with_the_nearest(extract, content, wrong, nea
 def test_a_device_that_is_not_there_is_refused_in_words(device):
     with pytest.raises(nst.InputError, match=rf"device '{device}' cannot be used"):
         nst.FeatureExtractor("tiny", device=device)
+
+
+def test_a_plain_sequence_gives_what_torchvisions_own_extractor_gives_bit_for_bit(content):
+    extract = nst.FeatureExtractor("mini", device="cpu")
+    layers = ["conv1_2", "relu3_1", "pool3", "relu4_2"]
+    traced = tracing.traced(extract.net, {extract.backbone.nodes[layer]: layer for layer in layers})
+    features, expected = extract(content, layers), traced(normalized(content).contiguous(memory_format=extract._format))
+    assert set(features) == set(expected)
+    assert all(torch.equal(features[layer], expected[layer]) for layer in layers)
+
+
+def test_only_what_is_no_plain_sequence_is_traced(monkeypatch, content):
+    traced = []
+    real = tracing.traced
+    monkeypatch.setattr(tracing, "traced", lambda *given: traced.append(given) or real(*given))
+    nst.FeatureExtractor("tiny", device="cpu")(content, ["relu4_2", "conv1_1"])
+    assert not traced
+    squeezed(inplace=True)(content, ["fire3"])
+    assert len(traced) == 1
+
+
+class Skip(torch.nn.Sequential):
+    """A sequence that does more than its modules one after the other."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def test_a_sequence_with_a_way_of_its_own_is_traced(content):
+    torch.manual_seed(0)
+    net = Skip(torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.ReLU())
+    extract = nst.FeatureExtractor(nst.Backbone("skip", net, {"sum": "add"}, {"sum": 1}), device="cpu")
+    torch.testing.assert_close(extract(content, ["sum"])["sum"], net(normalized(content)))
+
+
+def squeezed(inplace):
+    net = torchvision.models.squeezenet1_1(weights=None).features.eval().requires_grad_(False)
+    for module in net.modules():
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = inplace
+    nodes = {"conv": "0", "relu": "1", "fire3": "3.cat"}
+    return nst.FeatureExtractor(nst.Backbone("squeezed", net, nodes, {"conv": 2, "relu": 2, "fire3": 8}), device="cpu")
+
+
+@pytest.mark.parametrize("layers", [["conv", "relu"], ["conv", "relu", "fire3"]], ids=["sequence", "traced"])
+def test_responses_of_a_network_of_others_are_not_overwritten_by_its_in_place_relus(layers, content):
+    features = squeezed(inplace=True)(content, layers)
+    assert (features["conv"] < 0).any()
+    torch.testing.assert_close(features["conv"].relu(), features["relu"])
+
+
+@pytest.mark.parametrize("network", [lambda: nst.FeatureExtractor("tiny", device="cpu"), lambda: squeezed(False)])
+def test_networks_run_in_one_thread_while_extractors_are_built_in_another(network, content):
+    extract, failures, rounds, done = network(), [], [], threading.Event()
+    layers = extract.layers[-1:]
+    expected = extract(content, layers)[layers[0]]
+
+    def run():
+        try:
+            while not done.is_set():
+                assert torch.equal(extract(content, layers)[layers[0]], expected)
+                rounds.append(1)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(8):
+            nst.FeatureExtractor("tiny", device="cpu")(content, ["relu5_1", "conv2_1"])
+            nst.FeatureExtractor(extract.backbone, device="cpu")(content, extract.layers)
+            squeezed(False)(content, ["fire3"])
+    finally:
+        done.set()
+        thread.join()
+    assert rounds
+    assert not failures
+
+
+def test_extractors_that_need_tracing_are_built_in_several_threads(content):
+    found = []
+
+    def build():
+        found.extend(squeezed(False)(content, ["fire3"]).values())
+
+    threads = [threading.Thread(target=build) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [response.shape[1] for response in found] == [128] * 3
+    assert torch.nn.Module.__call__ is plain_call
+
+
+plain_call = torch.nn.Module.__call__
+
+
+def test_a_copy_of_an_extractor_is_independent(extract, content):
+    expected = extract(content, ["relu2_1"])["relu2_1"]
+    other = copy.deepcopy(extract)
+    with torch.no_grad():
+        extract.net[0].weight.zero_()
+    assert torch.equal(other(content, ["relu2_1"])["relu2_1"], expected)
+    assert other.spec == extract.spec
+    assert not torch.equal(extract(content, ["relu2_1"])["relu2_1"], expected)
+
+
+def test_neither_torchvision_nor_the_compiler_is_imported_for_the_bundled_network():
+    """They take two seconds."""
+    script = """
+import sys, torch
+import nstlib as nst, nstlib.objective, nstlib.optimize, nstlib.transfer
+picture = torch.rand(1, 3, 32, 32)
+nst.Objective(nst.FeatureExtractor("mini", device="cpu"), picture, picture)(picture)
+print([name for name in ("torchvision", "torch._dynamo") if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,48 @@
+"""The part of a network that some nodes of its graph need, for networks that are no plain sequence."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+from unittest.mock import patch
+
+from torch import nn
+from torchvision.models import feature_extraction
+
+from .backbones import L2Pool2d, ScaledPool2d
+
+TRACING = threading.Lock()
+
+
+class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
+    """A tracer that lets other threads be.
+
+    While torch.fx traces, every module of the process calls the tracer in place of its own `forward`. It knows only the
+    network that it traces, so a run in another thread would fail there.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Note the call, or leave it as it is."""
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Note the use of a parameter, or leave it as it is."""
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+
+def traced(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
+    """A module that gives the responses of the nodes by the names that they are mapped to."""
+    whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
+    with (
+        TRACING,
+        patch.object(feature_extraction, "NodePathTracer", _OneThread),
+    ):  # one at a time: each patches torch
+        cut: nn.Module = feature_extraction.create_feature_extractor(net, dict(nodes), tracer_kwargs=whole)
+    return cut
