@@ -13,13 +13,15 @@ from .errors import InputError
 class History(Mapping[str, np.ndarray]):
     """Every term at every step: `history["total"]` is (steps,), or (steps, B) for a batch of several pictures.
 
-    Rows stay on the device until somebody reads them, so that recording never waits for it.
+    Rows stay on the device until somebody reads them, so that recording never waits for it. What was read once is in
+    a table, which has room for more, so that reading after every step costs little.
     """
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._pending: list[Tensor] = []
-        self._rows: list[np.ndarray] = []
+        self._table = np.zeros((0, 0, 1), np.float32)  # (steps and room for more, number of names, B)
+        self._count = 0  # rows of the table that are in use
 
     def append(self, names: list[str], row: Tensor) -> None:
         """Add the terms of one step, (number of names, B)."""
@@ -31,10 +33,7 @@ class History(Mapping[str, np.ndarray]):
 
     def rows(self) -> np.ndarray:
         """All steps, (steps, number of names, B). Reading waits for the device."""
-        if self._pending:
-            self._rows.extend(torch.stack(self._pending).cpu().numpy())
-            self._pending.clear()
-        return np.stack(self._rows) if self._rows else np.zeros((0, len(self._names), 1), np.float32)
+        return self._read().copy()
 
     def state_dict(self) -> dict[str, Any]:
         """Names and rows as plain values and a tensor."""
@@ -42,13 +41,33 @@ class History(Mapping[str, np.ndarray]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-        self._names, self._rows, self._pending = list(state["names"]), list(state["rows"].numpy()), []
+        self._names, self._pending = list(state["names"]), []
+        self._table = state["rows"].numpy().copy()
+        self._count = len(self._table)
+
+    def _read(self) -> np.ndarray:
+        """The table's rows, after those that wait were added."""
+        if waiting := self._pending[:]:
+            rows = torch.stack(waiting).cpu().numpy()
+            del self._pending[: len(waiting)]  # and not more: a thread may have added some
+            self._make_room(self._count + len(rows), rows)
+            self._table[self._count : self._count + len(rows)] = rows
+            self._count += len(rows)
+        return self._table[: self._count]
+
+    def _make_room(self, count: int, like: np.ndarray) -> None:
+        if count > len(self._table):
+            # Twice as much each time, so that a row is copied about twice, however often somebody reads.
+            larger = np.zeros((max(count, 2 * len(self._table)), *like.shape[1:]), like.dtype)
+            if self._count:
+                larger[: self._count] = self._table[: self._count]
+            self._table = larger
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(f"no term {name!r}; there are {', '.join(self._names) or 'none before the first step'}")
-        values = self.rows()[:, self._names.index(name)]
-        return values[:, 0] if values.shape[1] == 1 else values
+        values = self._read()[:, self._names.index(name)]
+        return (values[:, 0] if values.shape[1] == 1 else values).copy()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

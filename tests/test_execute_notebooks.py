@@ -44,8 +44,16 @@ def test_a_widget_without_a_still_leaves_nothing():
     assert tidy([shown(widget()), text], []) == [text]
 
 
+def test_a_progress_bar_that_is_gone_leaves_nothing():
+    assert tidy([shown({})], []) == []
+
+
 def test_an_output_that_is_no_widget_stays_whole():
-    outputs = [shown({"text/plain": "3"}), shown({"image/png": "", "text/plain": "a figure"}, **{"image/png": {}})]
+    outputs = [
+        new_output("error", ename="E", evalue="", traceback=[]),
+        shown({"text/plain": "3"}),
+        shown({"image/png": "", "text/plain": "a figure"}, **{"image/png": {}}),
+    ]
     assert tidy(outputs, []) == outputs
 
 

@@ -63,7 +63,7 @@ def tidy(outputs: list[NotebookNode], before: list[NotebookNode]) -> list[Notebo
             if kept and kept[-1].output_type == "stream":  # how prints fall into messages is chance
                 kept[-1].text += output.text
                 continue
-        elif WIDGET in output.get("data", {}) and not has_still(output):
+        elif shows_nothing(output):
             continue
         kept.append(without_widget(output))
     if len(kept) == len(before):
@@ -74,9 +74,10 @@ def tidy(outputs: list[NotebookNode], before: list[NotebookNode]) -> list[Notebo
     return kept
 
 
-def has_still(output: NotebookNode) -> bool:
-    """Whether an output shows something without its widget."""
-    return bool(output.data.keys() - {WIDGET, "text/plain"})
+def shows_nothing(output: NotebookNode) -> bool:
+    """Whether it is a progress bar that is gone, or shows nothing without its widget."""
+    kinds = output.get("data", {"of an error": ""}).keys()
+    return not kinds or (WIDGET in kinds and kinds <= {WIDGET, "text/plain"})
 
 
 def without_widget(output: NotebookNode) -> NotebookNode:
