@@ -4,7 +4,9 @@ Every function takes plain results (pictures, a run's history, features) and ret
 by itself and `figure.savefig("figure.png")` saves. Needs matplotlib, which comes with `pip install "nstlib[lab]"`.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
+from . import checks
 from .errors import InputError
 from .images import to_pil
 
@@ -23,6 +26,8 @@ WIDTH = 9.0  # inches; 900 pixels fill a notebook's column
 # Okabe and Ito's colors, which the color-blind can tell apart; the dashes do so without any color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
+MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of the first seven lines, the next seven, ...
+IN_THE_CORNER = 8  # lines whose names fit into the axes; more are named beside them
 MAPS = "viridis"
 LABELS = ((6, 3), (-6, -9), (-6, -9), (6, 3))  # where a line has the labels of its points, in points: right and up
 
@@ -66,7 +71,7 @@ def strip(pictures: Mapping[str, Tensor], height: float = 2.6, alt: str = "") ->
     ratios = [array.shape[1] / array.shape[0] for array in arrays.values()]
     height = min(height, (WIDTH - 0.1 * len(ratios)) / sum(ratios))
     width = height * sum(ratios) + 0.1 * len(ratios)
-    fig = Figure(width, height + 0.33, alt or f"Side by side: {', '.join(pictures)}", photographic=True)
+    fig = Figure(width, height + 0.33, alt or f"Side by side: {_listed(pictures)}", photographic=True)
     for ax, (title, array) in zip(_row(fig, ratios), arrays.items(), strict=True):
         _show(ax, array)
         ax.set_title(title, fontsize=10)
@@ -82,9 +87,10 @@ def film(snapshots: Mapping[int, Tensor], count: int = 6, alt: str = "") -> Figu
         alt: description; without it, the steps.
     """
     steps = sorted(_some(snapshots, "snapshot; give the run snapshot_every=10"))
-    # Squares of evenly spaced numbers: a run changes most at its beginning.
+    count = min(checks.whole("count", count, 1), len(steps))
+    # Squares of evenly spaced numbers: a run changes most at its beginning. None is taken twice.
     places = np.linspace(0, 1, count) ** 2 * (len(steps) - 1)
-    chosen = sorted({round(place) for place in places}) if len(steps) > count else range(len(steps))
+    chosen = [max(round(place), number) for number, place in enumerate(places)]
     shown = {f"step {steps[place]}": snapshots[steps[place]] for place in chosen}
     return strip(shown, alt=alt or f"The image on its way: {', '.join(shown)}")
 
@@ -102,14 +108,17 @@ def grid(
         rows, columns: what the names are names of.
         alt: description; without it, the names.
         width: of the figure in inches.
+
+    Raises:
+        InputError: keys that are no pairs.
     """
-    names = [list(dict.fromkeys(keys)) for keys in zip(*_some(pictures, "picture"), strict=True)]
+    if others := [key for key in _some(pictures, "picture") if not isinstance(key, tuple) or len(key) != 2]:
+        raise InputError(f"a grid wants (row, column) to picture, but there is {others[0]!r}; see strip and sheet, too")
+    names = [list(dict.fromkeys(keys)) for keys in zip(*pictures, strict=True)]
     arrays = {place: _array(picture) for place, picture in pictures.items()}
     ratio = max(array.shape[1] / array.shape[0] for array in arrays.values())
     side = (width - 0.5) / len(names[1])
-    described = (
-        f"Grid of pictures. {rows or 'Rows'}: {', '.join(names[0])}. {columns or 'Columns'}: {', '.join(names[1])}"
-    )
+    described = f"Grid of pictures. {rows or 'Rows'}: {_listed(names[0])}. {columns or 'Columns'}: {_listed(names[1])}"
     fig = Figure(width, len(names[0]) * side / ratio + 0.6, alt or described, photographic=True)
     axes = fig.subplots(len(names[0]), len(names[1]), squeeze=False)
     for i, row in enumerate(names[0]):
@@ -139,11 +148,11 @@ def sheet(pictures: Mapping[str, Tensor], columns: int = 3, alt: str = "") -> Fi
     """
     arrays = {title: _array(picture) for title, picture in _some(pictures, "picture").items()}
     ratio = max(array.shape[1] / array.shape[0] for array in arrays.values())
-    rows = -(-len(arrays) // columns)
-    described = f"Contact sheet of {', '.join(pictures)}"
+    rows = -(-len(arrays) // checks.whole("columns", columns, 1))
+    described = f"Contact sheet of {_listed(pictures)}"
     fig = Figure(WIDTH, rows * (WIDTH / columns / ratio + 0.22) + 0.1, alt or described, photographic=True)
     axes = list(fig.subplots(rows, columns, squeeze=False).flat)
-    for ax, (title, array) in zip(axes, arrays.items(), strict=False):
+    for ax, (title, array) in zip(axes[: len(arrays)], arrays.items(), strict=True):
         _show(ax, array)
         ax.set_title(title, fontsize=9, pad=2)
     for ax in axes[len(arrays) :]:
@@ -170,41 +179,39 @@ def curves(
     Args:
         lines: name to one value a step; or name of a panel to such lines: panels share both axes.
         ylabel, xlabel: what the axes show.
-        alt: description; without it, the names and the first and the last values.
+        alt: description; without it, the names.
         log: logarithmic vertical axis.
         log_steps: logarithmic horizontal axis, on which each doubling of the steps takes the same room.
         first: the step of the first value.
         at: where the values stand, if not one a step; as many as each line has.
 
+    A batch, (steps, B), is a line a picture. A line that cannot be seen, since it is NaN or, on a logarithmic axis,
+    never above 0, says so beside its name.
+
     Raises:
-        InputError: more or fewer places than values.
+        InputError: no values, or no numbers; more or fewer places than values; more lines than can be told apart.
     """
-    panels: Mapping[str, Any] = _some(lines, "line")
-    if not isinstance(next(iter(lines.values())), Mapping):
-        panels = {"": lines}
+    panels = {title: _lines(group) for title, group in _panels(lines).items()}
+    names = list(dict.fromkeys(name for group in panels.values() for name in group))
+    looks = dict(zip(names, _looks(len(names)), strict=True))
     described = "; ".join(f"{title} {name}".strip() for title, group in panels.items() for name in group)
     fig = Figure(WIDTH if len(panels) > 1 else 6.0, 3.2, alt or f"Curves of {ylabel} against {xlabel}: {described}")
     axes = fig.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    log = log and any(bool((values > 0).any()) for group in panels.values() for values in group.values())
     for ax, (title, group) in zip(axes, panels.items(), strict=True):
-        for (name, values), color, dashes in zip(group.items(), COLORS, DASHES, strict=False):
-            values = np.asarray(values, np.float64)
-            places = at if len(at) else first + np.arange(len(values))
-            if len(places) != len(values):
-                raise InputError(f"{name} has {len(values)} values, but there are {len(places)} places for them")
-            ax.plot(places, values, color=color, linestyle=dashes, linewidth=1.8, label=name)
+        for name, values in group.items():
+            places = _places(name, values, at, first, log_steps)
+            seen = np.isfinite(values) & ((values > 0) if log else True)
+            look = looks[name] | {"markevery": 0.1}
+            if not (seen[1:] & seen[:-1]).any():  # a point that stands alone has no line
+                look |= {"marker": "o", "markevery": None}
+            ax.plot(places, values, linewidth=1.8, label=_remarked(name, values, log), **look)
         ax.set(xlabel=xlabel, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9")
-        ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
-        if log:
-            ax.set_yscale("log")
-        if log_steps:
-            ax.set_xscale("log")
-            ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-            ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-            ax.xaxis.set_minor_locator(ticker.NullLocator())
+        _scale(ax, log, log_steps)
     axes[0].set_ylabel(ylabel)
-    axes[-1].legend(frameon=False)
+    _name_lines(fig, axes)
     return fig
 
 
@@ -218,31 +225,42 @@ def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[st
     Args:
         lines: name to points, in the order in which the line joins them: label to errors by their names.
         x: the errors across, one panel for each.
-        y: the error upwards, on a logarithmic axis.
+        y: the error upwards, on a logarithmic axis where all are above 0.
         alt: description; without it, the points.
+
+    Raises:
+        InputError: a point without one of the errors, or with one that is no finite number; a line without a point;
+            more lines than can be told apart.
     """
-    points = [point for way in _some(lines, "line").values() for point in way.values()]
-    if missing := [error for error in (*x, y) if any(error not in point for point in points)]:
+    if empty := [str(name) for name, way in _some(lines, "line").items() if not way]:
+        raise InputError(f"there is nothing to draw: no point of {', '.join(empty)}")
+    points = [(label, point) for way in lines.values() for label, point in way.items()]
+    if missing := [error for error in (*x, y) if any(error not in point for _, point in points)]:
         raise InputError(f"not every point has the error {', '.join(missing)}; give each label all errors by name")
     if not x:
         raise InputError("there is nothing to draw: no error across")
-    described = "; ".join(f"{name} by way of {', '.join(way)}" for name, way in lines.items())
+    for label, point in points:
+        for error in (*x, y):
+            _finite(f"the {error} error of {label}", point[error])
+    described = "; ".join(f"{name} by way of {_listed(way)}" for name, way in lines.items())
     fig = Figure(WIDTH, 3.8, alt or f"Ways of the {y} error against {' and '.join(x)} error: {described}")
     axes = fig.subplots(1, len(x), squeeze=False, sharey=True)[0]
+    looks = _looks(len(lines))
     for ax, error in zip(axes, x, strict=True):
-        for (name, way), color, dashes, (right, up) in zip(lines.items(), COLORS, DASHES, LABELS, strict=False):
+        for (name, way), look, (right, up) in zip(lines.items(), looks, itertools.cycle(LABELS), strict=False):
             places = [(point[error], point[y]) for point in way.values()]
-            ax.plot(*zip(*places, strict=True), color=color, linestyle=dashes, marker="o", linewidth=1.8, label=name)
+            color = look["color"]
+            ax.plot(*zip(*places, strict=True), linewidth=1.8, label=name, **look | {"marker": look["marker"] or "o"})
             for label, place in zip(way, places, strict=True):
                 side = "left" if right > 0 else "right"
                 ax.annotate(label, place, (right, up), textcoords="offset points", fontsize=8, color=color, ha=side)
-        ax.set(xlabel=f"{error} error", yscale="log")
+        ax.set(xlabel=f"{error} error", yscale="log" if min(point[y] for _, point in points) > 0 else "linear")
         ax.xaxis.set_major_locator(ticker.MaxNLocator(5))
         ax.margins(x=0.2)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(color="0.93")
     axes[0].set_ylabel(f"{y} error")
-    axes[0].legend(frameon=False)
+    _name_lines(fig, axes[::-1])
     return fig
 
 
@@ -267,6 +285,9 @@ def tradeoff(
     """
     if missing := [str(label) for label in _some(pictures, "picture") if label not in content or label not in style]:
         raise InputError(f"there are no errors for {', '.join(missing)}; give content and style the labels of pictures")
+    for label in pictures:
+        _finite(f"the content error of {label}", content[label])
+        _finite(f"the style error of {label}", style[label])
     order = sorted(pictures, key=lambda label: style[label])
     titles = {label: f"{name} = {label}" if name else str(label) for label in order}
     described = "; ".join(f"{titles[label]}: content {content[label]:.2g}, style {style[label]:.2g}" for label in order)
@@ -303,14 +324,15 @@ def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "
         channels: how many of each layer.
         alt: description; without it, the titles.
     """
-    ratio = max(tensor.shape[-1] / tensor.shape[-2] for tensor in _some(features, "layer").values())
-    side = (WIDTH - 0.5) / channels
-    described = f"Feature maps of {channels} channels each of {', '.join(features)}"
+    layers = {title: _single(title, tensor, "C, H, W") for title, tensor in _some(features, "layer").items()}
+    ratio = max(maps.shape[-1] / maps.shape[-2] for maps in layers.values())
+    side = (WIDTH - 0.5) / checks.whole("channels", channels, 1)
+    described = f"Feature maps of {channels} channels each of {_listed(features)}"
     fig = Figure(WIDTH, len(features) * (side / ratio + 0.3) + 0.15, alt or described, photographic=True)
     axes = fig.subplots(len(features), channels, squeeze=False)
-    for row, (title, tensor) in zip(axes, features.items(), strict=True):
-        maps = tensor[0].detach().float().cpu()
-        for ax, channel in zip(row, _strongest(maps.flatten(1).square().mean(1), channels), strict=False):
+    for row, (title, maps) in zip(axes, layers.items(), strict=True):
+        strongest = _strongest(maps.flatten(1).square().mean(1), channels)
+        for ax, channel in zip(row[: len(strongest)], strongest, strict=True):
             _show(ax, maps[channel].numpy(), cmap=MAPS, interpolation="nearest")
             ax.set_title(f"channel {channel}", fontsize=8, color="0.4", pad=2)
         row[0].set_ylabel(title, fontsize=10)
@@ -344,14 +366,15 @@ def channel_pairs(
     Raises:
         InputError: a channel that is not there.
     """
-    maps = features[0].detach().float().cpu()
-    beyond = [channel for pair in _some(pairs, "pair").values() for channel in pair if not 0 <= channel < len(maps)]
-    if beyond:
-        raise InputError(f"there is no channel {beyond[0]}; the features have {len(maps)}, counted from 0")
+    maps = _single("features", features, "C, H, W")
+    for pair in _some(pairs, "pair").values():
+        for channel in pair:
+            if checks.whole("a channel", channel, -(2**63)) not in range(len(maps)):
+                raise InputError(f"there is no channel {channel}; the features have {len(maps)}, counted from 0")
     first = 0 if picture is None else 1
     side = min(height, (WIDTH - 0.4) / (3 + first) * maps.shape[1] / maps.shape[2])
     size = ((3 + first) * (side * maps.shape[2] / maps.shape[1] + 0.1) + 0.3, len(pairs) * (side + 0.3))
-    fig = Figure(*size, alt or f"Two channels and their product, for pairs: {', '.join(pairs)}", photographic=True)
+    fig = Figure(*size, alt or f"Two channels and their product, for pairs: {_listed(pairs)}", photographic=True)
     for row, (title, (i, j)) in zip(fig.subplots(len(pairs), 3 + first, squeeze=False), pairs.items(), strict=True):
         if picture is not None:
             _show(row[0], _array(picture))
@@ -379,13 +402,19 @@ def gram_heatmap(
         channels: how many of the channels.
         alt: description; without it, the titles.
     """
-    matrices = {title: matrix[0].detach().float().cpu() for title, matrix in _some(grams, "Gram matrix").items()}
+    matrices = {title: _single(title, matrix, "C, C") for title, matrix in _some(grams, "Gram matrix").items()}
+    if len(sizes := {matrix.shape for matrix in matrices.values()}) > 1:
+        raise InputError(
+            f"the matrices have {_listed(sorted(size[0] for size in sizes))} channels; give those of one layer"
+        )
+    if missing := [title for title in matrices if pictures and title not in pictures]:
+        raise InputError(f"there is no picture for {_listed(missing)}; give pictures the titles of the matrices")
     strength = torch.stack([matrix.diagonal() / matrix.diagonal().sum() for matrix in matrices.values()]).mean(0)
-    order = _strongest(strength, channels)
+    order = _strongest(strength, checks.whole("channels", channels, 1))
     top = max(float(matrix[order][:, order].max()) for matrix in matrices.values())
     side = min(3.2, (WIDTH - 0.8) / len(matrices))
     size = (side * len(matrices) + 0.8, side * (1.75 if pictures else 1.0) + 0.3)
-    fig = Figure(*size, alt or f"Heat maps of the Gram matrices of {', '.join(grams)}", photographic=bool(pictures))
+    fig = Figure(*size, alt or f"Heat maps of the Gram matrices of {_listed(grams)}", photographic=bool(pictures))
     heights = [0.75, 1.0] if pictures else [1.0]
     axes = fig.subplots(len(heights), len(matrices), squeeze=False, height_ratios=heights)
     for column, (title, matrix) in zip(axes.T, matrices.items(), strict=True):
@@ -400,6 +429,119 @@ def gram_heatmap(
     axes[-1, 0].set_ylabel("channel i")
     fig.colorbar(image, ax=list(axes[-1]), label="$G_{ij}$", shrink=0.9)
     return fig
+
+
+def _panels(lines: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Title to lines; one panel without a title where the lines were given by themselves."""
+    grouped = [isinstance(group, Mapping) for group in _some(lines, "line").values()]
+    if any(grouped) and not all(grouped):
+        raise InputError("some of the curves are lines, others are panels of lines; give one kind")
+    if not any(grouped):
+        return {"": lines}
+    for title, group in lines.items():
+        _some(group, f"line in {title}")
+    return lines
+
+
+def _lines(group: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Name to the values of one line; of a batch, a line for each picture."""
+    lines: dict[str, np.ndarray] = {}
+    for name, given in group.items():
+        values = _numbers(name, given)
+        if values.ndim == 1:
+            lines[str(name)] = values
+        else:
+            lines |= {f"{name}, picture {number}": column for number, column in enumerate(values.T, start=1)}
+    return lines
+
+
+def _numbers(name: str, given: Any) -> np.ndarray:
+    """Values (steps,) or (steps, B) as an array."""
+    if isinstance(given, Tensor):
+        given = given.detach().double().cpu()
+    elif isinstance(given, Iterable) and not isinstance(given, np.ndarray):
+        given = [value.detach().cpu() if isinstance(value, Tensor) else value for value in given]
+    try:
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the values of {name} are no numbers ({error}); give one a step") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise InputError(f"there is nothing to draw: {name} has values of the shape {values.shape}; give one a step")
+    return values
+
+
+def _places(name: str, values: np.ndarray, at: Sequence[float], first: int, log: bool) -> np.ndarray:
+    """Where the values stand."""
+    places = np.asarray(at, np.float64) if len(at) else first + np.arange(len(values))
+    if len(places) != len(values):
+        raise InputError(f"{name} has {len(values)} values, but there are {len(places)} places for them")
+    if log and not places.min() > 0:
+        raise InputError(f"{name} stands at {places.min():g}, which a logarithmic axis lacks; leave log_steps out")
+    return places
+
+
+def _remarked(name: str, values: np.ndarray, log: bool) -> str:
+    """The name, with the reason where nothing of the line can be seen."""
+    if not np.isfinite(values).any():
+        return f"{name} (no finite value)"
+    return f"{name} (never above 0)" if log and not (values > 0).any() else name
+
+
+def _scale(ax: Axes, log: bool, log_steps: bool) -> None:
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+    if log:
+        ax.set_yscale("log")
+    if log_steps:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_locator(ticker.NullLocator())
+
+
+def _looks(count: int) -> list[dict[str, Any]]:
+    """A color, dashes and a marker for each line, all different: after the last color, the colors change dashes."""
+    colors, dashes = len(COLORS), len(DASHES)
+    if count > colors * dashes:
+        raise InputError(f"there are {count} lines; no more than {colors * dashes} can be told apart, so draw fewer")
+    rounds = [divmod(number, colors) for number in range(count)]
+    return [
+        {"color": COLORS[place], "linestyle": DASHES[(place + again) % dashes], "marker": MARKERS[again]}
+        for again, place in rounds
+    ]
+
+
+def _name_lines(fig: Figure, axes: Sequence[Axes]) -> None:
+    """One legend for the lines of all panels: in the last, or beside them where there are many."""
+    lines = {str(line.get_label()): line for ax in axes for line in ax.lines}
+    if len(lines) <= IN_THE_CORNER:
+        axes[-1].legend(list(lines.values()), list(lines), frameon=False)
+        return
+    fig.legend(list(lines.values()), list(lines), frameon=False, loc="outside right upper", fontsize=9)
+    fig.set_size_inches(fig.get_figwidth() + 1.5, max(fig.get_figheight(), 0.21 * len(lines) + 0.2))
+
+
+def _finite(what: str, value: Any) -> None:
+    try:
+        found = math.isfinite(value)
+    except (TypeError, ValueError, RuntimeError):
+        found = False
+    if not found:
+        raise InputError(f"{what} is {value!r:.80}; expected a finite number")
+
+
+def _single(title: str, tensor: Tensor, shape: str) -> Tensor:
+    """What belongs to one picture, without the batch, as floats on the CPU."""
+    ndim = len(shape.split(", "))
+    if isinstance(tensor, Tensor) and tensor.ndim == ndim + 1 and len(tensor) > 1:
+        raise InputError(f"{title} is of a batch of {len(tensor)} pictures; choose one, for example [:1]")
+    if not isinstance(tensor, Tensor) or tensor.ndim not in (ndim, ndim + 1) or not tensor.numel():
+        given = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise InputError(f"{title} has the shape {given}; expected (1, {shape})")
+    return tensor.reshape(tensor.shape[-ndim:]).detach().float().cpu()
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(str, names))
 
 
 def _row(fig: Figure, ratios: list[float]) -> list[Axes]:
