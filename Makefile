@@ -35,7 +35,7 @@ figures: notebooks
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench.py
 
-# Where the repository lives: make links REPO=owner/name
+# Where the repository lives: make links REPO=owner/name, or as the remote "origin" says
 links: $(VENV)/.tested
 	$(BIN)/python tools/links.py $(REPO)
 

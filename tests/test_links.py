@@ -1,7 +1,9 @@
 """The repository's address: in one place, and every link agrees with it."""
 
+import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,6 +88,7 @@ def test_it_leaves_outputs_and_other_peoples_links_alone(copy):
         ("notebook", r"\[!\[Open in Colab\].*?\.ipynb\)", ""),
         ("notebook", r'REPO = \\"\\"', r"REPO = \"https://github.com/someone/else\""),
         ("notebook", r"here\.parents", "here.parent"),
+        ("notebook", r"\]\(\.\./vis", "](https://raw.githubusercontent.com/someone/else/main/vis"),
     ],
 )
 def test_a_link_that_disagrees_is_found_and_put_right(copy, name, pattern, wrong):
@@ -107,10 +110,149 @@ def test_an_address_that_is_none_is_refused(monkeypatch, capsys):
     assert "owner/name" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", [NAME, f"https://github.com/{NAME}", f"https://github.com/{NAME}.git"])
-def test_the_address_can_be_pasted_from_the_browser(copy, monkeypatch, given):
+@pytest.fixture
+def told(copy, monkeypatch):
+    """A function that gives the tool its arguments, in the copy."""
     monkeypatch.setattr(links, "ROOT", copy)
     monkeypatch.setattr(links.address, "__defaults__", (copy,))
-    monkeypatch.setattr(sys, "argv", ["links.py", given])
-    links.main()
-    assert links.address(copy) == NAME
+
+    def tell(*arguments):
+        monkeypatch.setattr(sys, "argv", ["links.py", *arguments])
+        links.main()
+        return links.address(copy)
+
+    return tell
+
+
+FORMS = [
+    f"https://github.com/{NAME}",
+    f"https://github.com/{NAME}.git",
+    f"https://github.com/{NAME}/",
+    f"https://www.github.com/{NAME}",
+    f"https://ada:secret@github.com/{NAME}.git",
+    f"http://github.com/{NAME}",
+    f"git@github.com:{NAME}.git",
+    f"git@github.com:{NAME}",
+    f"ssh://git@github.com/{NAME}.git",
+    f"ssh://git@ssh.github.com:443/{NAME}.git",
+    f"git://github.com/{NAME}.git",
+    f"https://GitHub.com/{NAME}",
+]
+
+
+@pytest.mark.parametrize("given", [NAME, f"github.com/{NAME}", *FORMS])
+def test_the_address_can_be_pasted_as_the_browser_and_git_write_it(told, given):
+    assert told(given) == NAME
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("remote", FORMS)
+def test_without_an_address_it_takes_that_of_the_remote(copy, told, remote):
+    git(copy, "init", "--quiet")
+    git(copy, "remote", "add", "origin", remote)
+    assert told() == NAME
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        None,
+        "https://gitlab.com/ada/brush-strokes.git",
+        "https://ada:secret@gitlab.com/ada/brush-strokes.git",
+        "https://notgithub.com/ada/brush-strokes",
+        "git@example.org:github.com/ada/brush-strokes.git",
+        "/srv/ada/brush-strokes",
+        "ada/brush-strokes",
+    ],
+)
+def test_a_remote_that_tells_no_address_changes_nothing_and_says_what_to_do(copy, told, remote):
+    git(copy, "init", "--quiet")
+    if remote:
+        git(copy, "remote", "add", "origin", remote)
+    links.write(copy, OTHER)
+    before = texts(copy / "notebooks")
+    with pytest.raises(SystemExit, match=rf"make links REPO=owner/name \(REPO={OTHER} ") as refused:
+        told()
+    assert "secret" not in str(refused.value)
+    assert texts(copy / "notebooks") == before
+
+
+def test_a_copy_within_another_clone_has_no_remote(copy, told):
+    git(copy.parent, "init", "--quiet")
+    git(copy.parent, "remote", "add", "origin", FORMS[0])
+    try:
+        with pytest.raises(SystemExit, match="no remote origin"):
+            told()
+    finally:
+        shutil.rmtree(copy.parent / ".git")
+
+
+def test_without_git_it_says_what_to_do(told, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match=r"no git .* make links REPO=owner/name"):
+        told()
+
+
+def pictures(folder):
+    """The addresses of the pictures in the prose of each notebook, but for the badge."""
+    sources = {
+        path: "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+        for path in sorted((folder / "notebooks").glob("*.ipynb"))
+    }
+    return {path: re.findall(r"(?<!\[)!\[[^\]]*\]\((.*?)\)", source) for path, source in sources.items()}
+
+
+def test_pictures_of_notebooks_lead_to_the_web_where_the_address_is_known(copy):
+    for path, found in pictures(copy).items():
+        assert found, path
+        assert all((ROOT / "notebooks" / address).is_file() for address in found)
+    for slug in (NAME, OTHER):
+        links.write(copy, slug)
+        for path, found in pictures(copy).items():
+            web = f"https://raw.githubusercontent.com/{slug}/main/"
+            assert all(address.startswith(web) for address in found), path
+            assert all((ROOT / address.removeprefix(web)).is_file() for address in found)
+
+
+@pytest.mark.parametrize(
+    ("beside", "on_the_web"),
+    [
+        ("![a](../img/a.jpg)", f"![a](https://raw.githubusercontent.com/{NAME}/main/img/a.jpg)"),
+        (
+            '<img width="9" src="../img/a.jpg">',
+            f'<img width="9" src="https://raw.githubusercontent.com/{NAME}/main/img/a.jpg">',
+        ),
+        ("[![a](../img/a.jpg)](b.ipynb)", f"[![a](https://raw.githubusercontent.com/{NAME}/main/img/a.jpg)](b.ipynb)"),
+        ("[no picture](../nstlib/losses.py)", "[no picture](../nstlib/losses.py)"),
+        ("![theirs](https://raw.githubusercontent.com/a/b/main/logo.png)",) * 2,
+        ("![attached](attachment:a.png)",) * 2,
+    ],
+)
+def test_only_pictures_of_the_project_lead_elsewhere(beside, on_the_web):
+    assert links._with_pictures(beside, NAME) == on_the_web
+    assert links._with_pictures(on_the_web, NAME) == on_the_web
+    assert links._with_pictures(on_the_web, links.PLACEHOLDER) == beside
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{"indent": 1, "ensure_ascii": False}, {"indent": 2, "ensure_ascii": True}, {"indent": None}],
+    ids=["Jupyter", "another", "one line"],
+)
+@pytest.mark.parametrize("as_text", [False, True], ids=["lists of lines", "texts"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_everything_else_in_a_notebook_stays_byte_by_byte(copy, layout, as_text, end):
+    path = first_notebook(copy)
+    notebook = json.loads(path.read_text())
+    notebook["metadata"] = {"zebra": 1e-05, "apple": "é"}  # not in the order of the alphabet
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"]) if as_text else cell["source"]
+    before = json.dumps(notebook, **layout) + end
+    path.write_text(before)
+    assert links.disagreements(copy) == []
+    assert path in links.write(copy, NAME)
+    links.write(copy, links.PLACEHOLDER)
+    assert path.read_text() == before
