@@ -35,6 +35,13 @@ def usable_device(device: str | torch.device | None) -> torch.device:
         raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it says that the memory did not suffice, in torch's words, in Python's or in `OutOfMemory`'s."""
+    text = str(error).lower()
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "out of memory" in text or "allocate memory" in text
+
+
 def fast_precision(device: torch.device) -> str:
     """In which precision the device convolves fastest: "bfloat16", "float16" or "float32".
 

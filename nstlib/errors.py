@@ -39,3 +39,8 @@ class MissingPackage(NstError, ImportError):
 
 class RunWarning(UserWarning):
     """Something that a run noticed and mended by itself, such as NaN."""
+
+
+def brief(error: BaseException) -> str:
+    """The first line of what an error says, or its name where it says nothing: for a message around it."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
