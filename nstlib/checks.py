@@ -111,3 +111,16 @@ def nearest(name: str, known: Sequence[str]) -> str:
         return f"what other programs call {plain} is {here!r} here"
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     return f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(known)}"
+
+
+def given(name: str, picture: Any) -> None:
+    """Refuse None where a picture is needed.
+
+    Raises:
+        InputError: it is None.
+    """
+    if picture is None:
+        raise InputError(
+            f"{name} is None; give a picture. Programs that cannot read a file often give None for it, as cv2.imread "
+            "does: then look at the path"
+        )

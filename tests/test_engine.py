@@ -1,5 +1,7 @@
 """The live engine without widgets: what a hand wants is taken up at the next step, and nothing is lost or doubled."""
 
+import os
+import signal
 import threading
 import time
 
@@ -11,7 +13,8 @@ from nstlib.live import drivers, sharing
 from nstlib.live import engine as engines
 from nstlib.live.curves import TERMS, Curves
 from nstlib.live.drivers import Driver, Pump, Thread
-from nstlib.live.engine import Engine
+from nstlib.live.engine import INTERRUPTED, Engine
+from nstlib.live.pace import AHEAD, Pace
 from nstlib.live.sharing import turn
 from nstlib.live.snapshots import read_settings
 
@@ -92,7 +95,7 @@ def test_the_same_steps_as_a_plain_run(make, objective):
 
 
 def test_an_unknown_setting_is_refused_by_name(make):
-    with pytest.raises(nst.InputError, match="there is no setting gamma; there are beta, lr"):
+    with pytest.raises(nst.InputError, match="there is no setting 'gamma'; there are beta, lr"):
         make().set(gamma=1.0)
 
 
@@ -388,3 +391,147 @@ def test_a_share_of_memory_that_is_none_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(nst.InputError, match="NST_LIVE_MEMORY is 'half'; give a share from 0 to 1"):
         sharing.take_share()
+
+
+def test_a_change_that_fails_is_taken_back_and_the_next_one_is_taken_up(make, objective, monkeypatch):
+    engine = make()
+    driver, adopt = Driver(engine), engine._adopt
+
+    def fail(run, settings, changed):
+        if settings["beta"] == 66.0:
+            raise nst.ImageError("66 is too small.")
+        return adopt(run, settings, changed)
+
+    monkeypatch.setattr(engine, "_adopt", fail)
+    engine.set(lr=0.5)
+    driver.step()
+    engine.set(beta=66.0)
+    driver.poke()
+    assert engine.wanted == engine.settings == {"beta": 20.0, "lr": 0.5}
+    assert driver.reason == "66 is too small. The change was taken back."
+    driver.step()
+    assert engine.run.taken == 2
+    assert engine.undo() == {"beta": 20.0, "lr": 0.02}  # the change that failed is none to be undone
+    engine.set(beta=67.0)
+    driver.step()
+    assert objective.beta.item() == 67
+
+
+def test_what_is_set_while_a_change_fails_is_still_wanted(make, monkeypatch):
+    engine = make()
+
+    def fail(run, settings, changed):
+        engine.set(lr=0.3)
+        raise nst.ImageError("too small")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_adopt", fail)
+        engine.set(beta=66.0)
+        with pytest.raises(nst.ImageError):
+            engine.work(0)
+    assert engine.wanted == {"beta": 20.0, "lr": 0.3}
+    engine.work(0)
+    assert engine.run.lr == 0.3
+
+
+@pytest.mark.parametrize("kind", [Driver, Pump, Thread])
+def test_a_frame_that_cannot_be_shown_is_noted_and_ends_nothing(make, kind):
+    shown = []
+
+    def show():
+        shown.append(1)
+        if len(shown) == 1:
+            raise ValueError("no page")
+
+    driver = kind(make(), show)
+    driver.start()
+    until(lambda: driver.error)
+    assert "no page" in driver.error
+    assert driver.reason == "a frame could not be shown (ValueError: no page)"
+    assert driver.running
+    driver.step(3)
+    until(lambda: len(shown) > 1 and driver.engine.run.taken >= 3)
+
+
+class Device:
+    """A stand-in for a GPU: takes commands at once, and is done with them only when somebody waits."""
+
+    def __init__(self):
+        self.handed_over, self.done, self.furthest = 0, 0, 0
+
+    def mark(self):
+        self.handed_over += 1
+        self.furthest = max(self.furthest, self.handed_over - self.done)
+        return Mark(self, self.handed_over)
+
+
+class Mark:
+    def __init__(self, device, place):
+        self.device, self.place = device, place
+
+    def synchronize(self):
+        self.device.done = max(self.device.done, self.place)
+
+
+def test_the_loop_never_runs_far_ahead_of_its_device(make, monkeypatch):
+    device = Device()
+    monkeypatch.setattr(engines, "marks_of", lambda _: device.mark)
+    engine = make()
+    engine.work(0, count=30)
+    assert device.handed_over == 30
+    assert device.furthest == AHEAD + 1  # the step that is handed over, and those before it
+    assert device.handed_over - device.done == AHEAD  # which the frame waits for
+    device.done = device.handed_over
+    engine.set(beta=5.0)
+    engine.work(0, count=3)
+    assert device.furthest == AHEAD + 1
+
+
+def test_a_device_that_has_done_its_work_when_a_call_returns_is_not_waited_for():
+    pace = Pace(None)
+    pace.step_taken()
+    assert not pace._marks
+
+
+@pytest.mark.parametrize("where", ["_update", "_look", "adopt"])
+def test_an_interrupt_ends_the_work_in_order_and_nothing_is_lost(make, monkeypatch, where):
+    engine, hit = make(), []
+    target, name = (engine.run, "_update") if where == "_update" else (engine, {"adopt": "_adopt"}.get(where, where))
+    real = getattr(target, name)
+
+    def interrupt(*arguments):
+        result = real(*arguments)
+        if not hit:
+            hit.append(os.kill(os.getpid(), signal.SIGINT))
+        return result
+
+    monkeypatch.setattr(target, name, interrupt)
+    driver = Pump(engine)
+    driver.start()
+    engine.set(beta=33.0)
+    for _ in range(3):
+        driver.tick()
+    assert not driver.running
+    assert driver.reason == INTERRUPTED
+    assert driver.error == ""
+    assert engine.curves.steps == list(range(1, engine.run.taken + 1))
+    taken = engine.run.taken
+    driver.start()
+    driver.tick()
+    assert engine.run.taken > taken
+    assert driver.running
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_loop_steps_in_inference_mode_and_with_other_defaults(extract, content, style):
+    with torch.inference_mode():
+        engine = Engine({}, lambda settings: nst.Run(nst.Objective(extract, content, style), "content", "adam"))
+        engine.work(0, count=2)
+    assert engine.run.taken == 2
+    torch.set_default_dtype(torch.float64)
+    try:
+        engine.work(0, count=2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert engine.run.image.dtype == torch.float32
+    assert engine.run.taken == 4

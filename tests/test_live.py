@@ -2,12 +2,15 @@
 
 import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import nstlib as nst
 from nstlib import live
-from nstlib.live import drivers, panel
+from nstlib.live import drivers, panel, sketch
+from nstlib.live.curves import TERMS, Curves
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1"]
 
@@ -90,7 +93,7 @@ def test_the_picture_on_the_page_is_the_picture_of_the_run(small):
     picture = small().run(3)
     assert picture._picture.value == panel.encoded(nst.to_pil(picture.engine.run.image))
     height, width = picture.image.shape[-2:]
-    assert picture._picture.layout.height == f"{round(panel.WIDTH * height / width)}px"
+    assert (picture._picture.width, picture._picture.height) == (str(width), str(height))
 
 
 def test_the_curves_hold_every_term_and_a_description(small):
@@ -110,7 +113,7 @@ def test_every_control_and_button_is_named(small):
 
 
 def test_run_takes_a_whole_number(small):
-    with pytest.raises(nst.InputError, match="steps is 0; give a whole number"):
+    with pytest.raises(nst.InputError, match="steps is 0; expected a whole number"):
         small().run(0)
 
 
@@ -238,3 +241,60 @@ def test_a_scrubber_takes_titles_and_refuses_wrong_ones(content):
         live.scrub([content], ["a", "b"])
     with pytest.raises(nst.InputError, match="no picture"):
         live.scrub([])
+
+
+def test_arguments_that_mean_nothing_are_refused_in_words(extract, content):
+    for call, words in [
+        (lambda: live.reconstruct("mini", content, LAYERS), "extract is 'mini'; expected a nstlib.FeatureExtractor"),
+        (lambda: live.reconstruct(extract, None, LAYERS), "content is None; give a picture"),
+        (lambda: live.texture(extract, None, LAYERS), "style is None; give a picture"),
+        (lambda: live.balance(content), "expected a nstlib.Objective"),
+        (lambda: live.scrub(5), "frames is 5; expected pictures"),
+        (lambda: live.scrub("village"), "frames is 'village'; expected pictures"),
+        (lambda: live.scrub([content, content], "ab"), "titles is 'ab'; expected a list"),
+        (lambda: live.Upload(content=None), "content is None; give a picture"),
+        (lambda: live.read_settings(5), "5 is not a snapshot"),
+    ]:
+        with pytest.raises(nst.InputError, match=words):
+            call()
+
+
+def test_one_layer_can_be_a_name_and_steps_a_number_of_numpy(extract, content, style):
+    assert live.reconstruct(extract, content, "relu1_1", driver="none").run(np.int64(2)).engine.run.taken == 2
+    assert live.texture(extract, style, "relu1_1", driver="none").settings() == {"relu1_1": True}
+    assert live.scrub(iter([content, content])).slider.label == "step 2"
+
+
+def test_a_layer_that_cannot_begin_is_taken_back(extract, content, monkeypatch):
+    picture = live.reconstruct(extract, content, LAYERS, driver="none").run(2)
+
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nstlib.live.small.Run", fail)
+        picture.controls["layer"].value = "relu3_1"
+    assert picture.controls["layer"].value == "relu1_1"
+    assert list(picture.engine.run.objective.content_layers) == ["relu1_1"]
+    assert "out of memory" in picture._facts.value
+    picture.run(1)
+    assert picture.engine.run.taken == 3
+
+
+def test_a_still_of_losses_that_are_no_numbers_is_drawn():
+    curves = Curves()
+    curves.add(1, {name: np.full(5, np.nan) for name in TERMS})
+    picture = sketch.still(Image.new("RGB", (30, 20)), "broken", [("beta", "1", 0.5)], curves)
+    assert picture.width == 860
+    assert "curves follow" in sketch.curves_svg(curves)
+
+
+def test_live_pictures_from_a_cell_in_inference_mode_step(extract, content, style):
+    objective = objective_of(extract, content, style)
+    with torch.inference_mode():
+        pictures = [
+            live.reconstruct(extract, content, LAYERS, driver="none").run(2),
+            live.texture(extract, style, LAYERS, driver="none").run(2),
+            live.balance(objective, driver="none").run(2),
+        ]
+    assert [picture.run(1).engine.run.taken for picture in pictures] == [3, 3, 3]

@@ -58,3 +58,22 @@ def test_a_name_that_no_button_has_is_refused():
         Upload(content="chelsea")["house"]
     with pytest.raises(nst.InputError, match="no picture to ask for"):
         Upload()
+
+
+def test_it_says_which_picture_is_used(capsys):
+    mine = Upload(content="chelsea", style=Image.new("RGB", (9, 9)))
+    assert mine["content"] == "chelsea"
+    assert capsys.readouterr().out == "content: no file has arrived; chelsea stands in\n"
+    assert mine["style"].size == (9, 9)
+    assert "the one given stands in" in capsys.readouterr().out
+    choose(mine.buttons["content"], png("red") + bytes(2**20))
+    assert "content: mine.png (1.0 MB)" in mine._arrived.value
+    assert isinstance(mine["content"], bytes)
+    assert capsys.readouterr().out == "content: mine.png (1.0 MB)\n"
+
+
+def test_the_limit_of_the_server_stands_beside_the_buttons(monkeypatch):
+    monkeypatch.delenv("NST_UPLOAD_LIMIT", raising=False)
+    assert "up to 10 MB" in Upload(content="chelsea").widget.children[1].value
+    monkeypatch.setenv("NST_UPLOAD_LIMIT", str(100 * 2**20))
+    assert "Files up to 100 MB." in Upload(content="chelsea").widget.children[1].value

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from io import BytesIO
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,7 +114,7 @@ def test_another_content_of_another_shape_goes_on(make):
     made.controls["content"].value = "astronaut"
     made.run(1)
     assert made.image.shape[-2:] == (48, 48)
-    assert made._picture.layout.height == made._picture.layout.width
+    assert made._picture.height == made._picture.width == "48"
 
 
 def test_another_content_layer_optimizer_and_backbone_go_on_from_the_picture(make):
@@ -222,7 +223,7 @@ def test_an_upload_that_is_no_picture_pauses_and_says_so(make):
     made = make().run(1)
     upload(made._uploads["style"], "notes.txt", b"no picture at all")
     assert not made.driver.running
-    assert "notes.txt cannot be read as a picture" in made._facts.value
+    assert "notes.txt: the file cannot be read as a picture" in made._facts.value
     made.thumbnails["swirls"].click()
     made._start.click()
     assert made.driver.running
@@ -266,7 +267,7 @@ def test_every_control_is_named_and_every_picture_described(make):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"beta": 0.0}, "beta is 0.0; a slider needs one number above 0"),
+        ({"beta": 0.0}, "beta is \\[0.0\\]; a slider needs one number above 0"),
         ({"init": "nothing"}, "init is 'nothing'; the studio starts from one of"),
         ({"optimizer": "sgd"}, "optimizer is 'sgd'; choose one of"),
         ({"size": -1}, "size is -1"),
@@ -282,3 +283,154 @@ def test_on_a_page_for_a_class_nothing_is_written(monkeypatch):
     assert default_folder() is None
     monkeypatch.delenv("SERVER_SOFTWARE")
     assert default_folder().parts[-2:] == ("img", "results")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 128}, "at least"),
+        ({"content": "astronaut", "content_layer": {"relu9_9": 1.0}}, "relu9_9"),  # half-way
+        ({"content": "astronaut", "style": "not there"}, "not there"),
+        ({"content_layer": {"relu9_9": 1.0}}, "relu9_9"),
+        ({"content": "rocket", "backbone": "no such"}, "no such"),
+    ],
+)
+def test_after_a_change_that_fails_settings_controls_and_run_are_what_they_were(make, content, change, words):
+    strip = nst.to_pil(torch.rand(1, 3, 30, 900))
+    made = live.studio("chelsea", strip, driver="none", folder=None, **{**SMALL, "size": 640}).run(2)
+    settings, objective = made.settings(), made.engine.run.objective
+    before = {"content": objective.content, "style": objective.style, "size": made.image.shape}
+    with made._quietly():  # several at once, as undo does it
+        for name, value in change.items():
+            made.controls[name].options = [*made.controls[name].options, ("other", value)]
+            made.controls[name].value = value
+    made._changed(None)
+    assert words in made._facts.value
+    assert "The change was taken back" in made._facts.value
+    assert made.settings() == settings == made.engine.settings == made.engine.wanted
+    assert made.controls["size"].value == 640
+    assert torch.equal(objective.content, before["content"])
+    assert torch.equal(objective.style, before["style"])
+    made.run(1)
+    assert made.image.shape == before["size"]
+    assert made.engine.run.taken == 3
+    assert not made.driver.too_large
+
+
+def test_out_of_memory_in_a_change_goes_back_and_offers_nothing_smaller(make, monkeypatch):
+    made = make().run(1)
+    objective, before = made.engine.run.objective, made.engine.run.objective.content
+
+    def fail(picture):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(objective, "set_style", fail)
+    made.controls["size"].value = 192
+    assert "out of memory; use a smaller size" in made._facts.value
+    assert made.controls["size"].value == 48
+    assert torch.equal(objective.content, before)
+    assert made._smaller.layout.display == "none"
+    made.run(1)
+    assert made.engine.run.taken == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_run(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    folder = tmp_path / "file" / "results"
+    made = live.studio("chelsea", "coffee", driver="pump", folder=folder, **SMALL)
+    assert "snapshots can only be saved from this page" in made._facts.value  # before anything is lost
+    made._start.click()
+    made.driver.tick()
+    taken = made.engine.run.taken
+    made._snap.click()
+    assert made.driver.running
+    assert "cannot be written to" in made._facts.value or "cannot be written to" in made._status()
+    assert 'download="studio_chelsea_coffee_' in made._strip.value
+    made.driver.tick()
+    assert made.engine.run.taken > taken
+
+
+def test_a_disk_that_fills_leaves_no_half_snapshot(make, tmp_path, monkeypatch):
+    made = make().run(1)
+
+    class Full(BytesIO):
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    def opened(path, mode):
+        path.touch()
+        return Full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", opened)
+        made._snap.click()
+    assert "No space left on device" in made._facts.value
+    assert list(tmp_path.iterdir()) == []
+    made._snap.click()
+    assert [path.name for path in tmp_path.iterdir()] == ["studio_chelsea_coffee_1.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bta": 3}, "there is no option 'bta'; the nearest are .*beta"),
+        ({"style_weight": 3}, "what other programs call style_weight is 'beta' here"),
+        ({"imsize": 64}, "what other programs call imsize is 'size' here"),
+        ({"learning_rate": 1}, "is 'lr' here"),
+        ({"lr": 0}, "lr is 0; expected a finite number, above 0"),
+        ({"lr": {0: 1.0}}, "lr is {0: 1.0}; expected"),
+        ({"size": 2.5}, "size is 2.5; expected a whole number"),
+        ({"size": True}, "size is True"),
+        ({"folder": 5}, "folder is 5; give a path"),
+        ({"quality": "fast"}, "quality is 'fast'; choose one of"),
+        ({"style_layers": {"relu1_1": [1.0, 2.0]}}, "a slider needs one number"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_in_words(options, words):
+    with pytest.raises(nst.InputError, match=words):
+        live.studio("chelsea", "coffee", driver="none", **{"folder": None, **SMALL, **options})
+
+
+@pytest.mark.parametrize("pictures", [(None, "coffee"), ("chelsea", None)])
+def test_a_picture_that_was_not_read_is_refused(pictures):
+    with pytest.raises(nst.InputError, match="is None; give a picture"):
+        live.studio(*pictures, driver="none", folder=None, **SMALL)
+
+
+def test_sizes_of_numpy_and_the_contents_own(content):
+    assert live.studio("chelsea", "coffee", driver="none", folder=None, **{**SMALL, "size": np.int64(48)}).run(1)
+    made = live.studio(content, "coffee", driver="none", folder=None, **{**SMALL, "size": None}).run(np.int64(2))
+    assert made.engine.run.taken == 2
+    assert made.image.shape == content.shape
+    assert f"size={max(content.shape)}" in made.call()
+
+
+def test_one_layer_can_be_a_name(make):
+    made = make(style_layers="relu2_1", content_layers="relu3_1").run(1)
+    assert made.engine.settings["style_layers"] == {"relu2_1": 1.0}
+
+
+def test_a_quality_gives_its_optimizer_and_a_line_that_tells_the_truth(make):
+    made = make(quality="good").run(3)
+    assert made.settings()["optimizer"] == "adam"
+    assert made.settings()["lr"] == pytest.approx(0.05)
+    made._reset.click()
+    made.run(4)
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+
+
+def test_a_studio_in_a_folder_that_was_deleted_offers_its_snapshots_on_the_page(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert default_folder() is None
+
+
+def test_a_studio_from_a_cell_in_inference_mode_steps():
+    with torch.inference_mode():
+        made = live.studio("chelsea", "coffee", driver="none", folder=None, **SMALL)
+        made._step.click()
+    made.run(1)
+    assert made.engine.run.taken == 2
+    assert made.driver.error == ""

@@ -5,7 +5,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import ClassVar
 
 from ..errors import NstError, OutOfMemory
@@ -29,7 +28,8 @@ class Driver:
     Attributes:
         running: whether it is.
         reason: why it is not, in words.
-        error: the traceback of the exception that paused it, or "". As text: an exception keeps its tensors alive.
+        error: the traceback of the exception that paused it, or of a frame that failed, or "". As text: an exception
+            keeps its tensors alive.
         unwatched: whether it waits for somebody to watch.
         too_large: whether it was want of memory.
     """
@@ -84,8 +84,7 @@ class Driver:
             self.closed, self.running, self.reason = True, False, "closed: the cell was run again"
             if self._open.get(self.name) is self:
                 del self._open[self.name]
-            with suppress(Exception):  # the page may have gone
-                self.show()
+            self._show()
 
     def _slice(self, seconds: float, stepping: bool = True, count: int | None = None) -> None:
         try:
@@ -94,9 +93,20 @@ class Driver:
                 self.running, self.reason = False, stopped
         except Exception as error:  # whatever it is, the page shows it and the loop waits
             self.running, self.error = False, traceback.format_exc()
-            self.too_large = isinstance(error, OutOfMemory)
-            self.reason = str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}"
-        self.show()
+            taken_back = self.engine.taken_back
+            self.too_large = isinstance(error, OutOfMemory) and not taken_back
+            self.reason = _in_words(error)
+            if taken_back:
+                self.reason = f"{self.reason.rstrip('.')}. The change was taken back."
+        self._show()
+
+    def _show(self) -> None:
+        """Show what there is. A frame that fails is noted, and ends nothing: the next one may do."""
+        try:
+            self.show()
+        except Exception as error:
+            self.error = self.error or traceback.format_exc()
+            self.reason = self.reason or f"a frame could not be shown ({_in_words(error)})"
 
 
 class Pump(Driver):
@@ -168,6 +178,10 @@ class Thread(Driver):
                 self._slice(0.0, count=count)
             else:
                 self._slice(SLICE, stepping=self.running)
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}"
 
 
 def close_all() -> None:

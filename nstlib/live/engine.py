@@ -6,8 +6,7 @@ What is wanted is only noted, from any thread; the loop takes it up between two 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -16,10 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import InputError, OutOfMemory
+from ..checks import known_names
 from ..history import History
-from ..optimize import Run, is_out_of_memory
+from ..optimize import Run
 from .curves import Curves
+from .modes import interrupts_noted, memory_explained, own_modes
+from .pace import Pace, marks_of
 from .sharing import turn
 from .snapshots import Snapshot
 
@@ -28,6 +29,13 @@ LEAST = 1e-3
 UNDOS = 12
 SNAPSHOTS = 6
 MERGED = 1.0  # seconds within which changes of the same settings count as one for `undo`
+INTERRUPTED = "interrupted; press Start to go on"
+
+ENDS = {  # what a run says, in words for the page
+    "interrupted": INTERRUPTED,
+    "broken": "the losses are not numbers any more: lower the learning rate, then reset",
+    "converged": "converged: no step lowers the loss any more; move a slider, and it goes on",
+}
 
 Settings = Mapping[str, Any]
 Begin = Callable[[Settings], Run]
@@ -58,10 +66,11 @@ class Engine:
         settings: name to value; compared with == to find what changed.
         begin: makes a fresh run from settings.
         adopt: takes (run, all settings, changed settings), and gives the run to go on with, most often the same.
-            Without it, every change begins anew.
+            Without it, every change begins anew. Where one of the two raises, the objective must be as it was before.
 
     Attributes:
         wanted, settings: what the hand set; what the loop has taken up.
+        taken_back: whether the last `work` failed in a change: then settings and run are as they were before it.
         run: the run.
         shown: the last frame, (3, H, W) in 8 bit on the CPU.
         curves: the terms so far.
@@ -78,13 +87,13 @@ class Engine:
         self.snapshots: deque[Snapshot] = deque(maxlen=SNAPSHOTS)
         self._clock: deque[tuple[float, int]] = deque(maxlen=20)
         self.wanted: Settings = dict(settings)
-        self._restart()
+        self.taken_back = False
+        with own_modes(), memory_explained():
+            self._restart(self.wanted)
 
     def set(self, **settings: Any) -> None:
         """Want other values; the next step takes them up."""
-        unknown = set(settings) - set(self.wanted)
-        if unknown:
-            raise InputError(f"there is no setting {', '.join(sorted(unknown))}; there are {', '.join(self.wanted)}")
+        known_names(settings, list(self.wanted), "setting")
         changed = frozenset(name for name, value in settings.items() if self.wanted[name] != value)
         if changed:
             now = time.monotonic()
@@ -96,7 +105,7 @@ class Engine:
     def reset(self) -> None:
         """Begin anew with the settings as they are."""
         self._remember()
-        self.tell(self._restart)
+        self.tell(lambda: self._restart(self.settings))
 
     def undo(self) -> Settings | None:
         """Go back to before the last change or reset, settings and picture; gives the settings, or None at the end."""
@@ -119,28 +128,31 @@ class Engine:
     def work(self, seconds: float, stepping: bool = True, count: int | None = None) -> str:
         """Take up what is wanted, and step: for about so many seconds and once at least, or `count` times.
 
+        Ctrl-C ends it after the step under way.
+
         Args:
             seconds: at most, except that a step is never cut short.
             stepping: False only takes up what is wanted.
             count: steps, whatever the time.
 
         Returns:
-            Why it cannot go on ("converged ..."), or "".
+            Why it does not go on ("converged ...", "interrupted ..."), or "".
 
         Raises:
             What the objective raises; OutOfMemory for want of memory, wherever it shows.
         """
-        with self._lock, turn(), torch.enable_grad(), _memory_explained():
+        self.taken_back = False
+        with self._lock, turn(), own_modes(), memory_explained(), interrupts_noted() as interrupts:
             end, taken, stopped = time.monotonic() + seconds, 0, ""
             self._take_up()
             while stepping and not stopped:
                 stopped = self._step()
                 taken += 1
-                if taken == count or (count is None and time.monotonic() >= end):
+                if interrupts or taken == count or (count is None and time.monotonic() >= end):
                     break
                 self._take_up()
             self._look()
-            return stopped or (self._hardly_falls() if stepping else "")
+            return stopped or (INTERRUPTED if interrupts else self._hardly_falls() if stepping else "")
 
     def rates(self) -> tuple[float, float]:
         """Steps a second and looks (frames) a second, over the last two seconds or so."""
@@ -161,8 +173,7 @@ class Engine:
     def _remember(self) -> None:
         self._moments.append(Moment(self.wanted, self.shown, self.run.taken))
 
-    def _restart(self) -> None:
-        settings = self.wanted
+    def _restart(self, settings: Settings) -> None:
         self.run = self._begin(settings)
         self.settings = settings
         self.curves, self.faithful = Curves(), True
@@ -178,35 +189,53 @@ class Engine:
     def _take_up(self) -> None:
         wanted = self.wanted  # read once: another thread may replace it
         changed = {name: value for name, value in wanted.items() if self.settings[name] != value}
-        if changed and self._adopt is None:
-            self._restart()
-        elif changed and self._adopt:
+        try:
+            if changed:
+                self._change(wanted, changed)
+        finally:
+            while not self._commands.empty():
+                self._commands.get()()
+
+    def _change(self, wanted: Settings, changed: Settings) -> None:
+        try:
+            if self._adopt is None:
+                self._restart(wanted)
+                return
             self._read_history()  # whose terms may be others from now on
             self.run = self._adopt(self.run, wanted, changed)
-            self.settings, self.faithful = wanted, False
-            self.curves.changes.append(self.run.taken)
-            self._renew()
-        while not self._commands.empty():
-            self._commands.get()()
+        except BaseException:
+            self._take_back(wanted)
+            raise
+        self.settings, self.faithful = wanted, False
+        self.curves.changes.append(self.run.taken)
+        self._renew()
+
+    def _take_back(self, refused: Settings) -> None:
+        """Want what is; but a hand may have set something else meanwhile."""
+        since = {name: value for name, value in self.wanted.items() if refused[name] != value}
+        self.wanted = {**self.settings, **since}
+        if self._moments and self._moments[-1].settings == self.settings:
+            self._moments.pop()
+        self._last_change, self.taken_back = (frozenset(), 0.0), True
 
     def _renew(self) -> None:
         """After a change: an ended run goes on, and patience begins anew."""
         self._steps = self.run.steps(2**62, progress=False)
+        self._pace = Pace(marks_of(self.run.device))
         self._last_best, self._waited = torch.inf, 0
         self.idle()
 
     def _step(self) -> str:
         try:
-            next(self._steps)
-        except Exception:
+            step = next(self._steps, None)
+        except BaseException:
             self._steps = self.run.steps(2**62, progress=False)  # a generator that has raised gives nothing more
             raise
-        if not self.run.stop_reason:
-            return ""
-        self._steps = self.run.steps(2**62, progress=False)
-        if self.run.stop_reason == "broken":
-            return "the losses are not numbers any more: lower the learning rate, then reset"
-        return "converged: no step lowers the loss any more; move a slider, and it goes on"
+        self._pace.step_taken()
+        stopped = self.run.stop_reason
+        if step is None or stopped:
+            self._steps = self.run.steps(2**62, progress=False)
+        return ENDS.get(stopped, stopped)
 
     def _look(self) -> None:
         """Make the frame, and read the losses: here the loop waits for the device."""
@@ -233,15 +262,3 @@ class Engine:
     def _keep(self) -> None:
         self._look()
         self.snapshots.append(Snapshot.of(self.pil(), self.run.taken, self.settings, self.faithful))
-
-
-@contextmanager
-def _memory_explained() -> Iterator[None]:
-    try:
-        yield
-    except OutOfMemory:
-        raise
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory("out of memory; use a smaller size. The picture is kept.") from error

@@ -4,17 +4,20 @@ import base64
 import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from html import escape
 from io import BytesIO
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from PIL import Image
 
-from ..errors import InputError, MissingPackage
+from ..checks import one_of, whole
+from ..errors import MissingPackage
 from . import drivers, sketch
 from .drivers import Driver, Pump, Thread
 from .engine import Engine, Settings
@@ -30,6 +33,7 @@ __all__ = [
     "DriverName",
     "Live",
     "button",
+    "column",
     "encoded",
     "framed",
     "heading",
@@ -80,6 +84,7 @@ class Live:
     ):
         self.engine, self.name, self.controls, self._beside = engine, name, dict(controls), beside
         self._picture = framed(engine.pil())
+        self._writer = threading.local()
         self._facts, self._curves = widgets.HTML(), widgets.HTML()
         self._start = button("Start", self._toggle, "play", "Start or pause the steps")
         self._step = button("Step", lambda: self.driver.step(), "step-forward", "Take one step, then pause")
@@ -101,10 +106,11 @@ class Live:
 
     def run(self, steps: int) -> Self:
         """Take some steps here and now, for scripts and for a first look; gives the live picture itself."""
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise InputError(f"steps is {steps!r}; give a whole number, 1 or more")
-        self.engine.work(0.0, count=steps)
-        self._show()
+        count = whole("steps", steps, 1)
+        try:
+            self.engine.work(0.0, count=count)
+        finally:
+            self._show()
         return self
 
     def close(self) -> None:
@@ -134,12 +140,48 @@ class Live:
         show(self.widget, self.still(), self.alt())
 
     def _lay_out(self) -> widgets.Widget:
-        buttons = widgets.HBox([self._start, self._step, self._reset, self._clock_place])
-        left = widgets.VBox([self._picture, buttons, self._facts])
-        right = widgets.VBox([*self._beside, with_own_keys(*self.controls.values()), self._curves])
+        row = widgets.Layout(flex_flow="row wrap")
+        buttons = widgets.HBox([self._start, self._step, self._reset, self._clock_place], layout=row)
+        left = column(f"0 1 {WIDTH}px", self._picture, buttons, self._facts)
+        right = column(f"0 1 {WIDTH}px", *self._beside, with_own_keys(*self.controls.values()), self._curves)
         return widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap", grid_gap="16px"))
 
+    @staticmethod
+    def widest(width: int, height: int) -> str:
+        """How wide a picture of so many pixels may become on the page, in CSS."""
+        return f"{WIDTH}px"
+
+    def _write(self, settings: Settings) -> None:
+        """Move the controls without their telling the engine."""
+        with self._quietly():
+            self._put(settings)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What this thread does to controls meanwhile is not done by hand."""
+        self._writer.writes = True
+        try:
+            yield
+        finally:
+            self._writer.writes = False
+
+    def _put(self, settings: Settings) -> None:
+        for name, value in settings.items():
+            if name in self.controls:
+                self.controls[name].value = value
+
+    def _writes_itself(self) -> bool:
+        """Whether a control moves because this thread moves it, and not by hand."""
+        return getattr(self._writer, "writes", False)
+
+    def _agree(self) -> None:
+        """After a change that was taken back, the controls say again what is so."""
+        wanted, said = self.engine.wanted, self.settings()
+        self._write({name: value for name, value in wanted.items() if said.get(name) != value})
+
     def _changed(self, _: Any) -> None:
+        if self._writes_itself():
+            return
         self.engine.set(**self.settings())
         self.driver.poke()
 
@@ -157,9 +199,12 @@ class Live:
         """Bring the page up to date; the loop calls it after each slice."""
         engine, driver, now = self.engine, getattr(self, "driver", None), time.monotonic()
         running = driver is not None and driver.running
+        if engine.taken_back:
+            self._agree()
         if engine.shown is not self._drawn[0]:
             height, width = engine.shown.shape[-2:]
-            self._picture.layout.width, self._picture.layout.height = f"{WIDTH}px", f"{round(WIDTH * height / width)}px"
+            self._picture.width, self._picture.height = str(width), str(height)
+            self._picture.layout.max_width = self.widest(width, height)
             self._picture.value = encoded(engine.pil())
             self._drawn = (engine.shown, self._drawn[1])
         if not running or now - self._drawn[1] > CURVES_EVERY:
@@ -231,9 +276,22 @@ def encoded(picture: Image.Image) -> bytes:
 
 
 def framed(picture: Image.Image) -> widgets.Image:
-    """A picture on the page, of a size that stays, so that nothing flickers when its value changes."""
-    size = widgets.Layout(width=f"{WIDTH}px", height=f"{round(WIDTH * picture.height / picture.width)}px")
-    return widgets.Image(format="jpeg", value=encoded(picture), layout=size)
+    """A picture on the page, as wide as its column and never of another shape.
+
+    Its numbers of pixels tell the page the shape before the picture is there, so that nothing moves or flickers.
+    """
+    return widgets.Image(
+        format="jpeg",
+        value=encoded(picture),
+        width=str(picture.width),
+        height=str(picture.height),
+        layout=widgets.Layout(width="100%", height="auto", max_width=f"{WIDTH}px"),
+    )
+
+
+def column(flex: str, *children: widgets.Widget) -> widgets.VBox:
+    """A column that may become narrower than what is in it."""
+    return widgets.VBox(children, layout=widgets.Layout(flex=flex, min_width="0", max_width="100%"))
 
 
 def button(description: str, action: Callable[[], None], icon: str = "", tooltip: str = "") -> widgets.Button:
@@ -272,7 +330,7 @@ def log_slider(description: str, value: float, low: float, high: float) -> widge
         description=description,
         readout_format=".3g",
         style={"description_width": "110px"},
-        layout=widgets.Layout(width="340px"),
+        layout=widgets.Layout(width="100%", max_width="340px"),
     )
 
 
@@ -359,6 +417,7 @@ def in_kernel() -> bool:
 
 
 def _driver(driver: DriverName, engine: Engine, on_frame: Callable[[], None], name: str) -> Driver:
+    one_of("driver", driver, get_args(DriverName))
     if driver == "auto":
         driver = "pump" if in_colab() else "thread" if in_kernel() else "none"
     if driver == "thread":
@@ -366,6 +425,4 @@ def _driver(driver: DriverName, engine: Engine, on_frame: Callable[[], None], na
         return Thread(engine, on_frame, name, busy=lambda: watch.busy)
     if driver == "pump":
         return Pump(engine, on_frame, name)
-    if driver == "none":
-        return Driver(engine, on_frame, name)
-    raise InputError(f"driver is {driver!r}; choose one of: auto, thread, pump, none")
+    return Driver(engine, on_frame, name)

@@ -17,15 +17,17 @@ LINES: Mapping[str, tuple[str, str]] = {
     "total": ("#777777", "9 3 2 3"),
 }
 INK = "var(--jp-ui-font-color1, #222)"
+WIDEST = 672  # of the curves on a page, in pixels; wider, their letters would be too large
 PALE = "var(--jp-border-color2, #ccc)"
 
 
 def curves_svg(curves: Curves, width: int = 448, height: int = 160) -> str:
     """The terms against the steps, on a logarithmic axis; thin uprights where settings changed."""
     left, right, bottom, top = 44, 62, 20, 8
-    found = [value for values in curves.values.values() for value in values if 0 < value < math.inf]
+    found = _drawable(curves)
     if not found:
-        return _svg(width, height, "Curves of the losses: no step yet", _text(width / 2, height / 2, "curves follow"))
+        words = _text(width / 2, height / 2, "curves follow")
+        return _svg(width, height, "Curves of the losses: no step yet", words, widest=WIDEST)
     low, high = math.floor(math.log10(min(found))), math.ceil(math.log10(max(found)))
     high = max(high, low + 1)
     first, last = curves.steps[0], max(curves.steps[-1], curves.steps[0] + 1)
@@ -56,7 +58,7 @@ def curves_svg(curves: Curves, width: int = 448, height: int = 160) -> str:
     parts.append(_text(left, height - 5, f"step {first}", "start"))
     parts.append(_text(width - right, height - 5, f"{last}", "end"))
     now = ", ".join(f"{name} {values[-1]:.3g}" for name, values in curves.values.items())
-    return _svg(width, height, f"Curves of the losses up to step {last}: {now}", *parts)
+    return _svg(width, height, f"Curves of the losses up to step {last}: {now}", *parts, widest=WIDEST)
 
 
 def spread(places: Mapping[str, float], least: float, low: float, high: float) -> dict[str, float]:
@@ -121,7 +123,7 @@ def still(
     """
     scale, column = 2, 460  # drawn twice as large, then reduced: smooth lines
     shown = picture.resize((column, max(1, round(column * picture.height / picture.width))), Image.Resampling.LANCZOS)
-    below = 150 if curves is not None and len(curves.steps) > 1 else 0
+    below = 150 if curves is not None and len(curves.steps) > 1 and _drawable(curves) else 0
     height = max(shown.height + below, 70 + 25 * len(rows))
     sheet = Image.new("RGB", (width * scale, height * scale), "white")
     draw = ImageDraw.Draw(sheet)
@@ -150,11 +152,16 @@ def still(
     return sheet
 
 
+def _drawable(curves: Curves) -> list[float]:
+    """The values that have a place on a logarithmic axis."""
+    return [value for values in curves.values.values() for value in values if 0 < value < math.inf]
+
+
 def _draw_curves(
     draw: ImageDraw.ImageDraw, curves: Curves, box: tuple[int, int, int, int], font: Any, scale: int
 ) -> None:
     left, top, right, bottom = box
-    found = [value for values in curves.values.values() for value in values if 0 < value < math.inf]
+    found = _drawable(curves)
     low, high = math.log10(min(found)), math.log10(max(found)) + 1e-6
     first, last = curves.steps[0], curves.steps[-1]
 
@@ -181,10 +188,11 @@ def _draw_curves(
     draw.text((right, bottom + 4 * scale), f"{last}", fill="#555", font=font, anchor="ra")
 
 
-def _svg(width: int, height: int, label: str, *parts: str) -> str:
+def _svg(width: int, height: int, label: str, *parts: str, widest: int = 0) -> str:
     return (
-        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" font-size="11" font-family="sans-serif"><title>{escape(label)}</title>'
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}" '
+        f'style="display:block; width:100%; height:auto; max-width:{widest or width}px" '
+        f'font-size="11" font-family="sans-serif"><title>{escape(label)}</title>'
         f"{''.join(parts)}</svg>"
     )
 

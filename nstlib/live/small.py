@@ -11,6 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from torch import Tensor
 
+from ..checks import given
 from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import to_pil
@@ -19,12 +20,15 @@ from ..optimize import Run
 from ..starts import Init
 from . import sketch
 from .engine import Engine, Settings
+from .modes import own_modes
 from .panel import WIDTH, DriverName, Live, encoded, framed, log_slider, show, widgets, with_own_keys
+from .steering import all_or_nothing
 
 Things = TypeVar("Things", bound=Sized)
 WIDE = {"description_width": "110px"}
 
 
+@own_modes()
 def reconstruct(
     extract: FeatureExtractor,
     content: Tensor,
@@ -45,19 +49,21 @@ def reconstruct(
     Raises:
         LayerNotFound, InputError, ImageError.
     """
-    layers = list(layers)
-    extract.check(layers)
-    _some(layers, "layer")
+    layers = [layers] if isinstance(layers, str) else list(layers)
+    _checked(extract, "content", content)
+    extract.check(_some(layers, "layer"))
     objective = Objective(extract, content=content, content_layers=layers[:1])
 
     def begin(settings: Settings) -> Run:
-        objective.set_content_layers([settings["layer"]])
-        return Run(objective, init=start)
+        with all_or_nothing(objective):
+            objective.set_content_layers([settings["layer"]])
+            return Run(objective, init=start)
 
     layer = widgets.Dropdown(options=layers, description="layer", style=WIDE)
     return Live(Engine({"layer": layers[0]}, begin), "reconstruct", {"layer": layer}, driver=driver)
 
 
+@own_modes()
 def texture(extract: FeatureExtractor, style: Tensor, layers: Layers, *, driver: DriverName = "auto") -> Live:
     """A texture from noise, for the style layers that are ticked; those that are share the weight of 1 equally.
 
@@ -70,6 +76,7 @@ def texture(extract: FeatureExtractor, style: Tensor, layers: Layers, *, driver:
     Raises:
         LayerNotFound, InputError, ImageError.
     """
+    _checked(extract, "style", style)
     objective = Objective(extract, style=style, style_layers=layers)
     ticked = {name: weight.item() > 0 for name, weight in objective.style_layers.items()}
 
@@ -86,6 +93,7 @@ def texture(extract: FeatureExtractor, style: Tensor, layers: Layers, *, driver:
     return Live(Engine(ticked, begin, adopt), "texture", boxes, driver=driver)
 
 
+@own_modes()
 def balance(objective: Objective, *, driver: DriverName = "auto") -> Live:
     """A running transfer under a pad of alpha against beta: two sliders, and the place that they give.
 
@@ -96,6 +104,8 @@ def balance(objective: Objective, *, driver: DriverName = "auto") -> Live:
     Raises:
         InputError: alpha or beta is 0, or one for each picture of a batch.
     """
+    if not isinstance(objective, Objective):
+        raise InputError(f"objective is {objective!r:.80}; expected a nstlib.Objective")
     weights = {"alpha": objective.alpha, "beta": objective.beta}
     for name, weight in weights.items():
         if weight.numel() != 1 or not weight.item() > 0:
@@ -140,12 +150,14 @@ class Scrubber:
             options=[(title, number) for number, title in enumerate(titles)],
             value=len(titles) - 1,
             description="picture",
-            layout=widgets.Layout(width=f"{WIDTH}px"),
+            layout=widgets.Layout(width="100%", max_width=f"{WIDTH}px"),
         )
         self.slider.observe(self._turn, "value")
         self.widget = with_own_keys(self._shown, self.slider)
 
     def _turn(self, change: Mapping[str, int]) -> None:
+        picture = self._pictures[change["new"]]
+        self._shown.width, self._shown.height = str(picture.width), str(picture.height)
         self._shown.value = self._files[change["new"]]
 
     def _ipython_display_(self) -> None:
@@ -156,7 +168,7 @@ class Scrubber:
         show(self.widget, still, f"One of {len(self._titles)} pictures under a slider: {title}")
 
 
-def scrub(frames: Mapping[int, Tensor] | Sequence[Tensor], titles: Sequence[str] | None = None) -> Scrubber:
+def scrub(frames: Mapping[int, Tensor] | Iterable[Tensor], titles: Sequence[str] | None = None) -> Scrubber:
     """A slider through pictures that were kept, such as `run.snapshots`. Nothing is computed while it moves.
 
     Args:
@@ -166,6 +178,12 @@ def scrub(frames: Mapping[int, Tensor] | Sequence[Tensor], titles: Sequence[str]
     Raises:
         InputError: no pictures, or not as many titles.
     """
+    if isinstance(frames, str | bytes) or not isinstance(frames, Iterable):
+        raise InputError(f"frames is {frames!r:.80}; expected pictures, or a dict of steps to pictures")
+    if isinstance(titles, str):
+        raise InputError(f"titles is {titles!r:.80}; expected a list of titles, one a picture")
+    if not isinstance(frames, Mapping):
+        frames = list(frames)
     steps = list(frames) if isinstance(frames, Mapping) else list(range(1, len(frames) + 1))
     pictures = [to_pil(picture) for picture in (frames.values() if isinstance(frames, Mapping) else frames)]
     _some(pictures, "picture")
@@ -173,6 +191,12 @@ def scrub(frames: Mapping[int, Tensor] | Sequence[Tensor], titles: Sequence[str]
     if len(titles) != len(pictures):
         raise InputError(f"there are {len(pictures)} pictures, but {len(titles)} titles")
     return Scrubber(pictures, titles)
+
+
+def _checked(extract: FeatureExtractor, name: str, picture: Tensor) -> None:
+    if not isinstance(extract, FeatureExtractor):
+        raise InputError(f'extract is {extract!r:.80}; expected a nstlib.FeatureExtractor, such as of "mini"')
+    given(name, picture)
 
 
 def _some(things: Things, what: str) -> Things:

@@ -8,13 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..errors import InputError
+from ..errors import ImageError, InputError
+from ..images import check_output
 from ..transfer import CLONE
 
 
@@ -50,31 +52,54 @@ def read_settings(picture: str | os.PathLike[str] | bytes) -> dict[str, Any]:
     Raises:
         InputError where the picture is no snapshot.
     """
-    with (
-        suppress(OSError, ValueError, KeyError),
-        Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as png,
-    ):
-        facts: dict[str, Any] = json.loads(png.info["nstlib"])
-        return facts
-    raise InputError(f"{picture if not isinstance(picture, bytes) else 'this'} is not a snapshot with settings inside")
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, Image.DecompressionBombError):
+        with Image.open(BytesIO(picture) if isinstance(picture, bytes) else os.fspath(picture)) as png:
+            facts = json.loads(png.info["nstlib"])
+        return {name: facts[name] for name in ("settings", "steps", "faithful")}
+    name = "this" if isinstance(picture, bytes) else f"{picture!s:.200}"
+    raise InputError(f"{name} is not a snapshot with settings inside")
 
 
 def written(snapshot: Snapshot, folder: Path) -> Path:
-    """Write a snapshot's file into a folder, under a name that is free there; gives its path."""
-    path, number = folder / f"{snapshot.stem}.png", 2
-    while path.exists():
-        path, number = path.with_name(f"{snapshot.stem}_{number}.png"), number + 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(snapshot.png)
+    """Write a snapshot's file into a folder, under a name that is free there; gives its path.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        path = folder / (f"{snapshot.stem}_{number}.png" if number > 1 else f"{snapshot.stem}.png")
+        with suppress(FileExistsError):
+            file = path.open("xb")
+            break
+    try:
+        with file:
+            file.write(snapshot.png)
+    except OSError:
+        path.unlink(missing_ok=True)  # half a picture
+        raise
     return path
+
+
+def problem_of(folder: Path | None) -> str:
+    """Why snapshots cannot be written to a folder, as far as it can be known before, or ""."""
+    try:
+        if folder is not None:
+            check_output(folder / "snapshot.png")
+    except (ImageError, OSError) as error:
+        return f"snapshots can only be saved from this page: {error}"
+    return ""
 
 
 def default_folder() -> Path | None:
     """img/results of the clone, or of the folder at hand; none on a page for a class, whose students would share it."""
     if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return None
-    base = CLONE if Path.cwd().is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
-    return base / "img" / "results"
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return None
+    return (CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else here) / "img" / "results"
 
 
 def strip_html(snapshots: Iterable[Snapshot]) -> str:

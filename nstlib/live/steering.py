@@ -1,49 +1,126 @@
 """The transfer beneath the studio: from settings to a run, and from changed settings to the run that goes on."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, cast
 
+from torch import Tensor
+
 from ..backbones import default_backbone
+from ..checks import given, known_names, number, one_of, whole
 from ..devices import default_device
-from ..errors import InputError
+from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
+from ..objective import Objective
 from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
 from ..starts import INITS
-from ..transfer import DEFAULTS, Options, prepare
+from ..transfer import DEFAULTS, QUALITIES, Options, QualityName, prepare
 from .engine import Settings
 from .upload import PictureFile
 
 
 def complete(content: Source, style: Source, options: Options) -> tuple[dict[str, Any], Run]:
-    """Every setting by name, as the controls hold them, and the run that they begin."""
-    settings: dict[str, Any] = {**DEFAULTS, **options}
+    """Every setting by name, as the controls hold them, and the run that they begin.
+
+    Raises:
+        NstError: an option that there is not, or a value that the studio cannot hold.
+    """
+    known_names(options, list(DEFAULTS))
+    settings: dict[str, Any] = {**DEFAULTS, **_of_quality(options), **options, "quality": None, "snapshot_every": 0}
     settings = {"content": _kept(content, "content"), "style": _kept(style, "style"), **settings}
-    settings["size"] = options.get("size", 256 if default_device().type == "cpu" else 512)
+    settings["size"] = _size(options)
     settings["backbone"] = settings["backbone"] or default_backbone(quiet=True)
-    settings["init"] = settings["init"] or "content"
+    settings["init"] = "content" if settings["init"] is None else settings["init"]
     if not isinstance(settings["init"], str) or settings["init"] not in INITS:
-        raise InputError(f"init is {settings['init']!r}; the studio starts from one of: {', '.join(INITS)}")
-    if settings["optimizer"] not in OPTIMIZERS:
-        raise InputError(f"optimizer is {settings['optimizer']!r}; choose one of: {', '.join(OPTIMIZERS)}")
-    settings["lr"] = float(f"{settings['lr'] or DEFAULT_LR[settings['optimizer']]:.4g}")
-    settings["snapshot_every"] = 0
+        raise InputError(f"init is {settings['init']!r:.80}; the studio starts from one of: {', '.join(INITS)}")
+    one_of("optimizer", settings["optimizer"], OPTIMIZERS)
+    rate = DEFAULT_LR[settings["optimizer"]] if settings["lr"] is None else settings["lr"]
+    settings["lr"] = float(f"{number('lr', rate, above=True):.4g}")
     run = _prepare(settings)
     objective = run.objective
+    settings["size"] = settings["size"] or max(objective.content.shape[-2:])  # type: ignore[union-attr]
     for name in ("alpha", "beta", "tv"):
-        weight = getattr(objective, name)
-        if weight.numel() != 1 or not weight.item() > 0:
-            raise InputError(f"{name} is {settings[name]!r}; a slider needs one number above 0")
-        settings[name] = objective.weights[name] = float(f"{weight.item():.4g}")  # what a slider can hold
+        settings[name] = objective.weights[name] = _for_a_slider(name, getattr(objective, name))
     for name in ("content_layers", "style_layers"):
         weights = getattr(objective, name)
-        settings[name] = {layer: round(weight.item(), 4) for layer, weight in weights.items()}
+        settings[name] = {layer: _for_a_layer(layer, weight) for layer, weight in weights.items()}
         weights.update(settings[name])
     return settings, run
 
 
+def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
+    """Take changed settings up, all or none of them; only what changed is computed anew, and the picture goes on."""
+    if "backbone" in changed:
+        return _with_its_past(_prepare(settings, init=run.image.cpu()), run)
+    objective = run.objective
+    sizes = {"content": settings["size"], "style": settings["style_size"] or settings["size"]}
+    pictures = {kind: _loaded(settings[kind], size) for kind, size in sizes.items() if {kind, "size"} & changed.keys()}
+    with all_or_nothing(objective):
+        if "content" in pictures:
+            objective.set_content(pictures["content"])
+        if "style" in pictures:
+            objective.set_style(pictures["style"])
+        if "content_layers" in changed:
+            objective.set_content_layers(settings["content_layers"])
+        if "optimizer" in changed:
+            run = _with_its_past(_run_on(objective, run.image, settings), run)
+    objective.weights.update({name: value for name, value in changed.items() if name in objective.weights})
+    objective.style_layers.update(changed.get("style_layers", {}))
+    if "lr" in changed:
+        run.lr = settings["lr"]
+    return run
+
+
+@contextmanager
+def all_or_nothing(objective: Objective) -> Iterator[None]:
+    """Where the block fails half-way, the objective gets its pictures and its content layers back."""
+    content, style, layers = objective.content, objective.style, dict(objective.content_layers)
+    try:
+        yield
+    except BaseException:
+        if objective.content is not content:
+            objective.set_content(content)
+        if objective.style is not style:
+            objective.set_style(style)
+        if list(objective.content_layers) != list(layers):
+            objective.set_content_layers(layers)
+        raise
+
+
+def _of_quality(options: Options) -> Mapping[str, Any]:
+    """What a quality means here, where a hand says how long: its optimizer, and the rate that it begins with."""
+    if options.get("quality") is None:
+        return {}
+    quality = QUALITIES[cast(QualityName, one_of("quality", options["quality"], QUALITIES))].options
+    if options.get("optimizer", quality["optimizer"]) != quality["optimizer"]:
+        return {}
+    rates = cast(Mapping[int, float], quality["lr"])
+    return {"optimizer": quality["optimizer"], "betas": quality["betas"], "lr": rates[0]}
+
+
+def _size(options: Options) -> int | None:
+    if "size" not in options:
+        return 256 if default_device().type == "cpu" else 512
+    return None if options["size"] is None else whole("size", options["size"], 1, hint="; None keeps the content's")
+
+
+def _for_a_slider(name: str, weight: Tensor) -> float:
+    if weight.numel() != 1 or not weight.item() > 0:
+        raise InputError(f"{name} is {weight.tolist()}; a slider needs one number above 0")
+    return float(f"{weight.item():.4g}")
+
+
+def _for_a_layer(layer: str, weight: Tensor) -> float:
+    if weight.numel() != 1:
+        raise InputError(f"the weight of {layer} is {weight.tolist()}; a slider needs one number")
+    return round(weight.item(), 4)
+
+
 def _kept(source: Source, name: str) -> str | PictureFile:
     """A name, a path or an address as it is; any other picture as a file in memory, so that it can be compared."""
+    given(name, source)
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     file = BytesIO()
@@ -51,34 +128,24 @@ def _kept(source: Source, name: str) -> str | PictureFile:
     return PictureFile(f"{name}.png", file.getvalue())
 
 
-def _source(kept: str | PictureFile) -> Source:
-    return kept.open() if isinstance(kept, PictureFile) else kept
+def _loaded(kept: str | PictureFile, size: int | None) -> Tensor:
+    if not isinstance(kept, PictureFile):
+        return load_image(kept, size)
+    try:
+        return load_image(kept.data, size)
+    except ImageError as error:
+        raise ImageError(f"{kept.name}: {error}") from error
 
 
 def _prepare(settings: Settings, **others: Any) -> Run:
     options = {**settings, **others}
-    pictures = [_source(options.pop(name)) for name in ("content", "style")]
-    return prepare(*pictures, **cast(Options, options))
+    pictures = [options.pop(name) for name in ("content", "style")]
+    files = [picture.data if isinstance(picture, PictureFile) else picture for picture in pictures]
+    return prepare(*files, **cast(Options, options))
 
 
-def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
-    """Take changed settings up; only what changed is computed anew, and the picture goes on."""
-    if "backbone" in changed:
-        return _with_its_past(_prepare(settings, init=run.image.cpu()), run)
-    objective = run.objective
-    if {"content", "size"} & changed.keys():
-        objective.set_content(load_image(_source(settings["content"]), settings["size"]))
-    if {"style", "size"} & changed.keys():
-        objective.set_style(load_image(_source(settings["style"]), settings["style_size"] or settings["size"]))
-    if "content_layers" in changed:
-        objective.set_content_layers(settings["content_layers"])
-    objective.weights.update({name: value for name, value in changed.items() if name in objective.weights})
-    objective.style_layers.update(changed.get("style_layers", {}))
-    if "optimizer" in changed:
-        return _with_its_past(Run(objective, run.image, settings["optimizer"], lr=settings["lr"]), run)
-    if "lr" in changed:
-        run.lr = settings["lr"]
-    return run
+def _run_on(objective: Objective, image: Tensor, settings: Settings) -> Run:
+    return Run(objective, image, settings["optimizer"], lr=settings["lr"], betas=settings["betas"])
 
 
 def _with_its_past(run: Run, before: Run) -> Run:

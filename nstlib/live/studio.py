@@ -5,15 +5,18 @@ from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
+from ..errors import InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
+from ..reporting import shown_path
 from ..transfer import DEFAULTS, Options
 from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
 from .engine import Engine, Settings
-from .panel import DriverName, Live, button, heading, set_by_hand, widgets, with_own_keys
-from .snapshots import default_folder, strip_html, written
+from .modes import own_modes
+from .panel import DriverName, Live, button, column, heading, set_by_hand, widgets, with_own_keys
+from .snapshots import default_folder, problem_of, strip_html, written
 from .steering import adopt, complete
-from .upload import PictureFile, uploaded
+from .upload import PictureFile, limit_html, upload_button, uploaded
 
 
 class Studio(Live):
@@ -32,15 +35,14 @@ class Studio(Live):
         folder: str | os.PathLike[str] | None = "auto",
         **options: Unpack[Options],
     ):
-        self.folder = default_folder() if folder == "auto" else None if folder is None else Path(folder)
+        self.folder = _folder(folder)
         self._first: Run | None
         start, self._first = complete(content, style, options)
         self._fixed = {name: start[name] for name in start if name not in ("content_layers", "style_layers")}
         engine = Engine(start, self._begin, adopt)
         self._layers = engine.run.objective.extract.layers
-        self._quiet = False
         self._optimizer = start["optimizer"]
-        self._said = ""
+        self._said = problem_of(self.folder)
         self._strip, self._line_note = widgets.HTML(), widgets.HTML()
         self._line = widgets.Textarea(rows=2, description="in Python", layout=widgets.Layout(width="98%"))
         self._undo = button("Undo", self._on_undo, "undo", "Back to before the last change")
@@ -56,7 +58,8 @@ class Studio(Live):
 
     def settings(self) -> Settings:
         """What the controls say, in the words of `nstlib.stylize`."""
-        wanted = {**self.engine.wanted, **self.engine.wanted["style_layers"]}
+        wanted = self.engine.wanted
+        wanted = {**wanted, **wanted["style_layers"]}
         values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
         return {
             **self._fixed,
@@ -76,6 +79,11 @@ class Studio(Live):
         told = [f"{name}={value!r}" for name, value in settings.items() if value != defaults[name]]
         return f"nst.stylize({pictures}, steps={self.engine.run.taken}, {', '.join(told)})"
 
+    @staticmethod
+    def widest(width: int, height: int) -> str:
+        """As wide as there is room, and never higher than a page."""
+        return f"calc(78vh * {width / height:.4f})"
+
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: sliders first."""
         return sorted(super().rows(), key=lambda row: row[2] is None)
@@ -85,7 +93,7 @@ class Studio(Live):
         if self._first is not None:
             run, self._first = self._first, None
             return run
-        options = {name: settings[name] for name in ("init", "optimizer", "lr", "seed")}
+        options = {name: settings[name] for name in ("init", "optimizer", "lr", "betas", "seed")}
         return Run(self.engine.run.objective, **options)
 
     def _style_layers(self) -> list[str]:
@@ -95,7 +103,7 @@ class Studio(Live):
         row = widgets.Layout(flex_flow="row wrap")
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
-        left = [self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves]
+        left = column("1 1 448px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
         choices = ("content", "style", "size", "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
@@ -106,19 +114,20 @@ class Studio(Live):
             heading("What and how"),
             *(self.controls[name] for name in choices),
         ]
+        controls = with_own_keys(*right)
+        controls.layout.flex = "0 1 352px"
         cells = [self._thumbnail(name) for name in self.thumbnails]
-        cells.append(widgets.VBox([*self._uploads.values()]))
+        cells.append(widgets.VBox([*self._uploads.values(), limit_html()], layout=widgets.Layout(max_width="230px")))
         return widgets.VBox(
             [
-                widgets.HBox([widgets.VBox(left), with_own_keys(*right)], layout=apart),
+                widgets.HBox([left, controls], layout=apart),
                 heading("Style"),
                 widgets.HBox(cells, layout=row),
                 self._strip,
                 heading("These settings"),
                 self._line,
                 self._line_note,
-            ],
-            layout=widgets.Layout(max_width="832px"),
+            ]
         )
 
     def _thumbnail(self, name: str) -> widgets.Widget:
@@ -127,16 +136,19 @@ class Studio(Live):
         return widgets.VBox([picture, self.thumbnails[name]], layout=widgets.Layout(width=f"{THUMBNAIL[0] + 8}px"))
 
     def _upload(self, kind: str) -> widgets.FileUpload:
-        upload = widgets.FileUpload(accept="image/*", multiple=False, description=f"own {kind}")
-        upload.layout.width = "130px"  # room for the count of files that the page puts after it
+        upload = upload_button(f"own {kind}")
 
         def take(_: Any) -> None:
             picture = uploaded(upload.value)
             if picture is not None:
                 control = self.controls[kind]
                 kept = [option for option in control.options if option[1] != picture]
-                control.options = [*kept, (picture.name, picture)]
+                with self._quietly():  # new options alone choose the first of them
+                    before, control.options = control.value, [*kept, (picture.name, picture)]
+                    control.value = before
                 control.value = picture
+                self._said = self._said or f"{picture.in_words} is here"
+                self.driver.poke()
 
         upload.observe(take, "value")
         return upload
@@ -148,7 +160,7 @@ class Studio(Live):
         return choose
 
     def _changed(self, change: Any) -> None:
-        if self._quiet:
+        if self._writes_itself():
             return
         self._said = ""
         if self.controls["optimizer"].value != self._optimizer:  # each has a scale of its own
@@ -156,21 +168,12 @@ class Studio(Live):
             self._write({"lr": DEFAULT_LR[self._optimizer]})
         super()._changed(change)
 
-    def _write(self, settings: Settings) -> None:
-        """Move the controls without their telling the engine."""
-        self._quiet = True
-        try:
-            for name, value in settings.items():
-                if name == "content_layers":
-                    self.controls["content_layer"].value = value
-                elif name == "style_layers":
-                    for layer in self._style_layers():
-                        self.controls[layer].value = value.get(layer, 0.0)
-                elif name in self.controls:
-                    self.controls[name].value = value
-            self._optimizer = self.controls["optimizer"].value
-        finally:
-            self._quiet = False
+    def _put(self, settings: Settings) -> None:
+        layers = settings.get("style_layers", {})
+        super()._put({**settings, **{layer: layers.get(layer, 0.0) for layer in self._style_layers() if layers}})
+        if "content_layers" in settings:
+            self.controls["content_layer"].value = settings["content_layers"]
+        self._optimizer = self.controls["optimizer"].value
 
     def _on_preset(self, change: Any) -> None:
         if change["new"]:
@@ -197,7 +200,11 @@ class Studio(Live):
     def _keep_snapshot(self) -> None:
         snapshot = self.engine.snapshots[-1]
         if self.folder is not None:
-            self._said = f"kept {os.path.relpath(written(snapshot, self.folder))}"
+            try:
+                self._said = f"kept {shown_path(written(snapshot, self.folder))}"
+            except OSError as error:  # the picture is on the page all the same
+                why = f"it cannot be written to {shown_path(self.folder)}, {error.strerror or error}"
+                self._said = f"{why}: click it below to save it"
         self._strip.value = heading("Snapshots: click one to save it").value + strip_html(self.engine.snapshots)
 
     def _smaller_size(self) -> int | None:
@@ -240,6 +247,15 @@ class Studio(Live):
         return super()._status() + said
 
 
+def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
+    if folder is None:
+        return None
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"folder is {folder!r:.80}; give a path, or None to write nothing")
+    return default_folder() if folder == "auto" else Path(folder).expanduser()
+
+
+@own_modes()
 def studio(
     content: Source = "village",
     style: Source = "swirls",
@@ -259,7 +275,8 @@ def studio(
         content, style: as for `nstlib.stylize`; others can be chosen and uploaded on the page.
         driver: see `Live`.
         folder: where snapshots are written; "auto" is img/results; None only offers them on the page.
-        options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU.
+        options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU. Of a quality, the
+            studio takes the optimizer, and the rate at its beginning.
 
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work.
