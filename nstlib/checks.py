@@ -1,12 +1,19 @@
 """Checks of what is given: each gives the value in the type that the code wants, or says what was expected."""
 
 import difflib
+import inspect
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
 
 from .errors import InputError
+
+Size = tuple[int, int]  # height and width of a picture, in pixels
+ROUNDING = 0.01  # by which values of a picture may leave [0, 1]
 
 # What other programs for style transfer call it (neural-style, neural-style-pt, PyTorch's and TensorFlow's tutorials).
 ELSEWHERE = {
@@ -33,7 +40,7 @@ ELSEWHERE = {
 _HERE = {there: here for here, words in ELSEWHERE.items() for there in words}
 
 
-def whole(name: str, value: Any, least: int = 0, most: int | None = None, hint: str = "") -> int:
+def whole(name: str, value: Any, least: int = 0, most: int | None = None, hint: str = "", unit: str = "") -> int:
     """A whole number from `least` to `most`; NumPy's count, True and 2.0 do not.
 
     Args:
@@ -41,6 +48,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None, hint: 
         value: what was given.
         least, most: what is possible.
         hint: what else is possible, at the end of the message.
+        unit: of what, such as "pixels".
 
     Raises:
         InputError: anything else.
@@ -51,7 +59,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None, hint: 
         number = least - 1
     if isinstance(value, bool) or number < least or (most is not None and number > most):
         limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} is {value!r:.80}; expected a whole number, {limits}{hint}")
+        raise InputError(f"{name} is {value!r:.80}; expected a whole number{unit and f' of {unit}'}, {limits}{hint}")
     return number
 
 
@@ -124,3 +132,55 @@ def given(name: str, picture: Any) -> None:
             f"{name} is None; give a picture. Programs that cannot read a file often give None for it, as cv2.imread "
             "does: then look at the path"
         )
+
+
+def picture(name: str, value: Any) -> Tensor:
+    """A picture, (B, 3, H, W) with values in [0, 1], but for a little rounding; detached.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[1] != 3:
+        raise InputError(
+            f"the {name} is {shape_of(value)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it"
+        )
+    with torch.inference_mode(False):
+        found = value.detach().clone() if value.is_inference() else value.detach()
+        low, high = (0.0, 1.0) if found.is_meta or not found.numel() else map(float, torch.aminmax(found.float()))
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        raise InputError(
+            f"the {name} holds values from {low:.4g} to {high:.4g}, but must lie in [0, 1]; divide by 255 if white is "
+            "255, take a normalization for a network back, or clip"
+        )
+    return found
+
+
+def size_of(picture: Tensor) -> Size:
+    """Height and width of a picture (..., H, W)."""
+    return picture.shape[-2], picture.shape[-1]
+
+
+def in_pixels(size: Sequence[int]) -> str:
+    """A size (H, W) in words: width before height, as people say it."""
+    return f"{size[1]} x {size[0]} pixels"
+
+
+def shape_of(thing: object) -> object:
+    """What a message calls a thing that is no picture: its shape, or its type."""
+    return tuple(thing.shape) if isinstance(thing, Tensor) else type(thing).__name__
+
+
+class KnownAttributes:
+    """Refuses attributes that a class does not declare: `objective.bta = 5` would do nothing, without a word."""
+
+    _known: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._known = frozenset(cls._known | set(inspect.get_annotations(cls)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name.startswith("_") or name in self._known or any(name in vars(kind) for kind in type(self).__mro__)):
+            public = [known for known in (*sorted(self._known), *dir(type(self))) if not known.startswith("_")]
+            raise InputError(f"{type(self).__name__} has no {name!r}; {nearest(name, public)}")
+        super().__setattr__(name, value)

@@ -1,31 +1,31 @@
 """The run: an image, changed step by step until its features match."""
 
-import math
 import os
-import pickle
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, Self, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from .errors import InputError, OutOfMemory, RunError, RunWarning
+from . import saving
+from .checks import KnownAttributes, Size, in_pixels, number, one_of, size_of, whole
+from .descent import AdamDescent, Descent, LBFGSDescent
+from .devices import is_out_of_memory as is_out_of_memory
+from .errors import InputError, OutOfMemory, RunWarning
 from .history import History, Snapshots
+from .interrupts import noted
 from .large import ranks
-from .large.pyramid import Pyramid
+from .large.pyramid import Pyramid, scaled
 from .large.recording import Evaluator
-from .lbfgs import LBFGS, MEMORY
+from .lbfgs import MEMORY
 from .objective import Objective, Terms
+from .rates import Rates
+from .reporting import progress_bar
 from .starts import Init, cover, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
@@ -36,7 +36,6 @@ ADAM_BETAS = (0.9, 0.999)
 MAX_REJECTIONS = 30  # of L-BFGS trials in a row: each at least halves the step: 2**-30 of it changes no float32 picture
 MAX_RESTORATIONS = 5
 LOOK_EVERY = 20  # steps between two looks at a GPU's losses
-FORMAT = 1  # of saved runs
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,142 @@ class Step:
         return float(self.terms.total.mean())
 
 
-class Run:
+class Stepper(KnownAttributes):
+    """The image, what changes it, and the objective of the scale that is due; the lower half of `Run`.
+
+    Args:
+        objective, optimizer, lr, betas, memory, scales: see `Run`.
+        start: the image to begin with, (B or 1, 3, H, W), at full size.
+
+    Attributes:
+        objective: with the pictures at full size.
+        taken: how many steps have been taken.
+    """
+
+    objective: Objective
+    taken: int
+
+    def __init__(
+        self,
+        objective: Objective,
+        start: Tensor,
+        optimizer: OptimizerName,
+        lr: float | Mapping[int, float] | None,
+        betas: tuple[float, float],
+        memory: int,
+        scales: Mapping[int, float],
+    ):
+        self.objective, self.taken = objective, 0
+        self._optimizer_name, self._betas = one_of("optimizer", optimizer, OPTIMIZERS), _checked_betas(betas)
+        self._rates = Rates(DEFAULT_LR[optimizer] if lr is None else lr)
+        self._memory = whole("memory", memory)
+        self._size = size_of(start)  # of the image at full size
+        self._pyramid = Pyramid(objective, scales)
+        self._evaluate = Evaluator(objective)
+        self._begin_at(start.expand(_batch(objective, start), -1, -1, -1))
+
+    @property
+    def image(self) -> Tensor:
+        """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
+
+        A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU.
+        """
+        return cover(self._descent.good, self._size).clone()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run computes."""
+        return self._param.device
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step. Setting it ends a schedule."""
+        return self._rates.at(self.taken)
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self._rates = Rates(rate)
+
+    def go_on_from(self, image: Tensor) -> None:
+        """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
+        with _as_usual():
+            picture = image.detach().to(self.device, torch.float32)
+            self._begin_at(picture.expand(len(self._param), -1, -1, -1))
+
+    @property
+    def _param(self) -> Tensor:
+        return self._descent.image
+
+    @property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return self._descent.optimizer
+
+    @property
+    def _row(self) -> Tensor:
+        """All terms of the picture, (number of terms, B), the total first."""
+        assert self._descent.row is not None
+        return self._descent.row
+
+    def _due(self) -> tuple[Objective, Size]:
+        """The objective of the next step, and the size (H, W) of its image."""
+        if self.objective.content is not None:
+            self._size = size_of(self.objective.content)
+        scale = self._pyramid.scale(self.taken, self._size)
+        return self._pyramid.objective_at(scale), scaled(self._size, scale)
+
+    def _begin_at(self, image: Tensor) -> None:
+        """Put the image there, in the size that is due, with an optimizer that remembers nothing."""
+        self._now, size = self._due()
+        self._evaluate.objective = self._now
+        self._start_from(cover(image, size))
+
+    def _start_from(self, image: Tensor) -> None:
+        start = image.detach().to(self.objective.extract.device).clamp(0, 1)
+        known = getattr(self, "_descent", None)
+        kept = self._now.way(start).home, None if known is None else known.row
+        self._descent: Descent
+        if self._optimizer_name == "lbfgs":
+            self._descent = LBFGSDescent(start, *kept, self.lr, self._memory)
+        else:
+            self._descent = AdamDescent(start, *kept, self.lr, self._betas)
+        self._version = self._now.version
+
+    def _follow_objective(self) -> None:
+        """Take up the scale that is due, and what was changed: what L-BFGS remembers is of another loss then."""
+        due, size = self._due()
+        if size != size_of(self._param):
+            self._begin_at(self._descent.good)
+        elif due.version != self._version:
+            self._descent.forget()
+        self._now = self._evaluate.objective = due
+        self._version = due.version
+        self._descent.set_rate(self.lr)
+
+    def _update(self) -> Terms:
+        """One evaluation and one change of the image; nothing here waits for the device."""
+        terms = self._evaluated()
+        self._descent.change(terms.total, torch.stack(list(terms.as_dict().values())))
+        return terms
+
+    def _evaluated(self) -> Terms:
+        """The terms, with the gradient in place. Where memory does not suffice, smaller tiles may help."""
+        while True:
+            try:
+                self._param.grad = None  # its memory serves the next
+                terms, self._param.grad = self._evaluate(self._param)
+                return terms
+            except (RuntimeError, MemoryError) as error:
+                # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
+                if not is_out_of_memory(error) or len(self._param) > 1:
+                    raise
+                tile = self._now.smaller_tile(self._param)
+                if tile is None:
+                    raise
+            self._now.tile = self.objective.tile = tile
+            _tell(f"out of memory; going on with tiles of {tile} pixels")
+
+
+class Run(Stepper):
     """An optimization that can be watched, steered, stopped, saved and resumed.
 
     Example:
@@ -87,8 +221,9 @@ class Run:
         snapshot_every: keep a picture every so many steps, and the start; 0 keeps none.
         memory: of L-BFGS, in pairs of pictures.
         scales: coarse to fine: step to the share of the full size at which everything is computed from there on, such
-            as {0: 0.5, 30: 0.7, 60: 1}. Coarse steps cost less, and lay out what is large. They change the pictures of
-            the objective, until the last brings the full ones back; whoever sets other pictures meanwhile ends that.
+            as {0: 0.5, 30: 0.7, 60: 1}. Coarse steps cost less, and lay out what is large. The objective keeps its
+            full pictures; whoever sets others meanwhile has them from the next step on, at the scale that is due.
+        planned: how many steps the run is meant for, where somebody knows; see `remaining`.
 
     Attributes:
         history: every term at every step.
@@ -96,7 +231,17 @@ class Run:
         taken: how many steps (evaluations of the objective) have been taken.
         seconds: time spent in steps.
         stop_reason: why the last `steps` ended early ("interrupted", "converged", "broken"), or "".
+
+    Raises:
+        NstError: an argument that cannot work; the message says what is possible.
     """
+
+    snapshot_every: int
+    history: History
+    snapshots: Snapshots
+    planned: int
+    stop_reason: str
+    seconds: float
 
     def __init__(
         self,
@@ -111,58 +256,21 @@ class Run:
         snapshot_every: int = 0,
         memory: int = MEMORY,
         scales: Mapping[int, float] | None = None,
+        planned: int = 0,
     ):
-        if optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer is {optimizer!r}; choose one of: {', '.join(OPTIMIZERS)}")
-        rates = _schedule(DEFAULT_LR[optimizer] if lr is None else lr)
-        self.objective, self.snapshot_every = objective, snapshot_every
-        self._evaluate = Evaluator(objective)
+        self.snapshot_every, self.planned = whole("snapshot_every", snapshot_every), whole("planned", planned)
         self.history, self.snapshots = History(), Snapshots()
-        self.taken, self.stop_reason = 0, ""
-        self._settings: dict[str, Any] = {
-            "optimizer": optimizer,
-            "lr": rates,
-            "betas": _checked_betas(betas),
-            "memory": memory,
-        }
-        start = start_image(objective, init, seed, size)
-        self._pyramid = Pyramid(objective, _size(start), scales or {})
-        start = self._pyramid.at_step(0, start)
-        self._start_from(start.expand(max(objective.batch, len(start)), -1, -1, -1))
-        self._row: Tensor | None = None
-        self._restorations = 0
-        self.seconds = 0.0
-        if snapshot_every:
-            self.snapshots.take(0, self.image)
+        self.stop_reason, self.seconds, self._restorations = "", 0.0, 0
+        with _as_usual():
+            start = start_image(objective, init, seed, size)
+            super().__init__(objective, start, optimizer, lr, betas, memory, scales or {})
+            if snapshot_every:
+                self.snapshots.take(0, self.image)
 
     @property
-    def image(self) -> Tensor:
-        """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
-
-        A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU.
-        """
-        return cover(self._good, self._pyramid.size or _size(self._good)).clone()
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step. Setting it ends a schedule."""
-        rates: dict[int, float] = self._settings["lr"]
-        return float(np.interp(self.taken, list(rates), list(rates.values())))
-
-    @lr.setter
-    def lr(self, rate: float) -> None:
-        self._settings["lr"] = _schedule(rate)
-
-    def go_on_from(self, image: Tensor) -> None:
-        """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
-        reference = self._param if self.objective.content is None else self.objective.content
-        picture = cover(image.to(self.device, torch.float32), reference.shape[-2:])
-        self._start_from(picture.expand(len(self._param), -1, -1, -1))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the run computes."""
-        return self._param.device
+    def remaining(self) -> int:
+        """How many of the planned steps are still to come."""
+        return max(self.planned - self.taken, 0)
 
     def step(self) -> Step:
         """Evaluate the objective once and change the image.
@@ -171,24 +279,21 @@ class Run:
             OutOfMemory: the picture so far is kept in `image`.
         """
         began = time.perf_counter()
-        if self._pyramid.changes_at(self.taken):
-            self._start_from(self._pyramid.at_step(self.taken, self._good))
-        if self._version != self.objective.version:
-            self._follow_objective()
-        self._optimizer.param_groups[0]["lr"] = self.lr
-        try:
-            terms = self._update()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            height, width = self._param.shape[-2:]
-            raise OutOfMemory(
-                f"out of memory at {width} x {height} pixels on {self.device}; use a smaller size, "
-                "a smaller backbone such as 'mini', or optimizer='adam', which remembers less. The picture is kept."
-            ) from error
-        self.taken += 1
-        if self.snapshot_every and self.taken % self.snapshot_every == 0:
-            self.snapshots.take(self.taken, self.image)
+        with _as_usual():
+            try:
+                self._follow_objective()
+                terms = self._update()
+                self.history.append(list(terms.as_dict()), self._row)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise OutOfMemory(
+                    f"out of memory at {in_pixels(size_of(self._param))} on {self.device}; use a smaller size, a "
+                    "smaller backbone such as 'mini', or optimizer='adam', which remembers less. The picture is kept."
+                ) from error
+            self.taken += 1
+            if self.snapshot_every and self.taken % self.snapshot_every == 0:
+                self.snapshots.take(self.taken, self.image)
         self.seconds += time.perf_counter() - began
         return Step(self.taken, self.seconds, terms)
 
@@ -199,21 +304,23 @@ class Run:
         lowers the loss any more, or when the losses stay NaN. Whatever happens, `image` holds the best picture so far.
         Of processes that share the run, the first one shows the progress.
         """
+        return self._steps(whole("steps", count), progress)
+
+    def _steps(self, count: int, progress: bool) -> Iterator[Step]:
         self.stop_reason = ""
         interruptions: list[int] = []
-        bar = tqdm(total=count, disable=not progress or ranks.rank() > 0, unit="step", leave=False)
-        with bar, self._evaluate:
-            for number in range(1, count + 1):
-                with _noted(interruptions):
+        with progress_bar(count, shown=progress and ranks.rank() == 0) as bar:
+            for place in range(1, count + 1):
+                with noted(interruptions):
                     step = self.step()
                     # Reading from a GPU waits for it, so there it is done now and then, not at every step.
-                    if self.device.type == "cpu" or number % LOOK_EVERY == 0 or number == count:
+                    if self.device.type == "cpu" or place % LOOK_EVERY == 0 or place == count:
                         self._look_after()
-                        bar.set_postfix(loss=f"{float(self._loss.mean()):.4g}", refresh=False)
+                        bar.set_postfix(loss=f"{float(self._row[0].mean()):.4g}", refresh=False)
                     interrupted = bool(interruptions)
                     if self.objective.spread:  # all stop after the same step
                         interrupted = any(ranks.gathered(interrupted))
-                bar.update()
+                    bar.update()
                 yield step
                 if interrupted:
                     self.stop_reason = "interrupted"
@@ -224,36 +331,32 @@ class Run:
         """Write everything to a file: pictures, weights, history, the optimizer's memory.
 
         The file is complete or not there: an interrupted write leaves an older one as it was.
+
+        Raises:
+            RunError: it cannot be written.
         """
-        path = Path(path)
+        settings = {
+            "optimizer": self._optimizer_name,
+            "lr": self._rates.by_step,
+            "betas": self._betas,
+            "memory": self._memory,
+            "scales": self._pyramid.scales,
+            "size": tuple(self._size),
+        }
         state = {
-            "format": FORMAT,
             "objective": self.objective.state_dict(),
-            "settings": self._settings,
+            "settings": settings,
             "snapshot_every": self.snapshot_every,
-            "param": self._param.detach(),
-            "good": self._good,
-            "row": self._row,
-            "failures": self._failures,
-            "broken": self._broken,
-            "optimizer": self._optimizer.state_dict(),
+            **self._descent.state_dict(),
             "history": self.history.state_dict(),
             "snapshots": self.snapshots.state_dict(),
             "taken": self.taken,
+            "planned": self.planned,
+            "changed": self._version != self._now.version,
             "restorations": self._restorations,
             "seconds": self.seconds,
-            "pyramid": self._pyramid.state_dict(),
         }
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, part)
-            part.replace(path)
-        except (OSError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
-            with suppress(OSError):
-                part.unlink()
-            raise RunError(f"the run cannot be saved to {path} ({error})") from error
-        return path
+        return saving.write(state, path)
 
     @classmethod
     def load(
@@ -272,166 +375,88 @@ class Run:
         Raises:
             RunError: no such file, or not a saved run. WeightsUnavailable: the backbone's weights are not at hand.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            if state["format"] != FORMAT:
-                raise RunError(f"{path} is a saved run of format {state['format']}; this version reads {FORMAT}")
-        except (OSError, EOFError, RuntimeError, ValueError, TypeError, KeyError, pickle.UnpicklingError) as error:
-            raise error if isinstance(error, RunError) else RunError(f"{path} is not a saved run ({error})") from error
-        run = cls.__new__(cls)
-        run.objective = objective or Objective.from_state_dict(state["objective"], device)
-        run._evaluate = Evaluator(run.objective)
-        to = run.objective.extract.device
-        run.snapshot_every, run._settings = state["snapshot_every"], {"betas": ADAM_BETAS, **state["settings"]}
-        run._settings["lr"] = _schedule(run._settings["lr"])
-        run.taken, run._restorations, run.seconds = state["taken"], state["restorations"], state["seconds"]
-        run._start_from(state["param"].to(to))
-        run._optimizer.load_state_dict(state["optimizer"])
-        run._good = state["good"].to(run._good.device)
-        run._failures, run._broken = (state[name].to(to) for name in ("failures", "broken"))
-        run._row = None if state["row"] is None else state["row"].to(to)
-        run.history, run.snapshots = History(), Snapshots()
-        run.history.load_state_dict(state["history"])
-        run.snapshots.load_state_dict(state["snapshots"])
-        run.stop_reason = ""
-        run._pyramid = Pyramid.from_state_dict(run.objective, state.get("pyramid"))
+        state = saving.read(path)
+        with _as_usual(), saving.told_as_foreign(path):
+            if objective is None:
+                objective = Objective.from_state_dict(state["objective"], device, spread=ranks.count() > 1)
+            settings = state["settings"]
+            run = cls(
+                objective,
+                state["param"],
+                settings["optimizer"],
+                lr=settings["lr"],
+                betas=settings.get("betas", ADAM_BETAS),
+                memory=settings["memory"],
+                size=None if objective.content is not None else settings["size"],
+                planned=state.get("planned", 0),
+            )
+            run._take_over(state)
         return run
 
-    @property
-    def _loss(self) -> Tensor:
-        assert self._row is not None
-        return self._row[0]
-
-    def _start_from(self, image: Tensor) -> None:
-        """Put the image there, with an optimizer that remembers nothing."""
-        self._good = image.detach().to(self.objective.extract.device).clamp(0, 1)
-        self._param = self._good.clone().requires_grad_()
-        self._optimizer: torch.optim.Optimizer
-        if self._settings["optimizer"] == "lbfgs":
-            self._optimizer = LBFGS([self._param], lr=self.lr, memory=self._settings["memory"], bounds=(0, 1))
-            self._good = self._optimizer.accepted_point()
-        else:
-            self._optimizer = torch.optim.Adam([self._param], lr=self.lr, betas=self._settings["betas"], fused=True)
-            if self.objective.is_tiled(self._param):  # one copy less on a GPU that is small for the picture
-                self._good = self._good.cpu()
-        self._failures = torch.zeros(len(image), device=self.device)  # steps in a row that gave no good picture
-        self._broken = torch.zeros(len(image), dtype=torch.bool, device=self.device)  # NaN since the last look
-        self._version = self.objective.version
-
-    def _follow_objective(self) -> None:
-        """After a change of weights or targets: what L-BFGS remembers is of another loss, and sizes may differ."""
-        content = self.objective.content
-        if content is not None and content.shape[-2:] != self._param.shape[-2:]:
-            self._start_from(cover(self._good, content.shape[-2:]))
-        elif isinstance(self._optimizer, LBFGS):
-            self._optimizer.reset()
-        self._version = self.objective.version
-
-    def _update(self) -> Terms:
-        """One evaluation and one change of the image; nothing here waits for the device."""
-        terms = self._evaluated()
-        named = terms.as_dict()
-        row = torch.stack(list(named.values()))
-        good = row.isfinite().all(0)
-        self._broken |= ~good
-        if isinstance(self._optimizer, LBFGS):
-            self._optimizer.step(lambda: terms.total)
-            good = self._optimizer.rejections() == 0
-            self._good = self._optimizer.accepted_point()
-        else:
-            self._keep(good)
-            self._optimizer.step()
-            with torch.no_grad():
-                self._param.clamp_(0, 1)
-        self._row = row if self._row is None else torch.where(good, row, self._row)
-        self._failures = torch.where(good, 0, self._failures + 1)
-        self.history.append(list(named), self._row)
-        return terms
-
-    def _keep(self, good: Tensor) -> None:
-        """Keep those pictures, before they change. In place: of large ones every copy counts."""
-        if self._good.device == self._param.device and not self.objective.is_tiled(self._param):
-            torch.where(good.view(-1, 1, 1, 1), self._param.detach(), self._good, out=self._good)
-            return
-        for place in good.nonzero().flatten().tolist():  # waits for the device, a moment beside a step in tiles
-            self._good[place].copy_(self._param.detach()[place])
-
-    def _evaluated(self) -> Terms:
-        """The terms, with the gradient in place. Where memory does not suffice, smaller tiles may help."""
-        self._optimizer.zero_grad()
-        while True:
-            try:
-                terms, self._param.grad = self._evaluate(self._param)
-                return terms
-            except RuntimeError as error:
-                # Pictures of a batch need not be computed at once: whoever put them together can take fewer.
-                if not is_out_of_memory(error) or len(self._param) > 1 or not self.objective.shrink_tile(self._param):
-                    raise
-            _tell(f"out of memory; going on with tiles of {self.objective.tile} pixels")
+    def _take_over(self, state: Mapping[str, Any]) -> None:
+        settings = state["settings"]
+        self.taken, self.snapshot_every = state["taken"], state["snapshot_every"]
+        self.seconds, self._restorations = state["seconds"], state["restorations"]
+        self.history.load_state_dict(state["history"])
+        self.snapshots.load_state_dict(state["snapshots"])
+        self._pyramid, self._size = Pyramid(self.objective, settings["scales"]), tuple(settings["size"])
+        # The picture is that of the last step; another scale may be due before the next.
+        self._now = self._pyramid.objective_at(self._pyramid.scale(max(self.taken - 1, 0), self._size))
+        self._start_from(state["param"])
+        self._descent.load_state_dict(state)
+        if state.get("changed"):
+            self._version = -1
 
     def _look_after(self) -> None:
         """Read how the last steps went; go back to the good picture after NaN, and stop where nothing helps."""
-        failures, broken = torch.stack([self._failures.float(), self._broken.float()]).cpu()
-        self._broken.zero_()
-        if broken.any() and isinstance(self._optimizer, LBFGS):
-            _tell(f"NaN near step {self.taken}: the step was taken back and shortened")
-        elif broken.any():
-            self._restorations += 1
-            self._settings["lr"] = {step: rate / 2 for step, rate in self._settings["lr"].items()}
-            self._start_from(self._good)
-            _tell(
-                f"NaN near step {self.taken}: went back to the last good picture, "
-                f"learning rate lowered to {self.lr:.3g}"
-            )
+        failures, broken = self._descent.outcome()
+        if broken.any():
+            self._mend()
         if self._restorations > MAX_RESTORATIONS:
             self.stop_reason = "broken"
         elif failures.min() >= MAX_REJECTIONS:
-            self.stop_reason = "converged" if bool(self._loss.isfinite().all()) else "broken"
+            self.stop_reason = "converged" if bool(self._row[0].isfinite().all()) else "broken"
+
+    def _mend(self) -> None:
+        """After NaN: numbers of a larger range where the network's were small, else smaller steps."""
+        near, precision = f"NaN near step {self.taken}", self.objective.extract.precision
+        if precision != "float32":
+            self.objective.set_precision("float32")
+            self._start_from(self._descent.good)
+            _tell(f"{near}: going on from the last good picture in float32, in place of {precision}")
+        elif self._optimizer_name == "lbfgs":
+            _tell(f"{near}: the step was taken back and shortened")
+        else:
+            self._restorations += 1
+            self._rates = self._rates.halved()
+            self._start_from(self._descent.good)
+            _tell(f"{near}: went back to the last good picture, learning rate lowered to {self.lr:.3g}")
+
+
+def _batch(objective: Objective, start: Tensor) -> int:
+    """How many pictures a run makes at once."""
+    if len(start) > 1 < objective.batch != len(start):
+        raise InputError(
+            f"there are {len(start)} pictures to start from, but {objective.batch} contents, styles or weights; give "
+            "as many, or one for all"
+        )
+    return max(objective.batch, len(start))
 
 
 @contextmanager
-def _noted(interruptions: list[int]) -> Iterator[None]:
-    """Let a step finish on Ctrl-C, so that the run stays consistent; a second Ctrl-C does not wait."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+def _as_usual() -> Iterator[None]:
+    """Gradients, whatever the block around a run says."""
+    with torch.inference_mode(False), torch.enable_grad():
         yield
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if interruptions:
-            before(number, frame)
-        interruptions.append(number)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _size(image: Tensor) -> tuple[int, int]:
-    return image.shape[-2], image.shape[-1]
-
-
-def _schedule(lr: float | Mapping[int, float]) -> dict[int, float]:
-    """Step to learning rate, in order."""
-    rates = {int(step): float(lr[step]) for step in sorted(lr)} if isinstance(lr, Mapping) else {0: float(lr)}
-    if not rates or not all(0 < rate < math.inf for rate in rates.values()):
-        raise InputError(f"the learning rate is {lr!r}; expected a number above 0, or a dict of steps to such numbers")
-    return rates
 
 
 def _checked_betas(betas: tuple[float, float]) -> tuple[float, float]:
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise InputError(f"betas are {betas!r}; expected two numbers from 0 up to, but not including, 1")
-    return betas[0], betas[1]
+    if not isinstance(betas, Sequence) or isinstance(betas, str) or len(betas) != 2:
+        raise InputError(f"betas are {betas!r:.80}; expected two numbers from 0 up to, but not including, 1")
+    first, second = (number("one of the betas", beta, below=1.0) for beta in betas)
+    return first, second
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it says that the memory did not suffice, in torch's words or in `RunError`'s."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "allocate memory" in text
-
-
-def _tell(message: str) -> None:
-    warnings.warn(message, RunWarning, stacklevel=4)
+def _tell(event: str) -> None:
+    """Warn of something that the run mended by itself."""
+    warnings.warn(event, RunWarning, stacklevel=5)

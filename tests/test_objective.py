@@ -1,5 +1,6 @@
 """What is optimized: the sum of the paper, targets computed once, weights that change in place."""
 
+import copy
 import math
 
 import pytest
@@ -251,3 +252,82 @@ def test_other_content_layers_are_taken_up_and_only_their_target_is_computed(ext
     with pytest.raises(nst.LayerNotFound, match="conv9_9"):
         objective.set_content_layers(["conv9_9"])
     assert list(objective.content_layers) == ["relu2_1"]
+
+
+@pytest.mark.parametrize(("slip", "right"), [("bta", "beta"), ("style_weight", "'beta'"), ("contents", "content")])
+def test_an_attribute_that_means_nothing_is_refused_with_the_nearest(objective, slip, right):
+    with pytest.raises(nst.InputError, match=f"Objective has no '{slip}'.*{right}"):
+        setattr(objective, slip, 3.0)
+
+
+@pytest.mark.parametrize("kind", ["content", "style"])
+@pytest.mark.parametrize(
+    "spoil", [lambda p: p * 255, lambda p: p * 4 - 2, lambda p: p / 0, lambda p: p.mul(255).byte()]
+)
+def test_a_picture_whose_values_are_no_colors_is_refused_and_changes_nothing(objective, kind, spoil):
+    before, target = getattr(objective, kind), objective.style_target
+    with pytest.raises(nst.InputError, match=f"the {kind} holds values from .* must lie in"):
+        getattr(objective, f"set_{kind}")(spoil(before))
+    assert getattr(objective, kind) is before
+    assert objective.style_target is target
+
+
+def test_a_little_rounding_is_no_fault(extract, content, style):
+    nst.Objective(extract, content * 1.005, style - 0.005)
+
+
+@pytest.mark.parametrize("layers", [[1, 6], 5, [None], {2: 1.0}])
+def test_layers_that_are_no_names_are_refused(extract, content, style, layers):
+    with pytest.raises(nst.InputError, match="expected names, such as"):
+        nst.Objective(extract, content, style, style_layers=layers)
+
+
+@pytest.mark.parametrize(("name", "value"), [("border", 0.75), ("normalization", "paper")])
+def test_a_change_of_the_formula_is_seen_by_the_version(objective, name, value):
+    before = objective.version
+    setattr(objective, name, value)
+    assert getattr(objective, name) == value
+    assert objective.version > before
+
+
+@pytest.mark.parametrize(("name", "value"), [("border", -1), ("border", "0.5"), ("normalization", "Paper")])
+def test_a_formula_that_makes_no_sense_is_refused_and_changes_nothing(objective, name, value):
+    before, version = getattr(objective, name), objective.version
+    with pytest.raises(nst.InputError, match=name):
+        setattr(objective, name, value)
+    assert (getattr(objective, name), objective.version) == (before, version)
+
+
+def test_several_weights_change_together_or_not_at_all(objective):
+    before = objective.beta.clone()
+    with pytest.raises(nst.InputError, match="tv"):
+        objective.weights.update(beta=3.0, tv=-1.0)
+    assert torch.equal(objective.beta, before)
+
+
+def test_a_deep_copy_shares_the_network_and_nothing_else(objective, content):
+    twin = copy.deepcopy(objective)
+    assert twin.extract is objective.extract
+    before = objective(content).total.clone()
+    assert torch.equal(twin(content).total, before)
+    twin.beta, twin.style_layers["relu1_1"] = 900.0, 0.0
+    twin.set_content(content.flip(-1))
+    assert torch.equal(objective(content).total, before)
+    assert twin(content).total > before
+
+
+def test_targets_made_without_gradients_can_be_matched_with_them(extract, content, style):
+    with torch.inference_mode():
+        objective = nst.Objective(extract, content.clone(), style.clone())
+        objective.beta = 5.0
+    image = content.flip(-1).requires_grad_()
+    objective(image).total.backward()
+    assert image.grad.isfinite().all()
+
+
+def test_another_precision_computes_the_targets_anew(content, style):
+    objective = nst.Objective(nst.FeatureExtractor("tiny", precision="bfloat16", device="cpu"), content, style)
+    objective.set_precision("float32")
+    plain = nst.Objective(nst.FeatureExtractor("tiny", device="cpu"), content, style)
+    assert objective.extract.spec["precision"] == "float32"
+    assert torch.equal(objective(1 - content).total, plain(1 - content).total)

@@ -1,5 +1,7 @@
 """The run: what it promises about stopping, resuming, NaN, memory and what it remembers."""
 
+import copy
+import dataclasses
 import signal
 
 import numpy as np
@@ -479,3 +481,200 @@ def test_a_learning_rate_that_cannot_be_is_refused(objective, lr):
 def test_betas_that_cannot_be_are_refused(objective, betas):
     with pytest.raises(nst.InputError, match="betas"):
         nst.Run(objective, optimizer="adam", betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"snapshot_every": -1}, "snapshot_every is -1"),
+        ({"memory": -1}, "memory is -1"),
+        ({"memory": 2.0}, "memory is 2.0"),
+        ({"lr": "fast"}, "the learning rate is 'fast'"),
+        ({"lr": {}}, "the learning rate is {}"),
+        ({"lr": float("nan")}, "the learning rate is nan"),
+        ({"betas": 0.9}, "betas are 0.9"),
+        ({"betas": (0.9, 1.0)}, "one of the betas is 1.0"),
+        ({"optimizer": "Adam"}, "did you mean 'adam'"),
+        ({"scales": 0.5}, "scales are 0.5"),
+        ({"planned": "x"}, "planned is 'x'"),
+    ],
+)
+def test_what_a_run_cannot_work_with_is_refused(objective, options, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.Run(objective, **options)
+
+
+@pytest.mark.parametrize("count", [-3, 2.0, "3", None, True])
+def test_a_number_of_steps_that_is_none_is_refused_at_once(objective, count):
+    with pytest.raises(nst.InputError, match=r"steps is .*; expected a whole number, 0 or more"):
+        nst.Run(objective).steps(count)
+
+
+def test_numbers_of_numpy_are_numbers(objective):
+    run = nst.Run(objective, snapshot_every=np.int64(2), memory=np.int32(3), lr=np.float32(0.5))
+    assert len(walk(run, np.int64(2))) == 2
+
+
+def test_an_attribute_that_means_nothing_is_refused(objective):
+    with pytest.raises(nst.InputError, match=r"Run has no 'learning_rate'; what other programs call .* is 'lr' here"):
+        nst.Run(objective).learning_rate = 0.5
+
+
+def test_starts_that_do_not_fit_the_batch_are_refused_before_the_first_step(extract, content, style):
+    objective = nst.Objective(extract, torch.cat([content, content]), style)
+    with pytest.raises(nst.InputError, match="there are 3 pictures to start from, but 2 contents"):
+        nst.Run(objective, torch.rand(3, *content.shape[1:]))
+
+
+@pytest.mark.parametrize(("name", "value"), [("border", 8.0), ("normalization", "paper")])
+def test_a_change_of_the_formula_on_the_way_does_not_stop_lbfgs(objective, name, value):
+    objective.tv = 50.0
+    run = nst.Run(objective, "noise")
+    walk(run, 12)
+    setattr(objective, name, value)
+    walk(run, 40)
+    assert run.stop_reason == ""
+    assert objective(run.image).total.item() == pytest.approx(run.history["total"][-1], rel=1e-4)
+    assert run.history["total"][-1] < run.history["total"][12]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_other_content_layers_and_a_new_history_let_the_run_go_on(objective, optimizer):
+    run = nst.Run(objective, "noise", optimizer)
+    walk(run, 3)
+    objective.set_content_layers(["relu2_1", "relu3_1", "relu4_1"])
+    run.history = nst.History()
+    walk(run, 3)
+    assert "content/relu3_1" in run.history
+    assert len(run.history["total"]) == 3
+    assert objective(run.image).total.item() == pytest.approx(run.history["total"][-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("scales", [None, {0: 0.75, 6: 1.0}])
+def test_a_deep_copy_goes_on_by_itself_and_exactly_as_the_run_does(objective, optimizer, scales):
+    run = nst.Run(objective, "noise", optimizer, scales=scales)
+    walk(run, 4)
+    twin = copy.deepcopy(run)
+    walk(run, 4)
+    before = run.image
+    walk(twin, 4)
+    assert torch.equal(twin.image, run.image)
+    twin.objective.beta = 500.0
+    walk(twin, 2)
+    assert torch.equal(run.image, before)
+    assert run.objective.beta.item() == 10.0
+
+
+def test_what_changed_before_saving_is_seen_after_loading(objective, tmp_path):
+    def steered(save):
+        run = nst.Run(copy.deepcopy(objective), "noise")
+        walk(run, 8)
+        run.objective.beta = 400.0
+        if save:
+            run = nst.Run.load(run.save(tmp_path / "run.pt"), device="cpu")
+        walk(run, 6)
+        return run.image
+
+    assert torch.equal(steered(True), steered(False))
+
+
+def test_a_file_of_an_earlier_version_is_read(objective, tmp_path):
+    run = nst.Run(objective, scales={0: 0.75, 6: 1.0})
+    walk(run, 3)
+    path = run.save(tmp_path / "run.pt")
+    state = torch.load(path)
+    settings = state["settings"]
+    pictures = (state["objective"]["content"], state["objective"]["style"])
+    coarse = run._now
+    state["objective"] |= {"content": coarse.content, "style": coarse.style}
+    state["pyramid"] = {"scales": settings.pop("scales"), "pictures": pictures, "size": settings.pop("size")}
+    del state["planned"], state["changed"]
+    torch.save(state, path)
+    old = nst.Run.load(path, device="cpu")
+    walk(run, 5)
+    walk(old, 5)
+    assert torch.equal(old.image, run.image)
+
+
+def test_two_runs_may_save_to_one_file_at_once(objective, tmp_path, monkeypatch):
+    parts, save = [], torch.save
+    monkeypatch.setattr(torch, "save", lambda state, part: parts.append(part) or save(state, part))
+    run = nst.Run(objective)
+    run.save(tmp_path / "run.pt")
+    run.save(tmp_path / "run.pt")
+    assert parts[0] != parts[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_an_interrupt_while_saving_leaves_nothing_behind(objective, tmp_path, monkeypatch):
+    def interrupted(state, part):
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nst.Run(objective).save(tmp_path / "run.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", ["settings", "param", "optimizer", "objective", "history", "good"])
+def test_a_file_that_lacks_something_is_refused_in_words(objective, tmp_path, missing):
+    path = nst.Run(objective).save(tmp_path / "run.pt")
+    state = torch.load(path)
+    del state[missing]
+    torch.save(state, path)
+    with pytest.raises(nst.RunError, match=r"run\.pt is not a saved run"):
+        nst.Run.load(path)
+
+
+def test_a_picture_in_place_of_a_saved_run_is_refused_without_advice_to_run_its_code(tmp_path, content):
+    path = nst.save_image(content, tmp_path / "photo.jpg")
+    with pytest.raises(nst.RunError, match=r"photo\.jpg is not a saved run; give the file that") as error:
+        nst.Run.load(path)
+    assert "weights_only" not in str(error.value)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_nan_in_half_precision_leads_to_float32_and_not_to_smaller_steps(content, style, optimizer, monkeypatch):
+    extract = nst.FeatureExtractor("tiny", precision="float16", device="cpu")
+    run = nst.Run(nst.Objective(extract, content, style), "noise", optimizer)
+    walk(run, 2)
+    rate, call = run.lr, nst.Objective.__call__
+
+    def overflowing(self, image):
+        terms = call(self, image)
+        return (
+            dataclasses.replace(terms, total=terms.total * torch.nan) if self.extract.precision != "float32" else terms
+        )
+
+    monkeypatch.setattr(nst.Objective, "__call__", overflowing)
+    with pytest.warns(nst.RunWarning, match="in float32, in place of float16"):
+        walk(run, 6)
+    assert run.objective.extract.precision == "float32"
+    assert run.lr == rate
+    assert run.stop_reason == ""
+    assert run.history["total"][-1] < run.history["total"][1]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode])
+def test_a_run_takes_gradients_whatever_the_block_around_it_says(extract, content, style, optimizer, block):
+    plain = nst.Run(nst.Objective(extract, content, style), "noise", optimizer, snapshot_every=2)
+    walk(plain, 4)
+    with block():
+        run = nst.Run(nst.Objective(extract, content, style), "noise", optimizer, snapshot_every=2)
+        walk(run, 4)
+        run.go_on_from(style)
+        walk(run, 1)
+    plain.go_on_from(style)
+    walk(plain, 1)
+    assert torch.equal(run.image, plain.image)
+
+
+def test_planned_steps_are_counted_down_and_saved(objective, tmp_path):
+    run = nst.Run(objective, planned=5)
+    walk(run, 2)
+    assert nst.Run.load(run.save(tmp_path / "run.pt")).remaining == 3
+    walk(run, 4)
+    assert run.remaining == 0

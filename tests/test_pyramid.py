@@ -27,10 +27,11 @@ def test_each_step_is_computed_at_its_scale_and_the_last_ones_at_full_size(extra
     run = run_of(extract, pictures)
     sizes = []
     for _ in run.steps(7, progress=False):
-        sizes.append((max(run.objective.content.shape), max(run.objective.style.shape)))
+        sizes.append((max(run._now.content.shape), max(run._now.style.shape)))
+        assert torch.equal(run.objective.content, pictures[0])
+        assert torch.equal(run.objective.style, pictures[1])
     assert sizes == 3 * [(96, 84)] + 2 * [(144, 126)] + 2 * [(192, 168)]
-    assert torch.equal(run.objective.content, pictures[0])
-    assert torch.equal(run.objective.style, pictures[1])
+    assert run._now is run.objective
 
 
 def test_the_picture_and_the_snapshots_have_the_full_size_all_the_way(extract, pictures):
@@ -42,9 +43,9 @@ def test_the_picture_and_the_snapshots_have_the_full_size_all_the_way(extract, p
 
 def test_a_texture_grows_too(extract, pictures):
     run = nst.Run(nst.Objective(extract, style=pictures[1]), init="noise", size=(100, 120), scales=SCALES)
-    assert run.objective.style.shape[-2:] == (56, 84)
+    assert run._now.style.shape[-2:] == (56, 84)
     assert take(run, 6).image.shape[-2:] == (100, 120)
-    assert run.objective.style.shape == pictures[1].shape
+    assert run._now.style.shape == pictures[1].shape
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 6])
@@ -56,13 +57,40 @@ def test_a_saved_run_continues_exactly_at_any_scale(tmp_path, extract, pictures,
     assert resumed.history["total"].tolist() == straight.history["total"].tolist()
 
 
-def test_another_picture_set_meanwhile_ends_the_coarse_steps(extract, pictures):
+@pytest.mark.parametrize("kind", ["content", "style"])
+def test_another_picture_set_meanwhile_is_taken_up_at_the_scale_that_is_due(extract, pictures, kind):
     run = take(run_of(extract, pictures), 2)
-    other = pictures[0].flip(-1)
-    run.objective.set_content(other)
-    take(run, 6)
-    assert torch.equal(run.objective.content, other)
-    assert run.image.shape == other.shape
+    other = pictures[kind == "style"].flip(-1)
+    getattr(run.objective, f"set_{kind}")(other)
+    take(run, 1)
+    assert max(getattr(run._now, kind).shape) == max(other.shape) // 2
+    take(run, 5)
+    assert torch.equal(getattr(run._now, kind), other)
+    fresh = nst.Objective(extract, **{"content": pictures[0], "style": pictures[1], kind: other})
+    assert run.history["total"][-1] == pytest.approx(fresh(run.image).total.item(), rel=1e-4)
+
+
+def test_another_size_set_meanwhile_is_taken_up_at_the_scale_that_is_due(extract, pictures):
+    run = take(run_of(extract, pictures), 2)
+    run.objective.set_content(nst.load_image("chelsea", 160))
+    take(run, 1)
+    assert max(run._param.shape) == 80
+    assert max(take(run, 5).image.shape) == 160
+
+
+def test_a_weight_set_meanwhile_acts_at_every_scale(extract, pictures):
+    run = take(run_of(extract, pictures), 2)
+    run.objective.beta, run.objective.border = 70.0, 0.25
+    take(run, 1)
+    assert run._now.beta.item() == 70.0
+    assert run._now.border == 0.25
+
+
+def test_an_interrupted_coarse_phase_leaves_the_pictures_whole_for_the_next_run(extract, pictures):
+    run = take(run_of(extract, pictures), 2)
+    assert run.image.shape == pictures[0].shape
+    assert nst.Run(run.objective).image.shape == pictures[0].shape
+    assert torch.equal(run.objective(pictures[0]).total, nst.Objective(extract, *pictures)(pictures[0]).total)
 
 
 def test_a_small_picture_is_not_made_too_small_for_the_deepest_layer(extract):

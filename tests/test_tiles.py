@@ -8,7 +8,8 @@ from torch import nn
 
 import nstlib as nst
 from nstlib import backbones
-from nstlib.large.tiles import cut, halo_of, smaller_tile, tiled_grams, tiled_responses
+from nstlib.large.tiles import cut, halo_of, smaller_tile
+from nstlib.large.ways import InTiles
 from nstlib.optimize import OPTIMIZERS
 
 DEEP = ["relu1_1", "relu3_1", "relu5_1"]
@@ -112,9 +113,9 @@ def test_each_term_alone_can_be_differentiated(extract, content, style):
 
 def test_targets_of_large_pictures_are_those_of_the_whole_pictures(extract):
     picture = torch.rand(2, 3, 131, 90)
-    for layer, matrix in tiled_grams(extract, picture, DEEP, 32).items():
+    for layer, matrix in InTiles(extract, 32).grams(picture, DEEP).items():
         torch.testing.assert_close(matrix, nst.gram(extract(picture, DEEP)[layer]), rtol=1e-5, atol=1e-8)
-    for layer, response in tiled_responses(extract, picture, DEEP, 32).items():
+    for layer, response in InTiles(extract, 32).responses(picture, DEEP).items():
         torch.testing.assert_close(response, extract(picture, DEEP)[layer], rtol=1e-5, atol=1e-6)
 
 
@@ -160,7 +161,7 @@ def _global(pooling, keep_scale, weights):
 def test_a_backbone_that_sees_the_whole_picture_at_once_cannot_be_tiled():
     extract = nst.FeatureExtractor("global", device="cpu")
     objective = nst.Objective(extract, style=torch.rand(1, 3, 40, 40), content_layers=[], style_layers="norm")
-    assert not objective.shrink_tile(torch.rand(1, 3, 40, 40))
+    assert objective.smaller_tile(torch.rand(1, 3, 40, 40)) is None
     objective.tile = 16
     with pytest.raises(nst.InputError, match="global cannot be tiled: the responses of norm depend on the whole"):
         objective(torch.rand(1, 3, 40, 40))
@@ -198,7 +199,7 @@ def test_the_tile_can_be_changed_while_a_run_goes_on_and_lbfgs_forgets_nothing(e
     for step in run.steps(8, progress=False):
         if step.number == 4:
             objective.tile = 32
-    assert len(run._optimizer.state[run._param]["pairs"]) == 8
+    assert len(run._descent.optimizer.state[run._param]["pairs"]) == 8
     objective.tile = None
     whole = nst.Run(nst.Objective(extract, content, style))
     for _ in whole.steps(8, progress=False):

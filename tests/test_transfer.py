@@ -320,7 +320,7 @@ def test_a_quality_takes_large_pictures_from_coarse_to_fine_and_others_not():
     small = nst.prepare("chelsea", "coffee", quality="good", **FAST)
     assert small.objective.content.shape[-2:] == (21, 32)
     large = nst.prepare("chelsea", "coffee", quality="good", **{**FAST, "size": 1024})
-    assert max(large.objective.content.shape) == 512
+    assert max(large._now.content.shape) == 512
     assert max(large.image.shape) == 1024
 
 

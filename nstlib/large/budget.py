@@ -8,10 +8,11 @@ import psutil
 import torch
 from torch import Tensor
 
+from ..checks import Size
 from ..extractor import FeatureExtractor
 from ..lbfgs import MEMORY
 from . import ranks
-from .tiles import Size, halo_of, stride_of
+from .tiles import halo_of, stride_of
 
 SHARE = 0.5  # of the free memory that a run may take
 LIMIT = 2.5e9  # bytes of a run in tiles, if it can: with Python, torch and targets, a process of less than 4 GB

@@ -149,7 +149,7 @@ class Evaluator:
         )
 
     def _recordable(self, image: Tensor) -> bool:
-        return self._record is not None and not self.objective.is_tiled(image)
+        return self._record is not None and self.objective.way(image).recordable
 
     def _reads(self, image: Tensor) -> dict[str, Any]:
         """What decides what is to be done, and the tensors that are read on the way, but for the image."""

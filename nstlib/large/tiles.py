@@ -1,43 +1,23 @@
-"""Pictures of any size in bounded memory: the losses and their gradient, exactly, from one part at a time.
-
-A loss depends on the picture only through sums over positions: the style through Gram matrices, the content through
-squared errors, the total variation through squared differences. Such sums can be added up tile by tile. So two passes
-over the same tiles give what one pass over the whole picture gives:
-
-    1. without gradients, add up the sums; from them come the losses, and dL/dG and its like, which are small;
-    2. with dL/dG held fixed, back-propagate through one tile after the other, and add up the gradients.
+"""Where a picture is cut: tiles, the halo around them, and what of a response is a tile's own.
 
 A tile is seen with a halo: as many pixels around it as its responses depend on. Each position of a layer's response
-counts in one tile alone.
+counts in one tile alone. `ways` adds up what the tiles give.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from ..checks import Size, size_of
 from ..errors import InputError
-from ..extractor import FeatureExtractor, Features
-from ..losses import (
-    Normalization,
-    content_loss_of_sums,
-    gram,
-    style_loss,
-    sum_of_squares,
-    tv_loss_of_sums,
-    tv_sum,
-)
-from . import ranks
+from ..extractor import FeatureExtractor
 
-Size = tuple[int, int]
-Sums = dict[str, Tensor]
 PROBE_LIMIT = 512  # pixels; responses that depend on all of so large a picture are taken to depend on any picture's
 
 
@@ -185,205 +165,9 @@ def _reach(response: Tensor, frame: int, clean: int, stride: int) -> int | None:
     return max(0, *reaches)
 
 
-class TiledLosses:
-    """The losses of a picture from its tiles.
-
-    Args:
-        extract: the features to compare.
-        content, style: targets, as `Objective` has them; responses may be on another device than the network.
-        normalization: see `nstlib.losses`.
-        tile: longer side of a tile, in pixels.
-        spread: whether the ranks of a torchrun share the tiles, see `nstlib.large.ranks`.
-        border: see `nstlib.losses.tv_loss`.
-    """
-
-    def __init__(
-        self,
-        extract: FeatureExtractor,
-        content: Mapping[str, Tensor],
-        style: Mapping[str, Tensor],
-        normalization: Normalization,
-        tile: int,
-        spread: bool = False,
-        border: float = 0.0,
-    ):
-        self.extract, self.content, self.style = extract, content, style
-        self.normalization, self.tile, self.spread, self.border = normalization, tile, spread, border
-
-    def __call__(self, image: Tensor) -> Features:
-        """Layer losses "content/relu4_2", "style/relu1_1", ... and "tv", (B,) each; they can be differentiated."""
-        values: tuple[Tensor, ...] = _Losses.apply(image, self)
-        return dict(zip(self.names, values, strict=True))
-
-    @property
-    def names(self) -> list[str]:
-        """Of the losses, in order."""
-        return [*(f"content/{layer}" for layer in self.content), *(f"style/{layer}" for layer in self.style), "tv"]
-
-    def tiles(self, image: Tensor) -> list[Tile]:
-        """The tiles of an image that this process looks after.
-
-        Raises:
-            InputError: there are fewer tiles than processes that share them.
-        """
-        tiles = tiles_of(self.extract, [*self.content, *self.style], image, self.tile)
-        if not self.spread:
-            return tiles
-        if len(tiles) < ranks.count():
-            raise InputError(
-                f"the picture has {len(tiles)} tiles of {self.tile} pixels for {ranks.count()} processes; use a larger "
-                "size, smaller tiles or fewer processes"
-            )
-        return tiles[ranks.rank() :: ranks.count()]
-
-    def sums(self, tile: Tile, seen: Tensor, size: Size) -> Sums:
-        """What a tile adds to the sums on which the losses depend; `seen` is its crop of the image (H, W)."""
-        strides, sums = self.extract.backbone.strides, _tv_sums(tile, seen, size, self.border)
-        features = self.extract(seen, dict.fromkeys([*self.content, *self.style]))
-        for layer, target in self.content.items():
-            own = tile.own_of_seen(features[layer], strides[layer]).float()
-            wanted = tile.own(target, strides[layer]).to(own.device).float()
-            sums[f"error/{layer}"] = sum_of_squares(own - wanted)
-            sums[f"norm/{layer}"] = sum_of_squares(wanted)
-        for layer in self.style:
-            sums |= _gram_sums(layer, tile.own_of_seen(features[layer], strides[layer]))
-        return sums
-
-    def losses(self, sums: Sums, size: Size) -> list[Tensor]:
-        """From the sums over all tiles of an image (H, W) to the losses, in the order of `names`."""
-        content = (
-            content_loss_of_sums(sums[f"error/{layer}"], sums[f"norm/{layer}"], self.normalization)
-            for layer in self.content
-        )
-        style = (style_loss(_mean(sums, layer), target, self.normalization) for layer, target in self.style.items())
-        return [*content, *style, tv_loss_of_sums(sums["down"], sums["across"], size)]
-
-
-class _Losses(torch.autograd.Function):
-    """Forward is the first pass, backward the second."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor, tiled: TiledLosses) -> tuple[Tensor, ...]:
-        """The losses, in the order of `tiled.names`."""
-        sums = _added(tiled.sums(tile, tile.crop(image), _size(image)) for tile in tiled.tiles(image))
-        if tiled.spread:
-            ranks.add_up(sums.values())
-        ctx.tiled, ctx.names = tiled, list(sums)
-        ctx.save_for_backward(image, *sums.values())
-        return tuple(tiled.losses(sums, _size(image)))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor, None]:
-        """The gradient of the weighted sum of the losses."""
-        image, *saved = ctx.saved_tensors
-        sums = dict(zip(ctx.names, saved, strict=True))
-        slopes = _slopes(sums, weights, lambda values: ctx.tiled.losses(values, _size(image)))
-        gradient = torch.zeros_like(image)
-        for tile in ctx.tiled.tiles(image):
-            tile.crop(gradient).add_(_tile_gradient(ctx.tiled, tile, image, slopes))
-        if ctx.tiled.spread:
-            ranks.add_up([gradient])
-        return gradient, None
-
-
-def _slopes(sums: Sums, weights: Iterable[Tensor], losses: Callable[[Sums], list[Tensor]]) -> Sums:
-    """The derivative of the weighted losses with respect to each sum: small, and the same for all tiles."""
-    with torch.enable_grad():
-        leaves = {name: value.detach().requires_grad_() for name, value in sums.items()}
-        total = sum((weight * loss).sum() for weight, loss in zip(weights, losses(leaves), strict=True))
-        assert isinstance(total, Tensor)
-        slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-    return {name: slope for name, slope in zip(leaves, slopes, strict=True) if slope is not None}
-
-
-def _tile_gradient(tiled: TiledLosses, tile: Tile, image: Tensor, slopes: Sums) -> Tensor:
-    """What a tile adds to the gradient, of the shape of its crop."""
-    with torch.enable_grad():
-        seen = tile.crop(image).detach().requires_grad_()
-        sums = tiled.sums(tile, seen, _size(image))
-        moving = [name for name in slopes if sums[name].requires_grad]
-        (gradient,) = torch.autograd.grad([sums[name] for name in moving], seen, [slopes[name] for name in moving])
-    return gradient
-
-
 def tiles_of(extract: FeatureExtractor, layers: Iterable[str], picture: Tensor, tile: int) -> list[Tile]:
     """The tiles of a picture (B, 3, H, W) for these layers; `tile` is rounded down to a multiple of their stride."""
     layers = list(layers)
     extract.check(layers, picture.shape[-2:])
     stride = stride_of(extract, layers)
-    return cut(_size(picture), max(tile // stride, 1) * stride, halo_of(extract, layers), stride)
-
-
-@torch.no_grad()
-def tiled_grams(extract: FeatureExtractor, picture: Tensor, layers: Iterable[str], tile: int) -> Features:
-    """`gram` of each layer's response, added up over tiles. The picture may be on another device than the network."""
-    layers, strides = list(layers), extract.backbone.strides
-
-    def sums(part: Tile) -> Sums:
-        added: Sums = {}
-        for layer, response in extract(part.crop(picture).to(extract.device), layers).items():
-            added |= _gram_sums(layer, part.own_of_seen(response, strides[layer]))
-        return added
-
-    total = _added(map(sums, tiles_of(extract, layers, picture, tile)))
-    return {layer: _mean(total, layer) for layer in layers}
-
-
-@torch.no_grad()
-def tiled_responses(extract: FeatureExtractor, picture: Tensor, layers: Iterable[str], tile: int) -> Features:
-    """The responses of the layers, in the memory of the CPU: those of a large picture may not fit elsewhere.
-
-    The picture may be there too.
-    """
-    layers, strides = list(layers), extract.backbone.strides
-    whole: Features = {}
-    for part in reversed(tiles_of(extract, layers, picture, tile)):  # the last one's position tells the whole size
-        for layer, response in extract(part.crop(picture).to(extract.device), layers).items():
-            own = part.own_of_seen(response, strides[layer])
-            down, across = part.down.own(strides[layer]).start, part.across.own(strides[layer]).start
-            if layer not in whole:
-                whole[layer] = torch.empty(*own.shape[:2], down + own.shape[-2], across + own.shape[-1])
-            part.own(whole[layer], strides[layer]).copy_(own)
-    return whole
-
-
-def _gram_sums(layer: str, own: Tensor) -> Sums:
-    """Sum of F F^T over a tile's own positions, (B, C, C), and how many these are, (1,)."""
-    positions = own.shape[-2] * own.shape[-1]
-    # A narrow last tile may have no position of a deep layer.
-    total = gram(own) * positions if positions else own.flatten(2).float() @ own.flatten(2).float().mT
-    return {f"gram/{layer}": total, f"positions/{layer}": torch.full((1,), float(positions), device=own.device)}
-
-
-def _mean(sums: Sums, layer: str) -> Tensor:
-    """The Gram matrix as `nstlib.losses.gram` gives it."""
-    return sums[f"gram/{layer}"] / sums[f"positions/{layer}"].view(-1, 1, 1)
-
-
-def _tv_sums(tile: Tile, seen: Tensor, size: Size, border: float) -> Sums:
-    """Squared differences of a tile's own pixels to their neighbors below and to the right."""
-    down, across = tile.down.own_of_seen(1), tile.across.own_of_seen(1)
-    place = tile.down.own(1), tile.across.own(1)
-    below = seen[..., _and_next(down), across].float().diff(dim=-2)
-    right = seen[..., down, _and_next(across)].float().diff(dim=-1)
-    return {
-        "down": tv_sum(below, size, -2, border, place),
-        "across": tv_sum(right, size, -1, border, place),
-    }
-
-
-def _and_next(places: slice) -> slice:
-    return slice(places.start, None if places.stop is None else places.stop + 1)
-
-
-def _added(parts: Iterable[Sums]) -> Sums:
-    total: Sums = {}
-    for part in parts:
-        for name, value in part.items():
-            total[name] = total[name] + value if name in total else value
-    return total
-
-
-def _size(picture: Tensor) -> Size:
-    return picture.shape[-2], picture.shape[-1]
+    return cut(size_of(picture), max(tile // stride, 1) * stride, halo_of(extract, layers), stride)

@@ -1,0 +1,348 @@
+"""How losses and targets are computed: whole, in tiles, or in tiles that several processes share.
+
+A loss depends on the picture only through sums over positions: the style through Gram matrices, the content through
+squared errors, the total variation through squared differences. Such sums can be added up tile by tile. So two passes
+over the same tiles give what one pass over the whole picture gives:
+
+    1. without gradients, add up the sums; from them come the losses, and dL/dG and its like, which are small;
+    2. with dL/dG held fixed, back-propagate through one tile after the other, and add up the gradients.
+
+All ways give the same numbers. `Ways` says which one a picture takes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..checks import Size, size_of, whole
+from ..devices import give_back_large_blocks
+from ..errors import InputError
+from ..extractor import FeatureExtractor, Features
+from ..losses import (
+    Normalization,
+    content_loss,
+    content_loss_of_sums,
+    gram,
+    style_loss,
+    sum_of_squares,
+    tv_loss,
+    tv_loss_of_sums,
+    tv_sum,
+)
+from . import ranks
+from .tiles import Tile, halo_of, shared_tile, smaller_tile, stride_of, tiles_of
+
+Sums = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a picture is compared with, and how.
+
+    Attributes:
+        content: layer name to response (B or 1, C, H', W'); it may be on another device than the network.
+        style: layer name to Gram matrix (B or 1, C, C).
+        normalization, border: see `nstlib.losses`.
+    """
+
+    content: Mapping[str, Tensor]
+    style: Mapping[str, Tensor]
+    normalization: Normalization
+    border: float
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that they need."""
+        return list(dict.fromkeys([*self.content, *self.style]))
+
+    @property
+    def names(self) -> list[str]:
+        """Of the losses, in order: "content/relu4_2", "style/relu1_1", ..., "tv"."""
+        return [*(f"content/{layer}" for layer in self.content), *(f"style/{layer}" for layer in self.style), "tv"]
+
+
+class Whole:
+    """The whole picture at once: the fastest, as long as it fits into memory.
+
+    Attributes:
+        recordable: whether a recording of it pays, see `nstlib.large.recording`.
+        home: where pictures and their responses are kept.
+    """
+
+    recordable: ClassVar[bool] = True
+
+    def __init__(self, extract: FeatureExtractor):
+        self.extract = extract
+        self.home = extract.device
+
+    def losses(self, image: Tensor, targets: Comparison) -> Features:
+        """The losses by the names of the targets, (B,) each; they can be differentiated."""
+        features = self.extract(image, targets.layers)
+        how = targets.normalization
+        content = [content_loss(features[layer], target, how) for layer, target in targets.content.items()]
+        style = [style_loss(gram(features[layer]), target, how) for layer, target in targets.style.items()]
+        return dict(zip(targets.names, [*content, *style, tv_loss(image, targets.border)], strict=True))
+
+    @torch.no_grad()
+    def grams(self, picture: Tensor, layers: Iterable[str]) -> Features:
+        """The Gram matrix of each layer's response."""
+        return {layer: gram(response) for layer, response in self.extract(picture, layers).items()}
+
+    @torch.no_grad()
+    def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
+        """The response of each layer."""
+        found: Features = self.extract(picture, layers)
+        return found
+
+
+class InTiles:
+    """One tile after the other: memory depends on the tile, and the network sees each tile twice.
+
+    What is kept of large pictures lies in the memory of the CPU, and leaves a GPU to the image that is being made.
+
+    Args:
+        extract: the features to compare.
+        tile: longest side of a tile, in pixels; rounded down to a multiple of the deepest layer's stride.
+    """
+
+    recordable: ClassVar[bool] = False  # a tile is work enough for a GPU
+
+    def __init__(self, extract: FeatureExtractor, tile: int):
+        self.extract, self.tile = extract, tile
+        self.home = torch.device("cpu")
+
+    def losses(self, image: Tensor, targets: Comparison) -> Features:
+        """The losses by the names of the targets, (B,) each; they can be differentiated."""
+        values: tuple[Tensor, ...] = _Losses.apply(image, self, targets)
+        return dict(zip(targets.names, values, strict=True))
+
+    @torch.no_grad()
+    def grams(self, picture: Tensor, layers: Iterable[str]) -> Features:
+        """The Gram matrix of each layer's response, added up over tiles."""
+        layers, strides = list(layers), self.extract.backbone.strides
+
+        def sums(part: Tile) -> Sums:
+            added: Sums = {}
+            for layer, response in self._responses_of(part, picture, layers).items():
+                added |= _gram_sums(layer, part.own_of_seen(response, strides[layer]))
+            return added
+
+        total = _added(map(sums, tiles_of(self.extract, layers, picture, self.tile)))
+        return {layer: _mean(total, layer) for layer in layers}
+
+    @torch.no_grad()
+    def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
+        """The response of each layer, in the memory of the CPU: those of a large picture may not fit elsewhere."""
+        layers, strides = list(layers), self.extract.backbone.strides
+        whole: Features = {}
+        # The last tile comes first: its position tells the whole size.
+        for part in reversed(tiles_of(self.extract, layers, picture, self.tile)):
+            for layer, response in self._responses_of(part, picture, layers).items():
+                own = part.own_of_seen(response, strides[layer])
+                down, across = part.down.own(strides[layer]).start, part.across.own(strides[layer]).start
+                if layer not in whole:
+                    whole[layer] = torch.empty(
+                        *own.shape[:2], down + own.shape[-2], across + own.shape[-1], device=self.home, dtype=own.dtype
+                    )
+                part.own(whole[layer], strides[layer]).copy_(own)
+        return whole
+
+    def own_tiles(self, image: Tensor, layers: Iterable[str]) -> list[Tile]:
+        """The tiles that this process looks after."""
+        return tiles_of(self.extract, layers, image, self.tile)
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """Add to each tensor what other processes have there; here there are none."""
+
+    def sums(self, tile: Tile, seen: Tensor, size: Size, targets: Comparison) -> Sums:
+        """What a tile adds to the sums on which the losses depend; `seen` is its crop of the image (H, W)."""
+        strides, sums = self.extract.backbone.strides, _tv_sums(tile, seen, size, targets.border)
+        features = self.extract(seen, targets.layers)
+        for layer, target in targets.content.items():
+            own = tile.own_of_seen(features[layer], strides[layer]).float()
+            wanted = tile.own(target, strides[layer]).to(own.device).float()
+            sums[f"error/{layer}"] = sum_of_squares(own - wanted)
+            sums[f"norm/{layer}"] = sum_of_squares(wanted)
+        for layer in targets.style:
+            sums |= _gram_sums(layer, tile.own_of_seen(features[layer], strides[layer]))
+        return sums
+
+    def _responses_of(self, part: Tile, picture: Tensor, layers: Iterable[str]) -> Features:
+        found: Features = self.extract(part.crop(picture).to(self.extract.device), layers)
+        return found
+
+
+class OverRanks(InTiles):
+    """Tiles that the processes of a torchrun share, see `nstlib.large.ranks`; each has the same losses and gradient."""
+
+    def own_tiles(self, image: Tensor, layers: Iterable[str]) -> list[Tile]:
+        """The tiles that this process looks after.
+
+        Raises:
+            InputError: there are fewer tiles than processes that share them.
+        """
+        tiles = super().own_tiles(image, layers)
+        if len(tiles) < ranks.count():
+            raise InputError(
+                f"the picture has {len(tiles)} tiles of {self.tile} pixels for {ranks.count()} processes; use a larger "
+                "size, smaller tiles or fewer processes"
+            )
+        return tiles[ranks.rank() :: ranks.count()]
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """Put into each tensor the sum of what all processes have there."""
+        ranks.add_up(tensors)
+
+
+Way = Whole | InTiles
+
+
+class Ways:
+    """Which way a picture takes.
+
+    Args:
+        extract: the features to compare.
+        layers: all that may be asked for; tiles begin at multiples of the stride of the deepest.
+        tile: larger pictures are computed in tiles of this side, rounded down to such a multiple; None for whole.
+        spread: whether processes that `nstlib.large.ranks` joined share the tiles.
+
+    Raises:
+        InputError: a tile that is no whole number of pixels, or smaller than the stride.
+    """
+
+    def __init__(self, extract: FeatureExtractor, layers: Iterable[str], tile: int | None = None, spread: bool = False):
+        self._extract, self._layers, self.spread = extract, list(layers), spread
+        self._stride = stride_of(extract, self._layers)
+        self.tile = tile
+
+    @property
+    def tile(self) -> int | None:
+        """Longest side of a tile in pixels, or None where every picture is computed whole."""
+        return self._tile
+
+    @tile.setter
+    def tile(self, side: int | None) -> None:
+        if side is not None:
+            side = whole("the tile", side, self._stride, unit="pixels") // self._stride * self._stride
+            if self._extract.device.type == "cpu":
+                give_back_large_blocks()
+        self._tile = side
+
+    def of(self, picture: Tensor) -> Way:
+        """The way of a picture (B, 3, H, W)."""
+        size, longest = size_of(picture), max(size_of(picture))
+        side = longest if self._tile is None else self._tile
+        if self.spread and ranks.count() > 1:
+            return OverRanks(self._extract, min(side, shared_tile(size, self._stride, ranks.count())))
+        return InTiles(self._extract, side) if side < longest else Whole(self._extract)
+
+    def smaller_tile(self, image: Tensor) -> int | None:
+        """The tile to go on with after memory ran out; None where it cannot be smaller."""
+        longest = max(size_of(image))
+        tile = smaller_tile(longest if self._tile is None else min(self._tile, longest), self._stride)
+        if tile is None or self.spread:  # the ranks must all have the same tiles
+            return None
+        try:
+            halo_of(self._extract, self._layers)
+        except InputError:  # of a backbone that sees the whole picture at once
+            return None
+        return tile
+
+
+class _Losses(torch.autograd.Function):
+    """Forward is the first pass, backward the second."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, way: InTiles, targets: Comparison) -> tuple[Tensor, ...]:
+        """The losses, in the order of the targets' names."""
+        size = size_of(image)
+        tiles = way.own_tiles(image, targets.layers)
+        sums = _added(way.sums(tile, tile.crop(image), size, targets) for tile in tiles)
+        way.add_up(sums.values())
+        ctx.way, ctx.targets, ctx.names = way, targets, list(sums)
+        ctx.save_for_backward(image, *sums.values())
+        return tuple(_losses_of(sums, size, targets))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient of the weighted sum of the losses."""
+        image, *saved = ctx.saved_tensors
+        way, targets = ctx.way, ctx.targets
+        sums = dict(zip(ctx.names, saved, strict=True))
+        slopes = _slopes(sums, weights, lambda values: _losses_of(values, size_of(image), targets))
+        gradient = torch.zeros_like(image)
+        for tile in way.own_tiles(image, targets.layers):
+            tile.crop(gradient).add_(_tile_gradient(way, targets, tile, image, slopes))
+        way.add_up([gradient])
+        return gradient, None, None
+
+
+def _losses_of(sums: Sums, size: Size, targets: Comparison) -> list[Tensor]:
+    """From the sums over all tiles of an image (H, W) to the losses, in the order of the targets' names."""
+    how = targets.normalization
+    content = (content_loss_of_sums(sums[f"error/{layer}"], sums[f"norm/{layer}"], how) for layer in targets.content)
+    style = (style_loss(_mean(sums, layer), target, how) for layer, target in targets.style.items())
+    return [*content, *style, tv_loss_of_sums(sums["down"], sums["across"], size)]
+
+
+def _slopes(sums: Sums, weights: Iterable[Tensor], losses: Callable[[Sums], list[Tensor]]) -> Sums:
+    """The derivative of the weighted losses with respect to each sum: small, and the same for all tiles."""
+    with torch.enable_grad():
+        leaves = {name: value.detach().requires_grad_() for name, value in sums.items()}
+        total = sum((weight * loss).sum() for weight, loss in zip(weights, losses(leaves), strict=True))
+        assert isinstance(total, Tensor)
+        slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    return {name: slope for name, slope in zip(leaves, slopes, strict=True) if slope is not None}
+
+
+def _tile_gradient(way: InTiles, targets: Comparison, tile: Tile, image: Tensor, slopes: Sums) -> Tensor:
+    """What a tile adds to the gradient, of the shape of its crop."""
+    with torch.enable_grad():
+        seen = tile.crop(image).detach().requires_grad_()
+        sums = way.sums(tile, seen, size_of(image), targets)
+        moving = [name for name in slopes if sums[name].requires_grad]
+        (gradient,) = torch.autograd.grad([sums[name] for name in moving], seen, [slopes[name] for name in moving])
+    return gradient
+
+
+def _gram_sums(layer: str, own: Tensor) -> Sums:
+    """Sum of F F^T over a tile's own positions, (B, C, C), and how many these are, (1,)."""
+    positions = own.shape[-2] * own.shape[-1]
+    # A narrow last tile may have no position of a deep layer.
+    total = gram(own) * positions if positions else own.flatten(2).float() @ own.flatten(2).float().mT
+    count = torch.full((1,), float(positions), dtype=torch.float32, device=own.device)
+    return {f"gram/{layer}": total, f"positions/{layer}": count}
+
+
+def _mean(sums: Sums, layer: str) -> Tensor:
+    """The Gram matrix as `nstlib.losses.gram` gives it."""
+    return sums[f"gram/{layer}"] / sums[f"positions/{layer}"].view(-1, 1, 1)
+
+
+def _tv_sums(tile: Tile, seen: Tensor, size: Size, border: float) -> Sums:
+    """Squared differences of a tile's own pixels to their neighbors below and to the right."""
+    down, across = tile.down.own_of_seen(1), tile.across.own_of_seen(1)
+    place = tile.down.own(1), tile.across.own(1)
+    below = seen[..., _and_next(down), across].float().diff(dim=-2)
+    right = seen[..., down, _and_next(across)].float().diff(dim=-1)
+    return {
+        "down": tv_sum(below, size, -2, border, place),
+        "across": tv_sum(right, size, -1, border, place),
+    }
+
+
+def _and_next(places: slice) -> slice:
+    return slice(places.start, None if places.stop is None else places.stop + 1)
+
+
+def _added(parts: Iterable[Sums]) -> Sums:
+    total: Sums = {}
+    for part in parts:
+        for name, value in part.items():
+            total[name] = total[name] + value if name in total else value
+    return total

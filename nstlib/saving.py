@@ -1,0 +1,84 @@
+"""Saved runs: a file that is complete or not there."""
+
+import os
+import pickle
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import NstError, RunError, brief
+
+FORMAT = 1
+
+
+def write(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write a state beside its path first, under a name of its own, then move it there.
+
+    Raises:
+        RunError: it cannot be written; an older file is as it was.
+    """
+    path = Path(path).expanduser()
+    part = path.with_name(f".{uuid.uuid4().hex[:12]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"format": FORMAT, **state}, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
+        raise RunError(f"the run cannot be saved to {path} ({brief(error)})") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return path
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The state in a file.
+
+    Raises:
+        RunError: no such file, or not a saved run.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise RunError(
+            f"{path} is not a saved run: there is no such file; give the one that Run.save or --checkpoint wrote"
+        )
+    with told_as_foreign(path):
+        # torch explains at length how to read such a file all the same; whoever has the wrong file needs another.
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["format"] != FORMAT:
+            raise RunError(f"{path} is a saved run of format {state['format']}; this version reads {FORMAT}")
+        return _as_today(state)
+
+
+def _as_today(state: dict[str, Any]) -> dict[str, Any]:
+    """A file from before the objective kept its full pictures during coarse steps."""
+    if "pyramid" not in state:
+        return state
+    coarse = state["pyramid"]
+    if coarse is not None:
+        state["objective"] |= dict(zip(("content", "style"), coarse["pictures"], strict=True))
+    size = state["param"].shape[-2:] if coarse is None else coarse["size"]
+    state["settings"] |= {"scales": {} if coarse is None else coarse["scales"], "size": tuple(size)}
+    return state
+
+
+@contextmanager
+def told_as_foreign(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say that a file is not a saved run where what it holds does not fit."""
+    try:
+        yield
+    except NstError:
+        raise
+    except PermissionError as error:
+        raise RunError(f"{path} may not be read; change its permissions") from error
+    except MemoryError:
+        raise
+    except (
+        *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
+        pickle.UnpicklingError,
+    ) as error:
+        raise RunError(f"{path} is not a saved run; give the file that Run.save or --checkpoint wrote") from error
