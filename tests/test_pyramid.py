@@ -93,6 +93,11 @@ def test_an_interrupted_coarse_phase_leaves_the_pictures_whole_for_the_next_run(
     assert torch.equal(run.objective(pictures[0]).total, nst.Objective(extract, *pictures)(pictures[0]).total)
 
 
+def test_a_small_style_is_not_made_too_small_for_the_deepest_layer(extract, pictures):
+    run = run_of(extract, (pictures[0], nst.load_image("coffee", 40)))
+    assert min(run._now.style.shape[-2:]) == 27 < min(run._now.content.shape[-2:])
+
+
 def test_a_small_picture_is_not_made_too_small_for_the_deepest_layer(extract):
     pictures = nst.load_image("chelsea", 64), nst.load_image("coffee", 64)
     run = run_of(extract, pictures)

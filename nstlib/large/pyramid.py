@@ -40,7 +40,7 @@ class Pyramid:
         """The share of the full size (H, W) at which a step is computed, from step 0."""
         due = max((begin for begin in self.scales if begin <= step), default=None)
         share = 1.0 if due is None else self.scales[due]
-        return max(share, min(1.0, SMALLEST / min(size)))
+        return _not_too_small(share, size)
 
     def objective_at(self, scale: float) -> Objective:
         """The objective of a scale; the last one is kept."""
@@ -58,12 +58,17 @@ def scaled(size: Size, scale: float) -> Size:
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
+def _not_too_small(share: float, size: Size) -> float:
+    return max(share, min(1.0, SMALLEST / min(size)))
+
+
 def _scaled(objective: Objective, scale: float) -> Objective:
     small = copy.copy(objective)
     if objective.content is not None:
         small.set_content(cover(objective.content, scaled(size_of(objective.content), scale)))
     if objective.style is not None and objective.own_style_target:
-        small.set_style(cover(objective.style, scaled(size_of(objective.style), scale)))
+        size = size_of(objective.style)
+        small.set_style(cover(objective.style, scaled(size, _not_too_small(scale, size))))
     return small
 
 
