@@ -21,11 +21,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
+from torch.nn import functional as F
 
 from .errors import ImageError, InputError
 from .sources import PICTURE_SUFFIXES, bundled_images, cache_folder, fetch, find, is_address
 
-__all__ = ["bundled_images", "check_output", "download", "load_image", "save_gif", "save_image", "to_pil"]
+__all__ = ["bundled_images", "check_output", "cover", "download", "load_image", "save_gif", "save_image", "to_pil"]
 
 Array = NDArray[Any]
 Source = str | os.PathLike[str] | bytes | Image.Image | Array | Tensor
@@ -79,6 +80,18 @@ def download(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = 60.0) -> 
         _from_file(BytesIO(data), url)
         _write(kept, lambda file: file.write(data))
     return kept
+
+
+def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Scale a picture (B, 3, h, w) until it covers (H, W), aspect kept, and cut off what hangs over on both sides."""
+    height, width = size
+    scale = max(height / image.shape[-2], width / image.shape[-1])
+    scaled = [max(round(side * scale), least) for side, least in zip(image.shape[-2:], size, strict=True)]
+    if scaled != list(image.shape[-2:]):
+        # On the CPU: MPS has no antialiased resampling, and this is done once.
+        image = F.interpolate(image.cpu(), scaled, mode="bicubic", antialias=True).clamp(0, 1).to(image.device)
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return image[..., top : top + height, left : left + width]
 
 
 def to_pil(image: Tensor) -> Image.Image:

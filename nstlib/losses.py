@@ -9,6 +9,8 @@ Two normalizations:
                 the size of the picture, the layer or the backbone.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
@@ -19,6 +21,33 @@ from .errors import InputError
 Normalization = Literal["paper", "relative"]
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 FADE = 4  # pixels within which the total variation counts more at a border
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The losses of a batch of pictures. Each tensor is (B,) and on the device.
+
+    Attributes:
+        total: alpha * content + beta * style + tv weight * tv; what is differentiated.
+        content, style: sums over the layers of w_l times the layer's loss, without alpha and beta.
+        tv: total variation, without its weight.
+        layers: "content/relu4_2", "style/relu1_1", ...: each layer's loss, without any weight.
+    """
+
+    total: Tensor
+    content: Tensor
+    style: Tensor
+    tv: Tensor
+    layers: Mapping[str, Tensor]
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """Every term by name, layers included."""
+        return {"total": self.total, "content": self.content, "style": self.style, "tv": self.tv, **self.layers}
+
+    def detach(self) -> "Terms":
+        """The same numbers, cut off from the graph that made them."""
+        layers = {layer: loss.detach() for layer, loss in self.layers.items()}
+        return Terms(self.total.detach(), self.content.detach(), self.style.detach(), self.tv.detach(), layers)
 
 
 def gram(features: Tensor) -> Tensor:

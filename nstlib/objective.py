@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
 from .large.ways import Comparison
 from .losses import NORMALIZATIONS, Normalization
+from .losses import Terms as Terms
 from .targets import Targets
 from .weighting import Layers as Layers  # they belong to the face of an objective
 from .weighting import OneWeight, Weights
@@ -26,33 +26,6 @@ GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 
 
 # Balanced by eye with the layers above; each normalization counts content and style in units of its own.
 BETA: Mapping[str, float] = {"relative": 10.0, "paper": 2e6}
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The losses of a batch of pictures. Each tensor is (B,) and on the device.
-
-    Attributes:
-        total: alpha * content + beta * style + tv weight * tv; what is differentiated.
-        content, style: sums over the layers of w_l times the layer's loss, without alpha and beta.
-        tv: total variation, without its weight.
-        layers: "content/relu4_2", "style/relu1_1", ...: each layer's loss, without any weight.
-    """
-
-    total: Tensor
-    content: Tensor
-    style: Tensor
-    tv: Tensor
-    layers: Mapping[str, Tensor]
-
-    def as_dict(self) -> dict[str, Tensor]:
-        """Every term by name, layers included."""
-        return {"total": self.total, "content": self.content, "style": self.style, "tv": self.tv, **self.layers}
-
-    def detach(self) -> "Terms":
-        """The same numbers, cut off from the graph that made them."""
-        layers = {layer: loss.detach() for layer, loss in self.layers.items()}
-        return Terms(self.total.detach(), self.content.detach(), self.style.detach(), self.tv.detach(), layers)
 
 
 class Objective(Targets):
@@ -147,6 +120,18 @@ class Objective(Targets):
         style = _weighted("style", losses, self.style_layers, image)
         total = self.alpha * content + self.beta * style + self.tv * tv
         return Terms(total, content, style, tv, layers=losses)
+
+    def reads(self) -> dict[str, Any]:
+        """All that a call reads beside the image, by name: settings, weights and targets."""
+        return {
+            "how": (self.normalization, self.border),
+            "network": self.extract.mean,  # goes where the network goes
+            **{f"weight of {name}": weight for name, weight in self.weights.items()},
+            **{f"weight of content/{layer}": weight for layer, weight in self.content_layers.items()},
+            **{f"weight of style/{layer}": weight for layer, weight in self.style_layers.items()},
+            **{f"content/{layer}": target for layer, target in self.content_target.items()},
+            **{f"style/{layer}": target for layer, target in self._style_target.items()},
+        }
 
     @property
     def normalization(self) -> Normalization:

@@ -18,6 +18,7 @@ from .descent import AdamDescent, Descent, LBFGSDescent
 from .devices import is_out_of_memory as is_out_of_memory
 from .errors import InputError, OutOfMemory, RunWarning
 from .history import History, Snapshots
+from .images import cover
 from .interrupts import noted
 from .large import ranks
 from .large.pyramid import Pyramid, scaled
@@ -26,7 +27,7 @@ from .lbfgs import MEMORY
 from .objective import Objective, Terms
 from .rates import Rates
 from .reporting import progress_bar
-from .starts import Init, cover, start_image
+from .starts import Init, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)

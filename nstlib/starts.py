@@ -4,9 +4,9 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .errors import InputError
+from .images import cover
 from .objective import Objective
 
 Init = Literal["content", "noise", "style_statistics"]
@@ -41,18 +41,6 @@ def start_image(
             raise InputError("init is 'style_statistics', but the objective has no style picture")
         return _colored_like(style, noise).clamp(0, 1)
     raise InputError(f"init is {init!r}; choose a picture or one of: {', '.join(INITS)}")
-
-
-def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Scale a picture (B, 3, h, w) until it covers (H, W), aspect kept, and cut off what hangs over on both sides."""
-    height, width = size
-    scale = max(height / image.shape[-2], width / image.shape[-1])
-    scaled = [max(round(side * scale), least) for side, least in zip(image.shape[-2:], size, strict=True)]
-    if scaled != list(image.shape[-2:]):
-        # On the CPU: MPS has no antialiased resampling, and this is done once.
-        image = F.interpolate(image.cpu(), scaled, mode="bicubic", antialias=True).clamp(0, 1).to(image.device)
-    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
-    return image[..., top : top + height, left : left + width]
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:

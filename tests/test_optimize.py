@@ -10,7 +10,8 @@ import torch
 
 import nstlib as nst
 from nstlib import optimize
-from nstlib.starts import cover, start_image
+from nstlib.images import cover
+from nstlib.starts import start_image
 
 OPTIMIZERS = ["lbfgs", "adam"]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import nstlib as nst
 from nstlib.cli import main as cli
-from nstlib.starts import cover
+from nstlib.images import cover
 from nstlib.transfer import _coarse_to_fine
 
 FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}

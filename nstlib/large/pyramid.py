@@ -2,16 +2,39 @@
 
 import copy
 from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
 
 from ..checks import Size, number, size_of, whole
 from ..errors import InputError
-from ..objective import Objective
-from ..starts import cover
+from ..images import cover
 
 SMALLEST = 48  # pixels of the shorter side, so that a coarse picture still reaches the deepest layer
 
 
-class Pyramid:
+class Scalable(Protocol):
+    """What a pyramid asks of an objective."""
+
+    content: Tensor | None
+    style: Tensor | None
+    own_style_target: bool
+
+    @property
+    def targets_version(self) -> int:
+        """Grows with every change of a picture."""
+
+    def set_content(self, content: Tensor | None) -> None:
+        """Change the content picture."""
+
+    def set_style(self, style: Tensor | None) -> None:
+        """Change the style picture."""
+
+
+Objective = TypeVar("Objective", bound=Scalable)
+
+
+class Pyramid(Generic[Objective]):
     """The objective of each step: at first of smaller pictures, in the end the objective itself.
 
     The objective of smaller pictures shares the weights, so that a slider moves both, and follows when other pictures

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from weakref import WeakSet
 
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ..devices import is_out_of_memory
 from ..errors import RunWarning, brief
-from ..objective import Objective, Terms
+from ..extractor import FeatureExtractor
+from ..losses import Terms
+from .ways import Way
 
 Work = Callable[[], tuple[Tensor, Tensor]]
 Recorder = Callable[[Work], tuple[Callable[[], object], tuple[Tensor, Tensor]]]
@@ -24,6 +26,23 @@ KEPT = 4  # recordings on a device at a time: each keeps the memory of a whole s
 TOLERANCE = 0.02  # relative, of the replayed losses: half precision may choose other algorithms while recording
 
 RECORDING = threading.RLock()  # one at a time
+
+
+class Evaluated(Protocol):
+    """What an evaluator asks of an objective."""
+
+    @property
+    def extract(self) -> FeatureExtractor:
+        """Where the network lives."""
+
+    def way(self, image: Tensor) -> Way:
+        """How an image is computed."""
+
+    def reads(self) -> dict[str, Any]:
+        """All that a call reads beside the image, by name."""
+
+    def __call__(self, image: Tensor) -> Terms:
+        """The terms of an image."""
 
 
 class Evaluator:
@@ -46,7 +65,7 @@ class Evaluator:
             an objective on a GPU, else None, which evaluates as ever.
     """
 
-    def __init__(self, objective: Objective, record: Recorder | None = None):
+    def __init__(self, objective: Evaluated, record: Recorder | None = None):
         self.objective, self._given = objective, record
         device = objective.extract.device
         self._record = record or (partial(record_on_cuda, device) if device.type == "cuda" else None)
@@ -56,7 +75,7 @@ class Evaluator:
         self._wait = EAGER
         self._turn = threading.Lock()  # a recording has one image and one result
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Objective, Recorder | None]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[Evaluated, Recorder | None]]:
         return type(self), (self.objective, self._given)  # a copy makes a recording of its own
 
     def __enter__(self) -> Self:
@@ -153,17 +172,7 @@ class Evaluator:
 
     def _reads(self, image: Tensor) -> dict[str, Any]:
         """What decides what is to be done, and the tensors that are read on the way, but for the image."""
-        objective = self.objective
-        return {
-            "image": (image.shape, image.dtype, image.device),
-            "how": (objective.normalization, objective.border),
-            "network": objective.extract.mean,  # goes where the network goes
-            **{f"weight of {name}": weight for name, weight in objective.weights.items()},
-            **{f"weight of content/{layer}": weight for layer, weight in objective.content_layers.items()},
-            **{f"weight of style/{layer}": weight for layer, weight in objective.style_layers.items()},
-            **{f"content/{layer}": target for layer, target in objective.content_target.items()},
-            **{f"style/{layer}": target for layer, target in objective.style_target.items()},
-        }
+        return {"image": (image.shape, image.dtype, image.device), **self.objective.reads()}
 
 
 class Recording:
