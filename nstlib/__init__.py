@@ -13,6 +13,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
     from .devices import default_device
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from .optimize import Run, Step
     from .sweeps import Sweep, sweep
     from .transfer import Options, main, prepare, stylize
-
-__version__ = "0.1.0"
 
 # Which file has what. Each is read when first asked for: torch takes seconds, and `--version` needs none of it.
 _FACES = {

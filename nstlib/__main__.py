@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from . import __version__
+from .version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

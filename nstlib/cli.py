@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from . import __version__
 from .backbones import POOLINGS, available_backbones
 from .errors import NstError
 from .extractor import PRECISIONS
@@ -17,6 +16,7 @@ from .objective import BETA
 from .optimize import OPTIMIZERS, Run
 from .starts import INITS
 from .transfer import DEFAULTS, MODES, QUALITIES, Options, count_steps, default_output, prepare_mode
+from .version import __version__
 
 GIF_FRAMES = 40
 

@@ -12,7 +12,6 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from . import saving
 from .checks import KnownAttributes, Size, in_pixels, number, one_of, size_of, whole
 from .descent import AdamDescent, Descent, LBFGSDescent
 from .devices import is_out_of_memory as is_out_of_memory
@@ -27,6 +26,7 @@ from .lbfgs import MEMORY
 from .objective import Objective, Terms
 from .rates import Rates
 from .reporting import progress_bar
+from .saving import read_run, told_as_foreign, write_run
 from .starts import Init, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]
@@ -357,7 +357,7 @@ class Run(Stepper):
             "restorations": self._restorations,
             "seconds": self.seconds,
         }
-        return saving.write(state, path)
+        return write_run(state, path)
 
     @classmethod
     def load(
@@ -376,8 +376,8 @@ class Run(Stepper):
         Raises:
             RunError: no such file, or not a saved run. WeightsUnavailable: the backbone's weights are not at hand.
         """
-        state = saving.read(path)
-        with _as_usual(), saving.told_as_foreign(path):
+        state = read_run(path)
+        with _as_usual(), told_as_foreign(path):
             if objective is None:
                 objective = Objective.from_state_dict(state["objective"], device, spread=ranks.count() > 1)
             settings = state["settings"]

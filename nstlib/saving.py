@@ -15,7 +15,7 @@ from .errors import NstError, RunError, brief
 FORMAT = 1
 
 
-def write(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+def write_run(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write a state beside its path first, under a name of its own, then move it there.
 
     Raises:
@@ -35,7 +35,7 @@ def write(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The state in a file.
 
     Raises:

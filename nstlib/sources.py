@@ -17,6 +17,7 @@ import platformdirs
 import requests
 
 from .errors import ImageError, InputError
+from .version import __version__
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -143,8 +144,6 @@ def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
 
 
 def _stream(url: str, max_bytes: int, deadline: float) -> bytes:
-    from . import __version__
-
     headers = {
         "User-Agent": f"nstlib/{__version__} (neural style transfer tutorials)",
         "Accept": "image/*,*/*;q=0.5",
