@@ -16,8 +16,10 @@ test: $(VENV)/.tested
 	$(BIN)/python -m pytest
 	$(BIN)/python tools/colab_tests.py
 
+# An uploaded picture comes in one message; Jupyter's own limit of 10 MB is small for photographs, so here it is 100 MB.
+lab: export NST_UPLOAD_LIMIT = 104857600
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks '--ServerApp.tornado_settings={"websocket_max_message_size": $(NST_UPLOAD_LIMIT)}'
 
 # The studio as a page without code; for a class: make studio STUDENTS=12 IP=0.0.0.0
 studio: $(VENV)/.lab

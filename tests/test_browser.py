@@ -7,6 +7,7 @@ the page, the kernel and the loop agree. Needs Chromium; without one these tests
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -16,9 +17,11 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import requests
 from jupyter_client import BlockingKernelClient
+from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
 
@@ -117,8 +120,8 @@ def browser():
 class Page:
     """A page with a studio on it."""
 
-    def __init__(self, browser, url):
-        self.page = browser.new_context(viewport={"width": 1400, "height": 1200}).new_page()
+    def __init__(self, browser, url, width=1400):
+        self.page = browser.new_context(viewport={"width": width, "height": 1200}).new_page()
         self.page.set_default_timeout(1000 * PATIENT)
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.url = url
@@ -360,16 +363,91 @@ def test_the_page_for_a_class_shows_the_studio_without_code(voila, browser):
     page.close()
 
 
+@contextlib.contextmanager
+def lab_of_the_makefile(folder):
+    """What `make lab` starts, in another folder: its address."""
+    make = ["make", "--dry-run", "lab"]
+    told = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    options = shlex.split(re.search(r"/jupyter lab (.*)$", told, re.MULTILINE)[1])
+    limit = re.search(r"NST_UPLOAD_LIMIT = (\d+)", (ROOT / "Makefile").read_text())[1]
+    environment = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
+    environment |= {"NST_UPLOAD_LIMIT": limit, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", *options, "--no-browser", "--allow-root", f"--port={port}"]
+    url = f"http://127.0.0.1:{port}"
+    with serving([*command, "--IdentityProvider.token="], url, folder, environment):
+        yield url
+
+
+def photograph(path):
+    """A file of some 20 MB, as a good telephone makes them."""
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 4000, 3), np.uint8)
+    Image.fromarray(noise).save(path, "JPEG", quality=98, subsampling=0)
+    assert 18 < path.stat().st_size / 2**20 < 26
+    return path
+
+
+def choose_file(page, button, path):
+    with page.expect_file_chooser() as chooser:
+        page.locator("button.widget-upload", has_text=button).click()
+    chooser.value.set_files(path)
+
+
+def test_a_large_photograph_arrives_in_the_lab_of_the_makefile(browser, tmp_path):
+    source = "from nstlib.live import Upload\nmine = Upload(content='village')\nmine"
+    cells = [nbformat.v4.new_code_cell(text) for text in (source, "mine['content'][:0]")]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "upload.ipynb")
+    with lab_of_the_makefile(tmp_path) as url:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENT)
+        page.goto(f"{url}/lab/tree/upload.ipynb")
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.get_by_text("Files up to 100 MB.").wait_for()
+        choose_file(page, "Upload content", photograph(tmp_path / "photo.jpg"))
+        page.get_by_text("Here: content: photo.jpg").wait_for()
+        page.locator(".jp-CodeCell .cm-content").nth(1).click()
+        page.keyboard.press("Shift+Enter")
+        page.get_by_text(re.compile(r"^content: photo.jpg \(2\d\.\d MB\)")).wait_for()
+        page.close()
+
+
+def test_a_large_photograph_arrives_on_the_page_for_a_class(voila, browser, tmp_path):
+    page = Page(browser, voila)
+    page.wait("d.state === 'paused'")
+    choose_file(page.page, "own style", photograph(tmp_path / "photo.jpg"))
+    page.page.get_by_text("photo.jpg (2").wait_for()
+    assert page.fact("state") == "paused"
+    page.button("Step").click()
+    page.wait("d.style === undefined && Number(d.taken) > 0")  # no bundled style any more
+    page.close()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_picture_keeps_its_shape_and_fills_its_column(voila, browser, width):
+    page = Page(browser, voila, width)
+    page.wait("d.state === 'paused'")
+    box = page.page.locator("img.widget-image").first.evaluate(
+        "e => [e.clientWidth, e.clientHeight, e.naturalWidth / e.naturalHeight, document.documentElement.scrollWidth]"
+    )
+    assert box[0] / box[1] == pytest.approx(box[2], rel=0.01)
+    assert box[0] > (0.8 if width < 800 else 0.5) * width
+    assert box[3] <= width  # nothing sticks out
+    curves = page.page.locator(".widget-html svg").first.bounding_box()
+    assert curves["x"] + curves["width"] <= width
+    for kind in ("own content", "own style"):
+        button = page.page.locator("button.widget-upload", has_text=kind)
+        assert button.evaluate("e => e.scrollWidth <= e.clientWidth"), kind
+    page.close()
+
+
 def test_the_lab_of_the_makefile_finds_the_pictures_of_a_notebook(browser, tmp_path):
     shutil.copytree(ROOT / "visualizations", tmp_path / "visualizations")
     (tmp_path / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks" / "03_style_transfer.ipynb", tmp_path / "notebooks")
-    options = re.search(r"^lab:.*\n\t\$\(BIN\)/jupyter lab (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", *options.split(), "--no-browser", "--allow-root", f"--port={port}"]
-    environment = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
-    url = f"http://127.0.0.1:{port}"
-    with serving([*command, "--IdentityProvider.token="], url, tmp_path, environment):
+    with lab_of_the_makefile(tmp_path) as url:
         page = browser.new_page()
         page.set_default_timeout(1000 * PATIENT)
         page.goto(url)

@@ -23,6 +23,7 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "06_live_studio.i
 TITLE = """# Live studio
 
 Press **Start**, then move the sliders: the next step follows. Arrow keys move a slider that has the focus."""
+UPLOAD_LIMIT = 100 * 2**20  # bytes of one message, in which an uploaded picture comes; 10 MB is tornado's own limit
 USABLE = 0.9  # of the GPU's memory; the rest is for what each process needs beside its tensors
 
 
@@ -34,10 +35,11 @@ def only_the_studio(request: Any, notebook: NotebookNode, cwd: str) -> NotebookN
 
 
 def environment(students: int, folder: Path) -> dict[str, str]:
-    """What the kernels of a class need to know."""
+    """What the kernels need to know: of the server, and of a class that shares the machine."""
+    server = {"NST_UPLOAD_LIMIT": str(UPLOAD_LIMIT)}
     if students < 2:
-        return {}
-    return {"NST_LIVE_LOCK": str(folder / "turns"), "NST_LIVE_MEMORY": f"{USABLE / students:.3f}"}
+        return server
+    return {**server, "NST_LIVE_LOCK": str(folder / "turns"), "NST_LIVE_MEMORY": f"{USABLE / students:.3f}"}
 
 
 def main() -> None:
@@ -57,6 +59,7 @@ def main() -> None:
     config = Config()
     config.VoilaConfiguration.prelaunch_hook = only_the_studio
     config.VoilaConfiguration.strip_sources = True
+    config.Voila.tornado_settings = {"websocket_max_message_size": UPLOAD_LIMIT}
     with tempfile.TemporaryDirectory(prefix="nstlib_studio_") as folder:
         os.environ.update(environment(chosen.students, Path(folder)))
         print(f"The studio is at http://{chosen.ip}:{chosen.port}", file=sys.stderr)
