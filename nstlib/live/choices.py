@@ -86,7 +86,7 @@ def _named(names: list[str], chosen: str | PictureFile) -> list[tuple[str, str |
 
 def wide() -> dict[str, Any]:
     """How wide a control is, and its label."""
-    return {"style": {"description_width": "110px"}, "layout": widgets.Layout(width="100%", max_width="340px")}
+    return {"style": {"description_width": "110px"}, "layout": widgets.Layout(width="auto", max_width="480px")}
 
 
 def thumbnail_url(name: str) -> str:

@@ -142,14 +142,14 @@ class Live:
     def _lay_out(self) -> widgets.Widget:
         row = widgets.Layout(flex_flow="row wrap")
         buttons = widgets.HBox([self._start, self._step, self._reset, self._clock_place], layout=row)
-        left = column(f"0 1 {WIDTH}px", self._picture, buttons, self._facts)
+        self._left = column(f"0 1 {WIDTH}px", self._picture, buttons, self._facts)
         right = column(f"0 1 {WIDTH}px", *self._beside, with_own_keys(*self.controls.values()), self._curves)
-        return widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap", grid_gap="16px"))
+        return widgets.HBox([self._left, right], layout=widgets.Layout(flex_flow="row wrap", grid_gap="16px"))
 
     @staticmethod
     def widest(width: int, height: int) -> str:
         """How wide a picture of so many pixels may become on the page, in CSS."""
-        return f"{WIDTH}px"
+        return f"min(100%, {WIDTH}px)"
 
     def _write(self, settings: Settings) -> None:
         """Move the controls without their telling the engine."""
@@ -204,7 +204,7 @@ class Live:
         if engine.shown is not self._drawn[0]:
             height, width = engine.shown.shape[-2:]
             self._picture.width, self._picture.height = str(width), str(height)
-            self._picture.layout.max_width = self.widest(width, height)
+            self._picture.layout.max_width = self._left.layout.max_width = self.widest(width, height)
             self._picture.value = encoded(engine.pil())
             self._drawn = (engine.shown, self._drawn[1])
         if not running or now - self._drawn[1] > CURVES_EVERY:
@@ -330,7 +330,7 @@ def log_slider(description: str, value: float, low: float, high: float) -> widge
         description=description,
         readout_format=".3g",
         style={"description_width": "110px"},
-        layout=widgets.Layout(width="100%", max_width="340px"),
+        layout=widgets.Layout(width="auto", max_width="480px"),
     )
 
 

@@ -82,7 +82,7 @@ class Studio(Live):
     @staticmethod
     def widest(width: int, height: int) -> str:
         """As wide as there is room, and never higher than a page."""
-        return f"calc(78vh * {width / height:.4f})"
+        return f"min(100%, 78vh * {width / height:.4f})"
 
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: sliders first."""
@@ -103,7 +103,7 @@ class Studio(Live):
         row = widgets.Layout(flex_flow="row wrap")
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
-        left = column("1 1 448px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
+        self._left = column("100 1 400px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
         choices = ("content", "style", "size", "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
@@ -115,12 +115,12 @@ class Studio(Live):
             *(self.controls[name] for name in choices),
         ]
         controls = with_own_keys(*right)
-        controls.layout.flex = "0 1 352px"
+        controls.layout.flex = "1 1 352px"
         cells = [self._thumbnail(name) for name in self.thumbnails]
         cells.append(widgets.VBox([*self._uploads.values(), limit_html()], layout=widgets.Layout(max_width="230px")))
         return widgets.VBox(
             [
-                widgets.HBox([left, controls], layout=apart),
+                widgets.HBox([self._left, controls], layout=apart),
                 heading("Style"),
                 widgets.HBox(cells, layout=row),
                 self._strip,
@@ -131,7 +131,8 @@ class Studio(Live):
         )
 
     def _thumbnail(self, name: str) -> widgets.Widget:
-        self.thumbnails[name].layout.width = f"{THUMBNAIL[0]}px"
+        layout = self.thumbnails[name].layout
+        layout.width, layout.padding = f"{THUMBNAIL[0]}px", "0"  # room for "stained glass"
         picture = widgets.HTML(f'<img src="{thumbnail_url(name)}" alt="{escape(name)}" style="display:block">')
         return widgets.VBox([picture, self.thumbnails[name]], layout=widgets.Layout(width=f"{THUMBNAIL[0] + 8}px"))
 
