@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ..checks import known_names
 from ..history import History
+from ..interrupts import noted
 from ..optimize import Run
 from .curves import Curves
-from .modes import interrupts_noted, memory_explained, own_modes
+from .modes import memory_explained, own_modes
 from .pace import Pace, marks_of
 from .sharing import turn
 from .snapshots import Snapshot
@@ -142,7 +143,8 @@ class Engine:
             What the objective raises; OutOfMemory for want of memory, wherever it shows.
         """
         self.taken_back = False
-        with self._lock, turn(), own_modes(), memory_explained(), interrupts_noted() as interrupts:
+        interrupts: list[int] = []
+        with self._lock, turn(), own_modes(), memory_explained(), noted(interrupts):
             end, taken, stopped = time.monotonic() + seconds, 0, ""
             self._take_up()
             while stepping and not stopped:

@@ -1,10 +1,7 @@
-"""What the loop sets for itself while it works: modes of torch, interrupts, and words for want of memory."""
+"""What the loop sets for itself while it works: modes of torch, and words for want of memory."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import torch
 
@@ -17,30 +14,6 @@ def own_modes() -> Iterator[None]:
     """Gradients, whatever the cell that started it has chosen. As a decorator too."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[list[int]]:
-    """Ctrl-C is put on a list, so that what is under way gets done; a second one does not wait.
-
-    Only Python's main thread is ever interrupted: in another the list stays empty.
-    """
-    noted: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield noted
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if noted:
-            before(number, frame)
-        noted.append(number)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
