@@ -10,9 +10,15 @@ from typing import Any
 
 import torch
 
-from .errors import NstError, RunError, brief
+from .devices import is_out_of_memory
+from .errors import NstError, OutOfMemory, RunError, brief
 
 FORMAT = 1
+# What torch and the objects of a run raise where a file is damaged, or of something else.
+FOREIGN = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
+    pickle.UnpicklingError,
+)
 
 
 def write_run(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
@@ -21,13 +27,13 @@ def write_run(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     Raises:
         RunError: it cannot be written; an older file is as it was.
     """
-    path = Path(path).expanduser()
-    part = path.with_name(f".{uuid.uuid4().hex[:12]}.part")
+    path = Path(os.path.expanduser(path))
+    part = path.parent / f".{uuid.uuid4().hex[:12]}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({"format": FORMAT, **state}, part)
         part.replace(path)
-    except (OSError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
+    except (OSError, ValueError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
         raise RunError(f"the run cannot be saved to {path} ({brief(error)})") from error
     finally:
         with suppress(OSError):
@@ -41,8 +47,8 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         RunError: no such file, or not a saved run.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
+    path = Path(os.path.expanduser(path))
+    if not os.path.isfile(path):
         raise RunError(
             f"{path} is not a saved run: there is no such file; give the one that Run.save or --checkpoint wrote"
         )
@@ -75,10 +81,9 @@ def told_as_foreign(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise RunError(f"{path} may not be read; change its permissions") from error
-    except MemoryError:
-        raise
-    except (
-        *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
-        pickle.UnpicklingError,
-    ) as error:
+    except (*FOREIGN, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"out of memory on the way to go on with {path}; free some, or use another device"
+            ) from error
         raise RunError(f"{path} is not a saved run; give the file that Run.save or --checkpoint wrote") from error

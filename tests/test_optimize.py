@@ -679,3 +679,21 @@ def test_planned_steps_are_counted_down_and_saved(objective, tmp_path):
     assert nst.Run.load(run.save(tmp_path / "run.pt")).remaining == 3
     walk(run, 4)
     assert run.remaining == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "", "~nobody-here/run.pt"])
+def test_a_path_that_cannot_be_is_refused_in_words(objective, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    run = nst.Run(objective)
+    with pytest.raises(nst.RunError, match="is not a saved run"):
+        nst.Run.load(name)
+    if not name.startswith("~"):  # which is a name like any other where nobody is called so
+        with pytest.raises(nst.RunError, match="cannot be saved"):
+            run.save(name)
+
+
+def test_a_saved_run_that_does_not_fit_into_memory_is_not_called_something_else(objective, tmp_path, monkeypatch):
+    path = nst.Run(objective).save(tmp_path / "run.pt")
+    monkeypatch.setattr(nst.Objective, "from_state_dict", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(nst.OutOfMemory, match="out of memory"):
+        nst.Run.load(path)
