@@ -11,9 +11,93 @@ sys.path.append(str(ROOT / "tools"))
 import colab_tests  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def _the_python_at_work(monkeypatch, request):
+    """These tests make no environment of another Python: that takes minutes."""
+    if "chosen" not in request.fixturenames:
+        monkeypatch.setattr(colab_tests, "interpreter", lambda: Path(sys.executable))
+
+
+@pytest.fixture
+def chosen(monkeypatch, tmp_path):
+    """A function that gives the Python that is chosen where nothing but the given files is there."""
+
+    def choose(files=(), running=(3, 12), says="True"):
+        for name in files:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"#!/bin/sh\necho {says}\n")
+            path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "path"))
+        monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+        monkeypatch.setattr(colab_tests.sys, "version_info", (*running, 1))
+        python = colab_tests.interpreter()
+        return python.relative_to(tmp_path) if python.is_relative_to(tmp_path) else python
+
+    return choose
+
+
+PATH, PYENV = "path/python3.13", "pyenv/versions/3.13.0/bin/python"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are scripts of Unix")
+def test_colabs_python_is_chosen_where_one_is_at_hand(chosen):
+    assert chosen([PYENV]) == Path(PYENV)
+    assert chosen([PYENV, PATH]) == Path(PATH)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are scripts of Unix")
+def test_uv_knows_where_colabs_python_is(chosen, tmp_path):
+    assert chosen(["uv/python3.13"]) == Path(sys.executable)
+    uv = tmp_path / "path" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(f'#!/bin/sh\necho "{tmp_path}/uv/python3.13"\n')
+    uv.chmod(0o755)
+    assert chosen() == Path("uv/python3.13")
+
+
+def test_without_colabs_python_it_is_the_one_at_work(chosen):
+    assert chosen() == Path(sys.executable)
+
+
+def test_colabs_python_at_work_needs_no_other(chosen):
+    assert chosen([PATH], running=(3, 13)) == Path(sys.executable)
+
+
+@pytest.mark.parametrize("says", ["False", "2> /dev/null; exit 127"], ids=["another version", "it does not run"])
+def test_what_is_only_called_colabs_python_is_passed_over(chosen, says):
+    assert chosen([PATH, PYENV], says=says) == Path(sys.executable)
+
+
+def test_the_python_at_work_is_not_taken_for_colabs():
+    assert colab_tests.is_colabs(Path(sys.executable)) == (sys.version_info[:2] == (3, 13))
+    assert not colab_tests.is_colabs(Path("/nowhere/python3.13"))
+
+
+def test_a_python_newer_than_colabs_goes_without_its_numpy(monkeypatch):
+    monkeypatch.setattr(colab_tests, "asked", lambda *_: "True")
+    assert "numpy" not in colab_tests.pins(Path("python3.14"))
+    monkeypatch.setattr(colab_tests, "asked", lambda *_: "False")
+    assert colab_tests.pins(Path("python3.12"))["numpy"] == "2.1.3"
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["the Python at work", "another Python"])
+def test_another_python_gets_everything_and_the_one_at_work_shares(monkeypatch, tmp_path, other):
+    base, installed, shared = tmp_path / "python", [], []
+    base.symlink_to(sys.executable)
+    monkeypatch.setattr(colab_tests, "interpreter", lambda: base if other else Path(sys.executable))
+    monkeypatch.setattr(colab_tests, "install", lambda python, name, *what: installed.append((name, *what)))
+    monkeypatch.setattr(colab_tests, "share", shared.append)
+    python = colab_tests.make(tmp_path / "environment")
+    everything = [("nstlib", "--editable", f"{colab_tests.ROOT}[lab,test]")]
+    assert installed[:-1] == (everything if other else [])
+    assert "ipython==7.34.0" in installed[-1]
+    assert shared == ([] if other else [python])
+
+
 def test_the_pins_are_colabs_versions():
     pins = dict(line.split("==") for line in colab_tests.PINS.read_text().splitlines() if "==" in line)
-    assert {"ipywidgets": "7.7.1", "ipython": "7.34.0", "ipykernel": "6.17.1"}.items() <= pins.items()
+    assert {"ipywidgets": "7.7.1", "ipython": "7.34.0", "ipykernel": "6.17.1", "numpy": "2.1.3"}.items() <= pins.items()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert any(entry.startswith("ipywidgets>=7.7") for entry in extras["lab"])
 
@@ -33,7 +117,7 @@ def test_a_pin_that_does_not_exist_is_no_reason_to_skip(monkeypatch, tmp_path):
 
 
 def test_an_environment_that_is_as_it_should_be_stays(monkeypatch, tmp_path):
-    monkeypatch.setattr(colab_tests, "install", lambda python: None)
+    monkeypatch.setattr(colab_tests, "install", lambda *_: None)
     python = colab_tests.make(tmp_path / "environment")
     (tmp_path / "environment" / "kept.txt").touch()
     assert colab_tests.make(tmp_path / "environment") == python
