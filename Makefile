@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lab studio notebooks figures bench links clean
+.PHONY: demo test check lab studio notebooks figures bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -18,6 +18,13 @@ test: $(VENV)/.tested
 
 # An uploaded picture comes in one message; Jupyter's own limit of 10 MB is small for photographs, so here it is 100 MB.
 lab: export NST_UPLOAD_LIMIT = 104857600
+# While you work: style, types and the fast tests, in three minutes at most on two CPU cores.
+check: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks '--ServerApp.tornado_settings={"websocket_max_message_size": $(NST_UPLOAD_LIMIT)}'
 

@@ -30,7 +30,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 PATIENT = 60  # seconds that anything may take on a busy machine
 SILENCE = 5  # seconds after which nobody watches, in these tests
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+]
 
 SOURCES = [
     "import torch\ntorch.set_num_threads(1)\n"

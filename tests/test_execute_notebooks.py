@@ -77,6 +77,7 @@ def run_tool(monkeypatch, folder, *names):
     return execute_notebooks.main()
 
 
+@pytest.mark.slow
 def test_it_runs_in_the_notebooks_folder_and_gives_the_same_bytes_twice(monkeypatch, tmp_path):
     path = tmp_path / "01_one.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("import os; print(os.path.basename(os.getcwd()))")]), path)
@@ -87,6 +88,7 @@ def test_it_runs_in_the_notebooks_folder_and_gives_the_same_bytes_twice(monkeypa
     assert path.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_it_writes_the_figures_of_tagged_cells_and_the_thumbnail(monkeypatch, tmp_path):
     monkeypatch.setattr(figures, "THUMBNAILS", {"01_one": ("colors/black.jpg", (0.0, 0.0, 1.0, 1.0))})
     show = "from PIL import Image; Image.new('RGB', (4, 4))"
@@ -98,6 +100,7 @@ def test_it_writes_the_figures_of_tagged_cells_and_the_thumbnail(monkeypatch, tm
     assert (tmp_path / "figures" / "thumbnails" / "01_one.jpg").is_file()
 
 
+@pytest.mark.slow
 def test_a_notebook_with_a_failing_cell_is_left_as_it_was_and_the_others_are_written(monkeypatch, tmp_path, capsys):
     for name, source in {"01_broken": "1 / 0", "02_sound": "print('sound')"}.items():
         nbformat.write(new_notebook(cells=[new_code_cell(source)]), tmp_path / f"{name}.ipynb")

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 import yaml
 
 import nstlib
+from nstlib import backbones, sources
 
 ROOT = Path(__file__).parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -50,11 +53,36 @@ def test_every_dependency_says_why_it_is_there():
 
 
 def test_every_command_of_the_makefile_is_in_the_readme():
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
     readme = (ROOT / "README.md").read_text()
-    assert {"demo", "test", "lab"} <= set(targets)
+    assert {"demo", "test", "check", "lab"} <= set(targets)
     for target in targets:
         assert f"make {target}" in readme, target
+
+
+def test_make_check_leaves_out_what_is_slow_and_nothing_else():
+    test, check = (
+        re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)[1] for target in ("test", "check")
+    )
+    whole, fast = test.splitlines(), check.splitlines()
+    assert fast == [
+        line + ' -m "not slow"' if line.endswith("pytest") else line for line in whole if "colab" not in line
+    ]
+    assert '`pytest -m "not slow"`' in (ROOT / "README.md").read_text()
+
+
+def test_readme_says_where_downloads_are_kept(monkeypatch, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    for name in ("NST_CACHE", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert f"`~/{sources.cache_folder().relative_to(tmp_path)}` on Linux" in readme
+        assert f"`~/{backbones.weights_path('vgg19').parent.relative_to(tmp_path)}`" in readme
+    monkeypatch.setenv("NST_CACHE", str(tmp_path / "pictures"))
+    assert sources.cache_folder() == tmp_path / "pictures"
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert backbones.weights_path("vgg19").parent == tmp_path / "torch" / "hub" / "checkpoints"
 
 
 def test_readme_shows_pictures_and_files_that_exist():

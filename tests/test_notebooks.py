@@ -234,6 +234,7 @@ def test_there_are_notebooks():
     assert PATHS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_it_runs_and_its_checked_outputs_are_as_committed(path):
     """From the repository's root; tools/execute_notebooks.py, which wrote the outputs, runs it in its own folder."""
@@ -269,17 +270,20 @@ def test_its_set_up_cell_is_that_of_all_notebooks_and_comes_first(stem):
     assert code(NOTEBOOKS[stem])[0].source == links.setup_source(links.address())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [ROOT / "notebooks", ROOT, ROOT.parent], ids=["notebooks", "root", "outside"])
 def test_the_set_up_cell_finds_the_project(folder):
     assert set_up(folder) == ROOT / "nstlib"
 
 
+@pytest.mark.slow
 def test_the_set_up_cell_clones_the_project_where_there_is_none(tmp_path):
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
     assert set_up(tmp_path, f"file://{ROOT}") == tmp_path / "style-transfer" / "nstlib"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repository", ["", "file:///nowhere"], ids=["no address", "a wrong address"])
 def test_the_set_up_cell_says_what_to_do_where_there_is_nothing(repository, tmp_path):
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="into REPO"):

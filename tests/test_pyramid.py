@@ -105,6 +105,7 @@ def test_a_small_picture_is_not_made_too_small_for_the_deepest_layer(extract):
     assert run.image.shape == pictures[0].shape
 
 
+@pytest.mark.slow
 def test_after_as_many_steps_the_loss_is_within_two_percent_of_that_at_full_size_alone():
     content, style = nst.load_image("village", 192), nst.load_image("swirls", 192)
     extract = nst.FeatureExtractor("mini", device="cpu")

@@ -39,6 +39,7 @@ def torchrun(*program, folder):
     )
 
 
+@pytest.mark.slow
 @gloo
 def test_the_command_line_makes_the_same_picture_and_the_first_process_alone_speaks_and_saves(tmp_path):
     options = ["--steps", "6", "-o", "x.png", "--save-every", "3", "--gif", "--checkpoint", "x.pt"]
@@ -93,6 +94,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @gloo
 def test_scales_tiles_sweeps_and_resumed_runs_give_every_process_the_pictures_of_one(tmp_path):
     (tmp_path / "script.py").write_text(PICTURES)
@@ -132,6 +134,7 @@ raise SystemExit(main(["--resume", "stopped.pt", "-o", "failed.png", "--device",
 """
 
 
+@pytest.mark.slow
 @gloo
 def test_ctrl_c_in_one_process_stops_all_after_the_same_step_and_an_error_in_one_ends_all(tmp_path):
     (tmp_path / "script.py").write_text(TROUBLE)

@@ -340,6 +340,7 @@ def test_an_unknown_quality_is_refused_with_the_known_ones(capsys):
     assert "--quality" in err
 
 
+@pytest.mark.slow
 def test_what_makes_a_quality_fast_costs_less_than_two_percent_of_the_loss():
     options = {"size": 160, "backbone": "mini", "device": "cpu"}
 
