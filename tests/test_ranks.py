@@ -76,7 +76,7 @@ def take(run, steps):
 
 def pictures(folder):
     extract = nst.FeatureExtractor("mini", device="cpu")
-    content, style = nst.load_image("village", 96), nst.load_image("swirls", 96)
+    content, style = nst.load_image("village", 64), nst.load_image("swirls", 64)
     objective = nst.Objective(extract, content, style, tv=10, spread=True)
     saved = take(nst.Run(objective), 3).save(folder / f"{ranks.rank()}.pt")
     sweep = nst.sweep(objective, beta=[1.0, 50.0, 100.0], steps=4, progress=False)

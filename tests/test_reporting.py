@@ -169,6 +169,8 @@ def test_a_notebook_keeps_nothing_of_a_finished_bar():
         "def steps():\n    with progress_bar(3) as bar:\n        bar.update()\n        yield",
         "for _ in steps():\n    break",
         "with progress_bar(3, shown=False) as bar:\n    bar.update()",
+        "import nstlib as nst\nrun = nst.prepare('chelsea', 'coffee', size=48, backbone='mini', device='cpu')",
+        "for _ in run.steps(3):\n    pass",
         "bar = progress_bar(3)\nbar.update()\nbar.refresh()",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
