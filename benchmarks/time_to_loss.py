@@ -132,7 +132,7 @@ def compare(
     backbone: nst.Backbone, size: int, pictures: list[str], steps: int, device: str | None
 ) -> dict[str, tuple[int, float, float]]:
     """Each way's steps, loss and seconds, until it has come to the textbook's loss, or as many steps as it may take."""
-    plain = copy.deepcopy(backbone.net)  # an extractor puts its network's channels innermost
+    plain = copy.deepcopy(backbone.net).to(memory_format=torch.contiguous_format)  # as the tutorials have it
     extract = {name: nst.FeatureExtractor(backbone, precision=name, device=device) for name in ("float32", "auto")}
     content, style = (nst.load_image(picture, size).to(extract["auto"].device) for picture in pictures)
     judging = nst.Objective(extract["float32"], content, style, tv=TV)

@@ -6,33 +6,37 @@ from functools import cache
 
 import torch
 
-from .errors import InputError
+from .errors import InputError, brief
 
 # Not public, so they may go: a torch without them says float32.
 CPU_HAS_BFLOAT16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
+def has_gpu() -> bool:
+    """Whether torch finds an accelerator: CUDA, Apple's MPS, Intel's XPU."""
+    return torch.accelerator.is_available()
+
+
 def default_device() -> torch.device:
-    """CUDA where there is a GPU, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """The accelerator that torch finds, else the CPU."""
+    found = torch.accelerator.current_accelerator() if has_gpu() else None
+    return found or torch.device("cpu")
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:
     """The device by that name, or the default.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: there is no such device here, or it keeps no numbers, as "meta".
     """
-    device = device or default_device()
+    device = default_device() if device is None else device
     try:
-        return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError, ValueError) as error:  # torch raises each of them, depending on its build
-        reason = str(error).splitlines()[0]
+        place = torch.zeros(1, device=device)
+        place.cpu()
+    except Exception as error:  # torch raises many kinds, depending on its build
+        reason = brief(error)
         raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
+    return place.device
 
 
 def is_out_of_memory(error: BaseException) -> bool:

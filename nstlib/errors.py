@@ -1,5 +1,7 @@
 """The package's own errors: each says what was given, what was expected and what to do."""
 
+from pickle import UnpicklingError
+
 
 class NstError(Exception):
     """Base of every error that nstlib raises on purpose. Catch it to show the message without a traceback."""
@@ -43,4 +45,6 @@ class RunWarning(UserWarning):
 
 def brief(error: BaseException) -> str:
     """The first line of what an error says, or its name where it says nothing: for a message around it."""
+    if isinstance(error, UnpicklingError):  # torch's words for it advise to execute whatever is in the file
+        return "it is not a file of tensors"
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

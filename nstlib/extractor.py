@@ -1,15 +1,16 @@
 """From a picture to named features."""
 
 import copy
-import difflib
 import os
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Literal, TypeGuard, get_args
 
 import torch
 from torch import Tensor, nn
 
 from .backbones import Backbone, load_backbone
+from .checks import nearest, one_of
 from .devices import fast_precision, keep_freed_memory, usable_device
 from .errors import ImageError, InputError, LayerNotFound
 
@@ -29,7 +30,7 @@ class FeatureExtractor(nn.Module):
 
     Args:
         backbone: a name that `load_backbone` knows, or a `Backbone`.
-        pooling, keep_scale, weights: see `load_backbone`; without effect where `backbone` is a `Backbone`.
+        pooling, keep_scale, weights: see `load_backbone`; a `Backbone` has its own.
         precision: in which the network computes. "bfloat16" and "float16" are faster where the device is made for them
             and halve the memory; "auto" takes what `fast_precision` says. The responses are float32 whatever it is,
             and so are Gram matrices and losses. Gradients on their way back through a network in float16 are scaled
@@ -37,14 +38,17 @@ class FeatureExtractor(nn.Module):
         device: where the network lives; without it, `default_device()`.
 
     Attributes:
-        backbone: the `Backbone` whose layers it extracts.
+        backbone: the `Backbone` whose layers it extracts. It stays as it is: extractors share its network, and one for
+            another device or precision has a copy.
         precision: what "auto" came to.
-        spec: the arguments that build the same extractor again, for a saved run.
+        spec: the arguments that build the same extractor again, for a saved run. Those of a `Backbone` that
+            `load_backbone` did not build cannot, and say so when they are tried.
     """
 
     mean: Tensor
     std: Tensor
 
+    @torch.inference_mode(False)  # gradients are taken through it later
     def __init__(
         self,
         backbone: str | Backbone = "mini",
@@ -57,30 +61,23 @@ class FeatureExtractor(nn.Module):
     ):
         super().__init__()
         device = usable_device(device)
-        if precision not in PRECISIONS:
-            raise InputError(f"precision is {precision!r}; choose one of: {', '.join(PRECISIONS)}")
+        one_of("precision", precision, PRECISIONS)
         self.precision = fast_precision(device) if precision == "auto" else precision
-        self.spec = {
-            "backbone": backbone if isinstance(backbone, str) else backbone.name,
-            "pooling": pooling,
-            "keep_scale": keep_scale,
-            "weights": None if weights is None else os.fspath(weights),
-            "precision": self.precision,
-        }
-        if isinstance(backbone, str):
+        self.dtype: torch.dtype = getattr(torch, self.precision)
+        if isinstance(backbone, Backbone):
+            _refuse_others(backbone, {"pooling": pooling, "keep_scale": keep_scale, "weights": weights})
+        else:
             backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
         self.backbone = backbone
-        self.net = backbone.net
-        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1))
-        self._cuts: dict[frozenset[str], nn.Module] = {}
-        # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores; MPS not tried).
+        recipe = backbone.recipe or {"backbone": backbone.name, "pooling": None}
+        self.spec = {**recipe, "precision": self.precision}
+        # Channels innermost: see `load_backbone`. MPS was not tried.
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
-        self.dtype: torch.dtype = getattr(torch, self.precision)
-        if self.dtype != torch.float32:  # a network may serve several extractors
-            self.net = copy.deepcopy(self.net).to(self.dtype)
-        self.net.to(memory_format=self._format)
-        self.to(device)
+        self.net = _at_home(backbone.net, device, self.dtype, self._format)
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(backbone, name), dtype=torch.float32, device=device)
+            self.register_buffer(name, values.view(1, 3, 1, 1))
+        self._cuts: dict[frozenset[str], nn.Module] = {}
         if device.type == "cpu":
             keep_freed_memory()
 
@@ -94,36 +91,41 @@ class FeatureExtractor(nn.Module):
         """Where the network lives; pictures must be there too."""
         return self.mean.device
 
-    def forward(self, image: Tensor, layers: Iterable[str]) -> Features:
+    def forward(self, image: Tensor, layers: str | Iterable[str]) -> Features:
         """Features of a picture.
 
         Args:
             image: (B, 3, H, W), sRGB in [0, 1]. Values outside, as an optimizer may leave them, are taken as they are.
-            layers: names of layers.
+            layers: names of layers, or one name.
 
         Returns:
             Layer name to float32 tensor (B, C, H', W'), in the order of `layers`.
 
         Raises:
-            LayerNotFound, or ImageError for a picture too small for the deepest layer.
+            LayerNotFound, ImageError for a picture too small for the deepest layer, InputError for what is no picture.
         """
-        layers = list(layers)
+        layers = _names(layers)
+        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3:
+            given = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+            raise InputError(f"the picture is {given}; expected (B, 3, H, W), as nstlib.load_image gives it")
         self.check(layers, image.shape[-2:])
         if not layers:
             return {}
         normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
-        cut = self.cut(frozenset(layers))
-        if self.dtype == torch.float16:
-            features = _in_float16(cut, normalized)
-        else:
-            features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
+        cut = self.cut(layers)
+        with torch.autocast(self.device.type, enabled=False):  # the precision is what it was built with
+            if self.dtype == torch.float16:
+                features = _in_float16(cut, normalized)
+            else:
+                features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
         return {layer: features[layer] for layer in layers}
 
-    def check(self, layers: Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
+    def check(self, layers: str | Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
         """Raise LayerNotFound for a name that is not there, ImageError for a size (H, W) that cannot reach a layer."""
-        for layer in layers:
-            if layer not in self.backbone.strides:
-                raise LayerNotFound(_not_found(layer, self.backbone))
+        for layer in _names(layers):
+            if not isinstance(layer, str) or layer not in self.backbone.strides:
+                near = nearest(str(layer), self.backbone.layers)
+                raise LayerNotFound(f"{layer!r} is not in {self.backbone.name}; {near}")
             smallest = self.backbone.strides[layer]
             if min(size) < smallest:
                 raise ImageError(
@@ -131,12 +133,46 @@ class FeatureExtractor(nn.Module):
                     f"{smallest} on each side; use a larger size or a layer less deep"
                 )
 
-    def cut(self, layers: frozenset[str]) -> nn.Module:
+    def cut(self, layers: str | Iterable[str]) -> nn.Module:
         """The network up to the deepest of the layers; all cuts share the network's weights."""
-        if layers not in self._cuts:
+        self.check(layers := _names(layers))
+        asked = frozenset(layers)
+        if asked not in self._cuts:
             nodes = {self.backbone.nodes[layer]: layer for layer in layers}
-            self._cuts[layers] = _cut(self.net, nodes).eval()
-        return self._cuts[layers]
+            self._cuts[asked] = _cut(self.net, nodes).eval()
+        return self._cuts[asked]
+
+
+def _names(layers: str | Iterable[str]) -> list[str]:
+    if isinstance(layers, str):
+        return [layers]
+    if not isinstance(layers, Iterable):
+        raise InputError(f"layers is {layers!r:.80}; expected names of layers")
+    return list(layers)
+
+
+def _refuse_others(backbone: Backbone, given: Mapping[str, Any]) -> None:
+    """Refuse arguments that would have no effect, as the network is there already."""
+    defaults = {"pooling": "avg", "keep_scale": False, "weights": None}
+    for name, value in given.items():
+        own = (backbone.recipe or {}).get(name, defaults[name])
+        if value not in (defaults[name], own):
+            raise InputError(
+                f"{name} is {value!r}, but the Backbone {backbone.name!r} is built already; give it to load_backbone"
+            )
+
+
+def _at_home(net: nn.Module, device: torch.device, dtype: torch.dtype, order: torch.memory_format) -> nn.Module:
+    """The network itself where it is as wanted, else a copy that is: others may use it as it is."""
+
+    def fits(tensor: Tensor) -> bool:
+        in_order = tensor.ndim != 4 or tensor.is_contiguous(memory_format=order)
+        right = tensor.dtype == dtype or not tensor.is_floating_point()
+        return tensor.device == device and in_order and right and not tensor.is_inference()
+
+    if all(map(fits, chain(net.parameters(), net.buffers()))):
+        return net
+    return copy.deepcopy(net).to(device, dtype).to(memory_format=order)
 
 
 def _cut(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
@@ -212,8 +248,3 @@ class _IntoFloat16(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         """To float32, in its own size."""
         return gradient.float() / ctx.chosen[0], None
-
-
-def _not_found(layer: str, backbone: Backbone) -> str:
-    nearest = difflib.get_close_matches(layer, backbone.layers, n=3, cutoff=0.5) or backbone.layers
-    return f"{layer!r} is not in {backbone.name}; the nearest are {', '.join(nearest[:6])}"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import number, whole
 from .errors import InputError
 
 MEMORY = 10  # pairs of pictures
@@ -35,12 +36,15 @@ class LBFGS(torch.optim.Optimizer):
     the projection after Bertsekas, Projected Newton methods (1982).
 
     Args:
-        params: one parameter (B, ...).
+        params: a list of one parameter (B, ...).
         lr: length of the first trial along each new direction; 1 is the quasi-Newton step.
         memory: how many pairs of steps and gradient changes are kept, each of the parameter's size. A rejected trial
             leaves its pair empty, so `memory` rejections in a row restart the search from steepest descent.
         first_step: largest change of any value in the very first trial, when no curvature is known yet.
         bounds: smallest and largest value that the parameter may take.
+
+    Raises:
+        InputError: an argument that cannot work.
     """
 
     def __init__(
@@ -51,9 +55,13 @@ class LBFGS(torch.optim.Optimizer):
         first_step: float = 0.02,
         bounds: tuple[float, float] = (-math.inf, math.inf),
     ):
-        super().__init__(params, {"lr": lr, "memory": memory, "first_step": first_step, "bounds": bounds})
-        if len(self.param_groups) != 1 or len(self.param_groups[0]["params"]) != 1:
-            raise InputError("LBFGS optimizes one tensor, a batch of pictures")
+        settings = {
+            "lr": number("lr", lr, above=True),
+            "memory": whole("memory", memory, least=1),
+            "first_step": number("first_step", first_step, above=True),
+            "bounds": _checked_bounds(bounds),
+        }
+        super().__init__([_only(params)], settings)
         self.reset()
 
     @property
@@ -64,6 +72,8 @@ class LBFGS(torch.optim.Optimizer):
     def _setting(self, name: str) -> Any:
         return self.param_groups[0][name]
 
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def reset(self) -> None:
         """Forget curvature and losses, as after a change of the objective.
 
@@ -73,9 +83,9 @@ class LBFGS(torch.optim.Optimizer):
         param, state = self._param, self.state[self._param]
         point = state.get("point", param).detach().clone()
         if "rejections" in state:
-            with torch.no_grad():
-                param.copy_(_choose(state["rejections"] == 0, param, point))
-        one = torch.ones(len(param), device=param.device)
+            param.copy_(_choose(state["rejections"] == 0, param, point))
+        wide = torch.promote_types(param.dtype, torch.float32)
+        one = torch.ones(len(param), device=param.device, dtype=wide)
         self.state[param] = {
             "point": point,
             "gradient": torch.zeros_like(param),
@@ -97,6 +107,7 @@ class LBFGS(torch.optim.Optimizer):
         count: Tensor = self.state[self._param]["rejections"]
         return count
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Evaluate the current trial, accept or reject it, and move the parameter to the next.
@@ -162,6 +173,28 @@ class LBFGS(torch.optim.Optimizer):
             correction = share - inverse * _dot(bend, direction)
             direction += _per_picture(correction, change) * change
         return direction.masked_fill_(pressing, 0)
+
+
+def _only(params: Iterable[Tensor]) -> Tensor:
+    given = [] if isinstance(params, Tensor) else list(params)
+    if len(given) != 1 or not isinstance(given[0], Tensor):
+        raise InputError("LBFGS optimizes one tensor, a batch of pictures; give it in a list")
+    (param,) = given
+    if not param.ndim or not param.is_floating_point():
+        raise InputError(f"LBFGS optimizes a batch of real numbers; got {param.dtype}, shape {tuple(param.shape)}")
+    if param.is_inference():
+        raise InputError("the parameter was made in torch.inference_mode(), which allows no gradient; make it outside")
+    return param
+
+
+def _checked_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low < high:
+        raise InputError(f"bounds are {bounds!r:.80}; expected two numbers, the smaller one first")
+    return low, high
 
 
 def _backtrack(length: Tensor, rise: Tensor, slope: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .checks import one_of
 
 Normalization = Literal["paper", "relative"]
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
@@ -125,10 +125,11 @@ def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization 
     Returns:
         (B,)
     """
+    image_gram, target = _wide(image_gram), _wide(target)
     error = sum_of_squares(image_gram - target)
     if checked(normalization) == "paper":
         return error / (4 * target.shape[-1] ** 2)
-    return error / _or_one(sum_of_squares(target.float()))
+    return error / _or_one(sum_of_squares(target))
 
 
 def tv_loss(image: Tensor, border: float = 0.0) -> Tensor:
@@ -168,7 +169,7 @@ def tv_sum(
 
 def _nearness(length: int, device: torch.device) -> Tensor:
     """1 at both ends of so many places, falling to 0 over `FADE` of them."""
-    place = torch.arange(length, device=device)
+    place = torch.arange(length, device=device, dtype=torch.float32)
     return (1 - torch.minimum(place, length - 1 - place) / FADE).clamp(min=0)
 
 
@@ -184,6 +185,11 @@ def sum_of_squares(values: Tensor) -> Tensor:
     return values.flatten(1).square().sum(1)
 
 
+def _wide(values: Tensor) -> Tensor:
+    """In float32 at least."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def _or_one(norm: Tensor) -> Tensor:
     # A target that is zero everywhere (a black layer) has no norm to compare with: the error then counts as it is.
     return torch.where(norm > 0, norm, torch.ones_like(norm))
@@ -191,6 +197,4 @@ def _or_one(norm: Tensor) -> Tensor:
 
 def checked(normalization: str) -> str:
     """The normalization, or InputError where it is not one of `NORMALIZATIONS`."""
-    if normalization not in NORMALIZATIONS:
-        raise InputError(f"normalization is {normalization!r}; choose one of: {', '.join(NORMALIZATIONS)}")
-    return normalization
+    return one_of("normalization", normalization, NORMALIZATIONS)

@@ -92,7 +92,7 @@ class Stepper(KnownAttributes):
         self._size = size_of(start)  # of the image at full size
         self._pyramid = Pyramid(objective, scales)
         self._evaluate = Evaluator(objective)
-        self._begin_at(start.expand(_batch(objective, start), -1, -1, -1))
+        self._begin_at(start.expand(max(objective.batch, len(start)), -1, -1, -1))
 
     @property
     def image(self) -> Tensor:
@@ -118,7 +118,7 @@ class Stepper(KnownAttributes):
 
     def go_on_from(self, image: Tensor) -> None:
         """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
-        with _as_usual():
+        with _as_usual(self.device):
             picture = image.detach().to(self.device, torch.float32)
             self._begin_at(picture.expand(len(self._param), -1, -1, -1))
 
@@ -262,7 +262,7 @@ class Run(Stepper):
         self.snapshot_every, self.planned = whole("snapshot_every", snapshot_every), whole("planned", planned)
         self.history, self.snapshots = History(), Snapshots()
         self.stop_reason, self.seconds, self._restorations = "", 0.0, 0
-        with _as_usual():
+        with _as_usual(objective.extract.device):
             start = start_image(objective, init, seed, size)
             super().__init__(objective, start, optimizer, lr, betas, memory, scales or {})
             if snapshot_every:
@@ -280,7 +280,7 @@ class Run(Stepper):
             OutOfMemory: the picture so far is kept in `image`.
         """
         began = time.perf_counter()
-        with _as_usual():
+        with _as_usual(self.device):
             try:
                 self._follow_objective()
                 terms = self._update()
@@ -376,8 +376,8 @@ class Run(Stepper):
         Raises:
             RunError: no such file, or not a saved run. WeightsUnavailable: the backbone's weights are not at hand.
         """
-        state = read_run(path)
-        with _as_usual(), told_as_foreign(path):
+        with _as_usual(torch.device("cpu")), told_as_foreign(path):
+            state = read_run(path)
             if objective is None:
                 objective = Objective.from_state_dict(state["objective"], device, spread=ranks.count() > 1)
             settings = state["settings"]
@@ -434,20 +434,10 @@ class Run(Stepper):
             _tell(f"{near}: went back to the last good picture, learning rate lowered to {self.lr:.3g}")
 
 
-def _batch(objective: Objective, start: Tensor) -> int:
-    """How many pictures a run makes at once."""
-    if len(start) > 1 < objective.batch != len(start):
-        raise InputError(
-            f"there are {len(start)} pictures to start from, but {objective.batch} contents, styles or weights; give "
-            "as many, or one for all"
-        )
-    return max(objective.batch, len(start))
-
-
 @contextmanager
-def _as_usual() -> Iterator[None]:
-    """Gradients, whatever the block around a run says."""
-    with torch.inference_mode(False), torch.enable_grad():
+def _as_usual(device: torch.device) -> Iterator[None]:
+    """Gradients, and the precision that the extractor has, whatever the block around a run says."""
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
         yield
 
 

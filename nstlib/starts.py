@@ -1,10 +1,12 @@
 """Where a run can start."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from .checks import whole
 from .errors import InputError
 from .images import cover
 from .objective import Objective
@@ -18,29 +20,67 @@ def start_image(
     objective: Objective, init: Init | Tensor, seed: int = 0, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The picture from which a run starts, (B or 1, 3, H, W); see `Run` for the arguments."""
+    with torch.inference_mode(False):
+        wanted = _size(objective, size)
+        if isinstance(init, Tensor):
+            return cover(_picture(init, objective), wanted)
+        if not isinstance(init, str):
+            raise InputError(
+                f"init is of type {type(init).__name__}; expected a picture as nstlib.load_image gives it, "
+                f"or one of: {', '.join(INITS)}"
+            )
+        return _named_start(objective, init, whole("the seed", seed, most=2**63 - 1), wanted)
+
+
+def _named_start(objective: Objective, init: str, seed: int, size: tuple[int, int]) -> Tensor:
     content, style = objective.content, objective.style
-    if content is not None and size is not None and tuple(size) != tuple(content.shape[-2:]):
-        raise InputError(f"the size is {size}, but the content's is {tuple(content.shape[-2:])}; leave the size out")
-    reference = content if content is not None else style
-    assert reference is not None  # an objective has a content or a style
-    height, width = size or reference.shape[-2:]
     device = objective.extract.device
-    if isinstance(init, Tensor):
-        return cover(init.to(device, torch.float32), (height, width))
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
         return content.to(device)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"the seed is {seed!r}; expected a whole number from 0 to 2**63 - 1")
-    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed)).to(device)
     if init == "noise":
-        return (reference.mean((2, 3), keepdim=True).to(device) + NOISE * noise).clamp(0, 1)
+        reference = content if content is not None else style
+        assert reference is not None  # an objective has a content or a style
+        return (reference.mean((2, 3), keepdim=True).to(device) + NOISE * _noise(seed, size).to(device)).clamp(0, 1)
     if init == "style_statistics":
         if style is None:
             raise InputError("init is 'style_statistics', but the objective has no style picture")
-        return _colored_like(style, noise).clamp(0, 1)
-    raise InputError(f"init is {init!r}; choose a picture or one of: {', '.join(INITS)}")
+        return _colored_like(style, _noise(seed, size).to(device)).clamp(0, 1)
+    raise InputError(f"init is {init!r:.80}; choose a picture or one of: {', '.join(INITS)}")
+
+
+def _noise(seed: int, size: tuple[int, int]) -> Tensor:
+    # On the CPU whatever the default device is: the same seed gives the same noise everywhere.
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(1, 3, *size, generator=generator, device="cpu", dtype=torch.float32)
+
+
+def _size(objective: Objective, size: Sequence[int] | None) -> tuple[int, int]:
+    """Height and width of the start."""
+    content = objective.content
+    if size is not None:
+        if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+            raise InputError(f"the size is {size!r:.80}; expected height and width in pixels")
+        size = whole("the height", size[0], least=1), whole("the width", size[1], least=1)
+        if content is not None and size != tuple(content.shape[-2:]):
+            there = tuple(content.shape[-2:])
+            raise InputError(f"the size is {size}, but the content's is {there}; leave the size out")
+        return size
+    reference = content if content is not None else objective.style
+    assert reference is not None  # an objective has a content or a style
+    return reference.shape[-2], reference.shape[-1]
+
+
+def _picture(init: Tensor, objective: Objective) -> Tensor:
+    """A picture to start from, float32, on the objective's device."""
+    if init.ndim != 4 or init.shape[1] != 3 or not init.numel():
+        raise InputError(f"init is {tuple(init.shape)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+    batch = objective.batch
+    if batch > 1 and len(init) not in (1, batch):
+        raise InputError(f"init holds {len(init)} pictures, but the objective is made for {batch}; give 1 or {batch}")
+    init = init.clone() if init.is_inference() else init
+    return init.detach().to(objective.extract.device, torch.float32)
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
@@ -48,5 +88,6 @@ def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
     mean = pixels.mean(2, keepdim=True)
     covariance = (pixels - mean) @ (pixels - mean).mT / pixels.shape[2]
     # The small diagonal lets a gray picture, whose covariance is singular, have a Cholesky factor too.
-    factor = torch.linalg.cholesky(covariance.cpu() + 1e-6 * torch.eye(3)).to(noise.device)
+    little = 1e-6 * torch.eye(3, device="cpu", dtype=torch.float32)
+    factor = torch.linalg.cholesky(covariance.cpu() + little).to(noise.device)
     return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise)

@@ -1,12 +1,13 @@
 """Which networks there are, and where weights come from; downloads are tested against a local server."""
 
 import hashlib
+import os
 
 import pytest
 import torch
 
 import nstlib as nst
-from nstlib import backbones
+from nstlib import backbones, devices
 
 
 @pytest.fixture
@@ -175,3 +176,177 @@ def test_default_backbone_with_a_gpu_is_vgg19_where_its_weights_can_be_had(
     (cache / weights_file.name).write_bytes(weights_file.read_bytes())
     assert nst.default_backbone() == "vgg19"
     assert "are here" in capsys.readouterr().out
+
+
+def test_default_backbone_for_the_cpu_is_mini_whatever_else_there_is(monkeypatch, capsys):
+    monkeypatch.delenv("NST_BACKBONE", raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(backbones, "weights_url", lambda _: pytest.fail("vgg19 was thought of"))
+    assert nst.default_backbone(device="cpu") == "mini"
+    assert nst.default_backbone(device=torch.device("cpu"), quiet=True) == "mini"
+    assert "it is to run on the CPU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps", "xpu"])
+def test_one_rule_says_what_a_gpu_is(monkeypatch, cache, serve, weights_file, kind):
+    monkeypatch.delenv("NST_BACKBONE", raising=False)
+    serve(weights_file.name, weights_file.read_bytes())
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda *_: torch.device(kind))
+    assert devices.default_device() == torch.device(kind)
+    assert nst.default_backbone(quiet=True) == "vgg19"
+
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert devices.default_device() == torch.device("cpu")
+    assert nst.default_backbone(quiet=True) == "mini"
+
+
+def test_a_folder_of_weights_is_refused_by_name(tmp_path):
+    for name in ("vgg19", "mini"):
+        with pytest.raises(nst.WeightsUnavailable, match="is a folder; give the file"):
+            nst.load_backbone(name, weights=tmp_path)
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, {1: torch.zeros(2)}, [torch.zeros(2)], {"state": {"a": torch.zeros(1)}}])
+def test_a_file_of_something_else_than_weights_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(nst.WeightsUnavailable, match=r"other\.pth"):
+        nst.load_backbone("vgg19", weights=tmp_path / "other.pth")
+
+
+class Foreign:
+    """What only its own program can read."""
+
+
+def test_nobody_is_advised_to_execute_what_is_in_a_file(tmp_path):
+    torch.save({"model": Foreign()}, tmp_path / "foreign.pth")
+    (tmp_path / "photo.pth").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+    for name in ("foreign.pth", "photo.pth"):
+        with pytest.raises(nst.WeightsUnavailable) as error:
+            nst.load_backbone("vgg19", weights=tmp_path / name)
+        assert name in str(error.value)
+        assert not {"trust", "arbitrary", "weights_only", "\x1b"} & set(str(error.value).replace("[", " ").split())
+        assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_lack_of_memory_is_not_called_a_broken_file(monkeypatch, tmp_path, error):
+    (tmp_path / "vgg19.pth").write_bytes(b"fine")
+
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", load)
+    for weights in (tmp_path / "vgg19.pth", None):
+        with pytest.raises(nst.OutOfMemory, match="out of memory while reading the weights"):
+            nst.load_backbone("vgg19", weights=weights)
+
+
+@pytest.mark.parametrize("weights", [5, b"vgg19.pth", True])
+def test_weights_that_are_no_path_are_refused(weights):
+    with pytest.raises(nst.InputError, match="expected the path of a file"):
+        nst.load_backbone("mini", weights=weights)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["mini"]])
+def test_a_name_that_is_no_text_is_refused(name):
+    with pytest.raises(nst.BackboneNotFound, match="there is no backbone"):
+        nst.FeatureExtractor(name, device="cpu")
+
+
+def test_a_run_is_resumed_in_another_folder_though_its_weights_were_given_from_here(
+    tmp_path, monkeypatch, weights_file, content
+):
+    monkeypatch.chdir(weights_file.parent)
+    extract = nst.FeatureExtractor("vgg19", weights=weights_file.name, device="cpu")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert os.path.isabs(extract.spec["weights"])
+    again = nst.FeatureExtractor(**extract.spec, device="cpu")
+    assert torch.equal(again(content, "relu1_2")["relu1_2"], extract(content, "relu1_2")["relu1_2"])
+
+
+@pytest.mark.parametrize("options", [{"pooling": "max"}, {"pooling": "l2", "keep_scale": True}, {}])
+def test_a_run_with_a_backbone_object_goes_on_with_what_the_object_was_built_with(tmp_path, options, content, style):
+    extract = nst.FeatureExtractor(nst.load_backbone("tiny", **options), device="cpu")
+    run = nst.Run(nst.Objective(extract, content, style), "noise")
+    run.step()
+    resumed = nst.Run.load(run.save(tmp_path / "run.pt"))
+    with torch.no_grad():
+        assert resumed.objective(content).total.item() == run.objective(content).total.item()
+
+
+def test_a_run_with_a_backbone_that_was_built_by_hand_says_that_its_name_does_not_suffice(tmp_path, content, style):
+    known = nst.load_backbone("tiny")
+    backbone = nst.Backbone("tiny", known.net, known.nodes, known.strides)
+    objective = nst.Objective(nst.FeatureExtractor(backbone, device="cpu"), content, style)
+    path = nst.Run(objective, "noise").save(tmp_path / "run.pt")
+    with pytest.raises(nst.InputError, match=r"'tiny' was a Backbone object.*give Run.load an objective"):
+        nst.Run.load(path)
+    assert nst.Run.load(path, objective=objective).objective is objective
+
+
+def test_another_network_in_a_backbone_does_not_keep_its_recipe():
+    import dataclasses
+
+    backbone = nst.load_backbone("tiny", pooling="max")
+    assert backbone.recipe["pooling"] == "max"
+    assert dataclasses.replace(backbone, net=torch.nn.Sequential()).recipe is None
+
+
+@pytest.mark.parametrize("options", [{"pooling": "max"}, {"keep_scale": True}, {"weights": "vgg.pth"}])
+def test_arguments_beside_a_backbone_that_would_have_no_effect_are_refused(options):
+    with pytest.raises(nst.InputError, match="is built already; give it to load_backbone"):
+        nst.FeatureExtractor(nst.load_backbone("tiny"), **options, device="cpu")
+
+
+def test_extractors_share_a_backbones_network_where_nothing_must_change():
+    backbone = nst.load_backbone("tiny")
+    first, second = (nst.FeatureExtractor(backbone, device="cpu") for _ in range(2))
+    assert first.net is second.net is backbone.net
+
+
+@pytest.mark.parametrize("change", [{"precision": "bfloat16"}, {"precision": "float16"}])
+def test_an_extractor_leaves_a_backbone_and_those_that_use_it_as_they_are(change, content):
+    backbone = nst.load_backbone("tiny")
+    first = nst.FeatureExtractor(backbone, device="cpu")
+    expected, weight = first(content, "relu3_1")["relu3_1"], first.net[0].weight
+    address = weight.data_ptr()
+    nst.FeatureExtractor(backbone, device="cpu", **change)(content, "relu3_1")
+    assert first.net[0].weight.data_ptr() == address
+    assert torch.equal(first(content, "relu3_1")["relu3_1"], expected)
+
+
+def test_an_extractor_on_another_device_has_a_copy(monkeypatch):
+    """The "meta" device stands in for a GPU."""
+    backbone = nst.load_backbone("tiny")
+    first = nst.FeatureExtractor(backbone, device="cpu")
+    monkeypatch.setattr("nstlib.extractor.usable_device", torch.device)
+    second = nst.FeatureExtractor(backbone, device="meta")
+    assert second.net[0].weight.device.type == second.device.type == "meta"
+    assert first.net[0].weight.device.type == backbone.net[0].weight.device.type == "cpu"
+
+
+def test_a_network_in_another_order_of_memory_has_a_copy():
+    known = nst.load_backbone("tiny")
+    net = torch.nn.Sequential(*known.net).to(memory_format=torch.contiguous_format)
+    backbone = nst.Backbone("mine", net, known.nodes, known.strides)
+    extract = nst.FeatureExtractor(backbone, device="cpu")
+    assert extract.net is not net
+    assert net[2].weight.is_contiguous()
+    assert extract.net[2].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_l2_pooling_in_half_precision_is_near_that_in_float32_and_has_a_finite_gradient(dtype):
+    values = torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    for scale in (0.0, 1e-3, 1.0, 300.0):
+        features = (scale * values).to(dtype).requires_grad_()
+        pooled = backbones.L2Pool2d()(features)
+        pooled.sum().backward()
+        assert pooled.dtype == dtype
+        torch.testing.assert_close(
+            pooled.float(), backbones.L2Pool2d()(features.detach().float()), rtol=0.01, atol=1e-4
+        )
+        assert features.grad.isfinite().all()

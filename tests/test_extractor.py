@@ -1,6 +1,7 @@
 """From picture to features: the right layers, nothing else, and nothing overwritten."""
 
 import copy
+import re
 import subprocess
 import sys
 import threading
@@ -145,10 +146,47 @@ def test_a_mistyped_layer_is_named_with_the_nearest(extract, content, wrong, nea
         extract(content, [wrong])
 
 
-@pytest.mark.parametrize("device", ["cuda:77", "tpu", "toaster"])
+ABSENT = ["cuda:77", "tpu", "toaster", "meta", "privateuseone", "hip", "lazy", "", 5.0, [1], torch.device("meta")]
+
+
+@pytest.mark.parametrize("device", ABSENT, ids=repr)
 def test_a_device_that_is_not_there_is_refused_in_words(device):
-    with pytest.raises(nst.InputError, match=rf"device '{device}' cannot be used"):
+    with pytest.raises(nst.InputError, match=rf"device '{re.escape(str(device))}' cannot be used"):
         nst.FeatureExtractor("tiny", device=device)
+
+
+@pytest.mark.parametrize("device", [77, torch.device("cuda", 77)], ids=repr)
+def test_a_gpu_that_is_not_there_is_refused_in_words(device):
+    with pytest.raises(nst.InputError, match="cannot be used"):
+        nst.FeatureExtractor("tiny", device=device)
+
+
+def test_one_name_of_a_layer_is_a_name_and_not_its_letters(extract, content):
+    assert list(extract(content, "relu1_1")) == ["relu1_1"]
+    assert list(extract.cut("relu1_1")(normalized(content))) == ["relu1_1"]
+    extract.check("relu1_1", (48, 48))
+    with pytest.raises(nst.LayerNotFound, match="'relu9_1' is not in tiny; the nearest are"):
+        extract.check("relu9_1")
+
+
+@pytest.mark.parametrize("wrong", [["relu9_1"], [1, 6], ["relu1_1", None], [("relu1_1",)], [["relu1_1"]]], ids=repr)
+def test_what_names_no_layer_is_refused_by_call_check_and_cut(extract, content, wrong):
+    for use in (lambda: extract(content, wrong), lambda: extract.check(wrong), lambda: extract.cut(wrong)):
+        with pytest.raises(nst.LayerNotFound, match="is not in tiny; "):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_what_holds_no_names_of_layers_is_refused(extract, content, wrong):
+    for use in (lambda: extract(content, wrong), lambda: extract.check(wrong), lambda: extract.cut(wrong)):
+        with pytest.raises(nst.InputError, match="expected names of layers"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [None, torch.rand(3, 32, 32), torch.rand(1, 1, 32, 32), torch.rand(1, 32, 32, 3)])
+def test_what_is_no_picture_is_refused(extract, wrong):
+    with pytest.raises(nst.InputError, match=r"the picture is .*; expected \(B, 3, H, W\)"):
+        extract(wrong, "relu1_1")
 
 
 def test_a_plain_sequence_gives_what_torchvisions_own_extractor_gives_bit_for_bit(content):
@@ -267,3 +305,72 @@ print([name for name in ("torchvision", "torch._dynamo") if name in sys.modules]
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def gradient(extract, image):
+    image = image.clone().requires_grad_()
+    extract(image, "relu3_1")["relu3_1"].square().sum().backward()
+    return image.grad
+
+
+@pytest.mark.parametrize("ambient", [torch.inference_mode, torch.no_grad])
+@pytest.mark.parametrize("built_from", ["tiny", nst.load_backbone("tiny")], ids=["name", "object"])
+def test_an_extractor_built_without_gradients_gives_them_later(ambient, built_from, content):
+    expected = gradient(nst.FeatureExtractor("tiny", device="cpu"), content)
+    with ambient():
+        extract = nst.FeatureExtractor(built_from, device="cpu")
+        extract(content, "relu3_1")
+    assert torch.equal(gradient(extract, content), expected)
+
+
+def test_a_network_made_in_inference_mode_serves_too(content):
+    with torch.inference_mode():
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False))
+    extract = nst.FeatureExtractor(nst.Backbone("one", net, {"relu3_1": "0"}, {"relu3_1": 1}), device="cpu")
+    assert gradient(extract, content).isfinite().all()
+
+
+@pytest.fixture
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_where_float64_is_the_default_features_are_the_same(float64_by_default, content):
+    extract = nst.FeatureExtractor("mini", device="cpu")
+    features = extract(content.double(), ["relu1_1", "relu3_1"])
+    torch.set_default_dtype(torch.float32)
+    expected = nst.FeatureExtractor("mini", device="cpu")(content, ["relu1_1", "relu3_1"])
+    for layer, response in features.items():
+        assert response.dtype == torch.float32
+        torch.testing.assert_close(response, expected[layer], rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_float64_is_computed_in_the_precision_asked_for(float64_by_default, content):
+    extract = nst.FeatureExtractor("tiny", device="cpu")
+    assert extract.net[0].weight.dtype == torch.float32
+    assert extract(content, "relu1_1")["relu1_1"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", ["mini", "tiny"])
+def test_whatever_device_is_the_default_the_one_asked_for_is_used(name, content):
+    expected = nst.FeatureExtractor(name, device="cpu")(content, "relu2_1")["relu2_1"]
+    with torch.device("meta"):
+        extract = nst.FeatureExtractor(name, device="cpu")
+        found = extract(content, "relu2_1")["relu2_1"]
+    assert torch.equal(found, expected)
+
+
+def test_where_only_deterministic_algorithms_are_allowed_it_gives_the_same(extract, content):
+    expected = gradient(extract, content)
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert torch.equal(gradient(extract, content), expected)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_responses_are_float32_under_autocast_too(extract, content):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert extract(content, "relu2_1")["relu2_1"].dtype == torch.float32

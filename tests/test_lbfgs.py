@@ -1,5 +1,8 @@
 """The optimizer: right on problems with known answers, and true to its promises."""
 
+import copy
+import math
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -180,3 +183,90 @@ def test_no_trial_ever_leaves_the_bounds():
 def test_it_takes_one_tensor_only():
     with pytest.raises(nst.InputError, match="one tensor"):
         nst.LBFGS([torch.zeros(1, 2), torch.zeros(1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": -1}, "memory is -1; expected a whole number, 1 or more"),
+        ({"memory": 0}, "memory is 0"),
+        ({"memory": 2.0}, "memory is 2.0"),
+        ({"memory": True}, "memory is True"),
+        ({"lr": 0}, "lr is 0; expected a finite number, above 0"),
+        ({"lr": "fast"}, "lr is 'fast'"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"first_step": -0.1}, "first_step is -0.1"),
+        ({"bounds": (1, 0)}, "expected two numbers, the smaller one first"),
+        ({"bounds": (0, math.nan)}, "expected two numbers"),
+        ({"bounds": 1.0}, "expected two numbers"),
+        ({"bounds": (0, 0.5, 1)}, "expected two numbers"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(options, message):
+    with pytest.raises(nst.InputError, match=message):
+        nst.LBFGS([torch.zeros(1, 2)], **options)
+
+
+def test_numpys_numbers_are_numbers():
+    nst.LBFGS([torch.zeros(1, 2)], lr=np.float32(0.5), memory=np.int64(3), first_step=np.float64(0.1))
+
+
+@pytest.mark.parametrize("params", [[], torch.zeros(1, 2), [None], [torch.zeros(())], [torch.zeros(1, 2).int()]])
+def test_what_is_no_batch_of_real_numbers_is_refused(params):
+    with pytest.raises(nst.InputError, match="LBFGS optimizes"):
+        nst.LBFGS(params)
+
+
+@pytest.mark.parametrize("ambient", [torch.inference_mode, torch.no_grad])
+def test_it_steps_where_gradients_are_switched_off(ambient):
+    start = torch.tensor([[-1.2, 1.0, 0.3]])
+    expected, _ = minimize(rosenbrock, start, 20)
+    x = start.clone().requires_grad_()
+    with ambient():
+        optimizer = nst.LBFGS([x])
+        for _ in range(20):
+            optimizer.step(lambda: evaluated(x, rosenbrock(x)))
+    assert torch.equal(optimizer.accepted_point(), expected.accepted_point())
+    optimizer.reset()
+    optimizer.step(lambda: evaluated(x, rosenbrock(x)))
+
+
+def test_a_tensor_that_can_have_no_gradient_is_refused():
+    with torch.inference_mode():
+        x = torch.zeros(1, 3)
+    with pytest.raises(nst.InputError, match=r"made in torch.inference_mode\(\)"):
+        nst.LBFGS([x])
+
+
+def test_neither_default_device_nor_default_type_changes_what_it_finds():
+    start = torch.tensor([[-1.2, 1.0, 0.3]])
+    expected, _ = minimize(rosenbrock, start, 20)
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide, _ = minimize(rosenbrock, start, 20)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    x = start.clone().requires_grad_()
+    with torch.device("meta"):
+        elsewhere = nst.LBFGS([x])
+        for _ in range(20):
+            elsewhere.step(lambda: evaluated(x, rosenbrock(x)))
+    for optimizer in (wide, elsewhere):
+        assert optimizer.accepted_point().dtype == torch.float32
+        assert torch.equal(optimizer.accepted_point(), expected.accepted_point())
+
+
+def test_a_copy_goes_on_by_itself():
+    x = torch.tensor([[-1.2, 1.0, 0.3]]).requires_grad_()
+    optimizer = nst.LBFGS([x])
+    for _ in range(10):
+        optimizer.step(lambda: evaluated(x, rosenbrock(x)))
+    twin = copy.deepcopy(optimizer)
+    before, y = optimizer.accepted_point().clone(), twin.param_groups[0]["params"][0]
+    assert y is not x
+    for _ in range(10):
+        twin.step(lambda: evaluated(y, rosenbrock(y)))
+    assert torch.equal(optimizer.accepted_point(), before)
+    for _ in range(10):
+        optimizer.step(lambda: evaluated(x, rosenbrock(x)))
+    assert torch.equal(optimizer.accepted_point(), twin.accepted_point())

@@ -215,3 +215,33 @@ def test_the_gradient_of_the_gram_matrix_of_half_precision_has_that_precision():
     features = torch.randn(1, 5, 4, 7, dtype=torch.bfloat16, requires_grad=True)
     nst.gram(features).sum().backward()
     assert features.grad.dtype == torch.bfloat16
+
+
+def test_grams_in_half_precision_are_compared_in_float32():
+    a, b = (300 * torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    for normalization in ("paper", "relative"):
+        found = nst.style_loss(a.half(), b.half(), normalization)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, nst.style_loss(a.half().float(), b.half().float(), normalization))
+
+
+def test_neither_default_type_nor_default_device_changes_the_losses():
+    image = torch.rand(2, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+
+    def losses():
+        matrix = nst.gram(image)
+        return [matrix, nst.style_loss(matrix, matrix.flip(1)), nst.content_loss(image, image.flip(1), "relative"),
+                nst.tv_loss(image), nst.tv_loss(image, 2.0)]  # fmt: skip
+
+    expected = losses()
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide = losses()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.device("meta"):
+        elsewhere = losses()
+    for found in (wide, elsewhere):
+        assert all(
+            torch.equal(one, other) and one.dtype == other.dtype for one, other in zip(found, expected, strict=True)
+        )

@@ -523,7 +523,7 @@ def test_an_attribute_that_means_nothing_is_refused(objective):
 
 def test_starts_that_do_not_fit_the_batch_are_refused_before_the_first_step(extract, content, style):
     objective = nst.Objective(extract, torch.cat([content, content]), style)
-    with pytest.raises(nst.InputError, match="there are 3 pictures to start from, but 2 contents"):
+    with pytest.raises(nst.InputError, match="init holds 3 pictures, but the objective is made for 2"):
         nst.Run(objective, torch.rand(3, *content.shape[1:]))
 
 

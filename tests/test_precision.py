@@ -122,3 +122,23 @@ def test_the_fast_precision_of_a_processor_follows_its_instructions(monkeypatch,
 def test_an_unknown_precision_is_refused_in_words():
     with pytest.raises(nst.InputError, match="precision is 'half'; choose one of: auto, float32, bfloat16, float16"):
         nst.FeatureExtractor("tiny", precision="half")
+
+
+@pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize("pooling", ["max", "avg", "l2"])
+@pytest.mark.parametrize("keep_scale", [False, True])
+def test_every_pooling_works_in_half_precision(precision, pooling, keep_scale, content, style):
+    def found(precision):
+        extract = nst.FeatureExtractor("tiny", pooling, keep_scale=keep_scale, precision=precision, device="cpu")
+        return gradient_of(nst.Objective(extract, content, style), content.flip(-1))
+
+    (terms, gradient), (exact, exact_gradient) = found(precision), found("float32")
+    assert terms.total.item() == pytest.approx(exact.total.item(), rel=0.05)
+    assert distance(gradient, exact_gradient) < 0.3
+
+
+def test_autocast_around_it_changes_nothing(content):
+    extract = nst.FeatureExtractor("tiny", device="cpu")
+    plain = extract(content, ["relu3_1"])["relu3_1"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(extract(content, ["relu3_1"])["relu3_1"], plain)

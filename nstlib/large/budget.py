@@ -102,7 +102,7 @@ def saved_bytes(extract: FeatureExtractor, layers: list[str]) -> float:
             saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    picture = torch.zeros(1, 3, side, side, device=extract.device, requires_grad=True)
+    picture = torch.zeros(1, 3, side, side, dtype=torch.float32, device=extract.device, requires_grad=True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         responses = extract(picture, layers)
     for response in responses.values():

@@ -138,7 +138,8 @@ def _probed_halo(extract: FeatureExtractor, layers: frozenset[str]) -> int:
     net = copy.deepcopy(extract.cut(layers)).to("cpu", torch.float32)
     clean = 2 * stride
     while clean <= max(PROBE_LIMIT, 8 * stride):
-        picture = torch.full((1, 3, clean + 2 * stride, clean + 2 * stride), torch.nan)
+        shape = 1, 3, clean + 2 * stride, clean + 2 * stride
+        picture = torch.full(shape, torch.nan, dtype=torch.float32, device="cpu")
         picture[..., stride:-stride, stride:-stride] = 0.5
         responses = net(picture)
         reaches = [_reach(responses[layer], stride, clean, extract.backbone.strides[layer]) for layer in layers]
