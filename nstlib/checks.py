@@ -140,7 +140,7 @@ def picture(name: str, value: Any) -> Tensor:
     Raises:
         InputError: anything else.
     """
-    if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[1] != 3:
+    if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[1] != 3 or not value.numel():
         raise InputError(
             f"the {name} is {shape_of(value)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it"
         )

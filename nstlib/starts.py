@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .checks import whole
+from .checks import picture, whole
 from .errors import InputError
 from .images import cover
 from .objective import Objective
@@ -74,13 +74,10 @@ def _size(objective: Objective, size: Sequence[int] | None) -> tuple[int, int]:
 
 def _picture(init: Tensor, objective: Objective) -> Tensor:
     """A picture to start from, float32, on the objective's device."""
-    if init.ndim != 4 or init.shape[1] != 3 or not init.numel():
-        raise InputError(f"init is {tuple(init.shape)}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
-    batch = objective.batch
+    init, batch = picture("init", init), objective.batch
     if batch > 1 and len(init) not in (1, batch):
         raise InputError(f"init holds {len(init)} pictures, but the objective is made for {batch}; give 1 or {batch}")
-    init = init.clone() if init.is_inference() else init
-    return init.detach().to(objective.extract.device, torch.float32)
+    return init.to(objective.extract.device, torch.float32)
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:

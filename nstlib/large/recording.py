@@ -78,12 +78,6 @@ class Evaluator:
     def __reduce__(self) -> tuple[type[Self], tuple[Evaluated, Recorder | None]]:
         return type(self), (self.objective, self._given)  # a copy makes a recording of its own
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """The recording stays: the next steps go on with it."""
-
     @property
     def device(self) -> torch.device:
         """Where the objective is computed."""

@@ -31,7 +31,7 @@ def complete(content: Source, style: Source, options: Options) -> tuple[dict[str
     settings: dict[str, Any] = {**DEFAULTS, **_of_quality(options), **options, "quality": None, "snapshot_every": 0}
     settings = {"content": _kept(content, "content"), "style": _kept(style, "style"), **settings}
     settings["size"] = _size(options)
-    settings["backbone"] = settings["backbone"] or default_backbone(quiet=True)
+    settings["backbone"] = settings["backbone"] or default_backbone(True, settings["device"])
     settings["init"] = "content" if settings["init"] is None else settings["init"]
     if not isinstance(settings["init"], str) or settings["init"] not in INITS:
         raise InputError(f"init is {settings['init']!r:.80}; the studio starts from one of: {', '.join(INITS)}")
