@@ -22,7 +22,7 @@ import torch
 from easel import Easel
 from pruning import Kept, prune
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from teachers import Teachers, Vgg, load_network
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -207,13 +207,13 @@ class Training:
 
     def _start(self, path: Path) -> None:
         with safe_open(path, "pt") as file:
-            tensors, notes = {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}
+            notes = file.metadata() or {}
         missing = [layer for layer in self.teachers.sources if layer not in notes]
         if missing:
             raise SystemExit(
                 f"{path} does not say which of the teachers' channels {missing[0]} keeps; it was not made here"
             )
-        self.student.named["avg"].load_state_dict(tensors)
+        self.student.named["avg"].load_state_dict(load_file(path))
         for layer in self.teachers.sources:
             note = json.loads(notes[layer])
             self.kept[layer] = Kept(torch.tensor(note["channels"]), torch.tensor(note["scale"]))

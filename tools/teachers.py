@@ -121,11 +121,14 @@ class Teachers:
 
 
 def curriculum(shallow: Iterable[str], deep: Iterable[str], pupil: Iterable[str]) -> dict[str, tuple[Source, ...]]:
-    """For each rectified layer of the pupil, the teachers' layers whose channels it may learn; arguments name convolutions.
+    """For each rectified layer of the pupil, the teachers' layers whose channels it may learn.
 
     A layer learns its namesake of the shallow teacher; past that teacher's last, of the deep one, or of the neighbor
     before, where a block of the deep teacher is shorter. In the shallow teacher's last block a layer may learn besides
     what the deep teacher sees there: the deep teacher's next block is made of that.
+
+    Args:
+        shallow, deep, pupil: names of the convolutions, in order of depth.
     """
     shallow, deep, pupil = list(shallow), list(deep), list(pupil)
     last = _block(shallow[-1])

@@ -1,4 +1,4 @@
-"""Batches of pictures to train on: crops of photographs and of drawn pictures at many scales, disturbed now and then."""
+"""Batches of pictures to train on: crops of photographs, our own and drawn pictures, at many scales."""
 
 from pathlib import Path
 
