@@ -244,10 +244,17 @@ def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
 
 @register("mini")
 def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
-    net = named_vgg(mini_net(), pooling, keep_scale)
     path = weights or MINI_WEIGHTS
-    _load(net, _read(path, load_file), path)
+    state = _read(path, load_file)
+    net = named_vgg(mini_net(_widths(state)), pooling, keep_scale)
+    _load(net, state, path)
     return vgg_backbone("mini", net)
+
+
+def _widths(state: Mapping[str, Tensor]) -> list[int | str]:
+    """Those of the file, in place of `MINI_WIDTHS`: another training of mini may have chosen others."""
+    widths = iter([len(state[key]) for key in sorted(state) if state[key].ndim == 4])
+    return [next(widths, width) if isinstance(width, int) else width for width in MINI_WIDTHS]
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:

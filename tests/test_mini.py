@@ -5,6 +5,7 @@ import socket
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from nstlib import FeatureExtractor, load_backbone, load_image, stylize
 from nstlib.backbones import MINI_WEIGHTS, mini_net, named_vgg
@@ -83,3 +84,12 @@ def test_features_are_finite_far_outside_the_range_of_colors(mini):
     with torch.no_grad():
         features = mini(torch.randn(1, 3, 64, 64) * 5, RELUS)
     assert all(response.isfinite().all() for response in features.values())
+
+
+def test_weights_of_other_widths_are_read_as_they_are(tmp_path):
+    widths = (2, 2, "M", 3, 3, "M", 5, 4, 4, 4, "M", 6, 4, 4, 4, "M", 7, 4, 4, 4, "M")
+    state = named_vgg(mini_net(widths)).state_dict()
+    save_file(state, tmp_path / "other.safetensors")
+    extract = FeatureExtractor("mini", weights=tmp_path / "other.safetensors", device="cpu")
+    features = extract(torch.rand(1, 3, 32, 32), ["relu3_1", "relu5_1"])
+    assert [features[layer].shape[1] for layer in features] == [5, 7]
