@@ -18,7 +18,7 @@ import nstlib as nst
 from nstlib.backbones import mini_net, named_vgg, vgg_backbone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
-from distill import load_teacher
+from teachers import load_network
 
 JUDGED = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")
 LAYER_SETS = {
@@ -75,7 +75,7 @@ def options() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("teacher", help='the judge: a vgg_normalised .pth file, or "vgg19" (downloads it)')
+    add("teacher", help='the judge: a file that tools/teachers.py reads, or "vgg19" (downloads it)')
     add("styles", nargs="+", help="pictures: paths, addresses or bundled names")
     add("--backbone", nargs="+", default=["mini"], help="mini, vgg19, teacher, random, or a mini .safetensors file")
     add("--layers", nargs="+", default=["judged", "three", "gatys"], choices=LAYER_SETS, help="style layers")
@@ -89,7 +89,7 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Print a table: a line for each style, backbone and set of style layers."""
     args = options()
-    judge_net = load_teacher(args.teacher, "reflect").features
+    judge_net = load_network(args.teacher, "reflect").features
     judge = nst.FeatureExtractor(as_backbone("teacher", judge_net))
     print(f"{'style':16} {'backbone':16} {'style layers':13}" + "".join(f"{at[4:]:>8}" for at in JUDGED))
     for path in args.styles:

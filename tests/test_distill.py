@@ -1,221 +1,103 @@
-"""The script that trains the bundled backbone, with a small random teacher in place of VGG-19."""
+"""The scripts that train the bundled backbone, with small random teachers in place of VGG-19 and VGG-16."""
 
-import copy
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from nstlib.backbones import mini_net
-from nstlib.losses import gram
+import nstlib as nst
+from nstlib.backbones import mini_net, named_vgg
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 distill = pytest.importorskip("distill")
+easel, pruning, teachers, training_batches = (
+    pytest.importorskip(name) for name in ("easel", "pruning", "teachers", "training_batches")
+)
 
-TEACHER_WIDTHS = (6, 6, "M", 8, 8, "M", 12)
-STUDENT_WIDTHS = (4, 4, "M", 5, 5, "M", 8, 6, 6, 6, "M", 6, 6, 6, 6, "M", 6, 6, 6, 6, "M")
+SHALLOW = (6, 6, "M", 8, 8, "M", 12, 12, 12, 12)
+DEEP = (6, 6, "M", 8, 8, "M", 12, 12, 12, "M", 10, 10, 10, "M", 10, 10, 10)
+PUPIL = (4, 4, "M", 6, 6, "M", 10, 9, 9, 9, "M", 8, 8, 8, 8, "M", 8, 6, 6, 6, "M")
 RECIPE = distill.Recipe(
-    steps=8, seed=3, batch=2, crop=32, pictures=4, rate=1e-3, gram_weight=0.5, dreams=3, precision="float32"
+    *(8, 3, 2, 32, 4, 1e-3),  # steps, seed, batch, crop, drawn, rate
+    gram_weight=0.5,
+    pruning_batches=3,
+    precision="float32",
 )
 
 
-def random_teacher():
-    torch.manual_seed(0)
-    features = mini_net(TEACHER_WIDTHS)
-    return distill.Vgg(features.eval().requires_grad_(False))
-
-
-def training(recipe=RECIPE):
-    return distill.Training(recipe, random_teacher(), "cpu", STUDENT_WIDTHS)
+def network(widths, seed=0):
+    torch.manual_seed(seed)
+    return teachers.Vgg(mini_net(widths).eval().requires_grad_(False))
 
 
 @pytest.fixture(scope="module")
-def finished():
-    whole = training()
-    errors = list(whole.run())
-    return whole, errors
+def pictures():
+    return training_batches.Pictures(4, RECIPE.seed, side=64, largest=128)
 
 
-def test_every_layer_learns_something_and_deeper_ones_see_larger_things(finished):
-    targets = finished[0].targets
-    assert len({target.layer for target in targets.values()}) == 16
-    shrinks = [targets[layer].shrink for layer in dict.fromkeys(target.layer for target in targets.values())]
-    assert shrinks == sorted(shrinks)
-    assert targets["relu3_1"].shrink == 1
-    assert targets["relu4_1"].shrink == pytest.approx(2)
-    assert targets["relu5_1"].shrink == pytest.approx(4)
-    assert targets["relu3_1_2"] == distill.Target("relu3_1", "relu2_1", shrink=2)
-    assert targets["relu4_2_4"] == distill.Target("relu4_2", "relu2_2", shrink=4)
-    taught = set().union(*(distill.lesson(targets, step) for step in range(distill.GROUPS)))
-    assert taught == set(targets)
+@pytest.fixture
+def training(pictures):
+    def begin(recipe=RECIPE, **options):
+        both = network(SHALLOW), network(DEEP, 1)
+        return distill.Training(recipe, both, pictures, widths=PUPIL, groups=2, **options)
+
+    return begin
 
 
-def test_layers_that_learn_of_shrunk_pictures_also_learn_of_the_fine_structure_that_shrinking_removes(finished):
-    whole = finished[0]
-    board = torch.zeros(1, 3, 32, 32)
-    board[..., ::2, ::2] = board[..., 1::2, 1::2] = 1  # no larger structure at all
-    pictures = torch.cat([board, torch.full_like(board, 0.5)])
-    targets = {name: target for name, target in whole.targets.items() if target.layer == "relu4_1"}
-    taught = distill.teach(whole.teacher, pictures, targets, "avg")
-    coarse, fine = (taught[name] for name in ("relu4_1", "relu4_1_fine"))
-    assert distill.fit(fine, targets["relu4_1_fine"], torch.Size([4, 4])).shape[-2:] == (4, 4)
-
-    def difference(features):
-        return ((features[0] - features[1]).norm() / features[1].norm()).item()
-
-    assert difference(fine) > 3 * difference(coarse)
+@pytest.fixture(scope="module")
+def finished(pictures):
+    whole = distill.Training(RECIPE, (network(SHALLOW), network(DEEP, 1)), pictures, widths=PUPIL, groups=2)
+    list(whole.run())
+    return whole
 
 
-def test_resumes_exactly(finished, tmp_path):
-    whole, _ = finished
-    first = training()
-    for _ in range(5):
-        first.advance()
-    distill.write(tmp_path / "checkpoint.pt", lambda path: torch.save(first.state(), path))
-
-    second = training()
-    second.load_state(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
-    list(second.run())
-
-    assert second.step == whole.step
-    assert len(second.pictures.dreams) == len(whole.pictures.dreams) > 0
-    resumed = second.weights()
-    for key, value in whole.weights().items():
-        assert torch.equal(resumed[key], value), key
+# ---------------------------------------------------------------- teachers
 
 
-def test_refuses_a_checkpoint_of_another_recipe(finished):
-    other = training(replace(RECIPE, seed=4))
-    with pytest.raises(SystemExit, match="another recipe"):
-        other.load_state(finished[0].state())
+def test_each_layer_learns_of_the_teacher_that_is_right_for_its_depth():
+    pupil = network(PUPIL)
+    found = teachers.curriculum(*(net.convolutions for net in (network(SHALLOW), network(DEEP), pupil)))
+    assert list(found) == [name.replace("conv", "relu") for name in pupil.convolutions]
+    assert found["relu1_1"] == (("shallow", "relu1_1"),)
+    assert found["relu3_1"] == (("shallow", "relu3_1"),)
+    assert found["relu3_4"] == (("shallow", "relu3_4"), ("deep", "relu3_3"))
+    assert found["relu4_1"] == (("deep", "relu4_1"),)
+    assert found["relu4_4"] == (("deep", "relu4_3"),)
+    assert found["relu5_4"] == (("deep", "relu5_3"),)
 
 
-def test_training_lowers_the_errors():
-    learner = training(replace(RECIPE, steps=30, dreams=0))
-    errors = [sum(error[0].item() for error in found.values()) / len(found) for found in learner.run()]
-    assert sum(errors[-9:]) < sum(errors[:9])
+def test_a_teacher_of_all_depths_teaches_every_layer_its_namesake():
+    names = list(network(PUPIL).convolutions)
+    assert [(f"conv{layer[4:]}",) for layer in teachers.curriculum(names, names, names)] == [(name,) for name in names]
+    assert all(len(sources) == 1 for sources in teachers.curriculum(names, names, names).values())
 
 
-def test_errors_from_second_moments_are_those_of_the_guess():
-    torch.manual_seed(1)
-    features, target, head = torch.randn(2, 30, 4), torch.rand(2, 30, 6), torch.randn(6, 4)
-    guess = features @ head.T
-    found = distill.layer_errors(features, target, head)
-    norm = target.square().sum((1, 2))
-    feature_error = (guess - target).square().sum((1, 2)) / (norm + 0.1 * norm.mean())
-    torch.testing.assert_close(found[0], feature_error.mean())
-
-    grams = [rows.mT @ rows for rows in (guess, target)]
-    norm = grams[1].square().sum((1, 2))
-    gram_error = (grams[0] - grams[1]).square().sum((1, 2)) / (norm + 0.1 * norm.mean())
-    torch.testing.assert_close(found[1], (gram_error + 1e-5).sqrt().mean())
+def test_teachers_give_the_channels_of_all_sources_of_a_layer():
+    shallow, deep = network(SHALLOW), network(DEEP, 1)
+    both = teachers.Teachers(shallow, deep, network(PUPIL).convolutions)
+    picture = torch.randn(1, 3, 32, 32)
+    found = both(picture, "max")["relu3_2"]
+    assert torch.equal(found[:, :12], shallow(picture, ["relu3_2"], "max")["relu3_2"])
+    assert torch.equal(found[:, 12:], deep(picture, ["relu3_1"], "max")["relu3_1"])
+    responses = both(picture, "max", rectified=False)["relu3_2"]
+    assert (responses < 0).any()
+    assert torch.equal(responses.relu(), found)
 
 
-def test_normalizing_filters_leaves_the_function_and_makes_means_one_and_no_filter_loud():
-    torch.manual_seed(2)
-    features = mini_net(TEACHER_WIDTHS)
-    convolutions = [module for module in features if isinstance(module, nn.Conv2d)]
-    with torch.no_grad():
-        convolutions[0].bias[0] -= 1  # responds seldom
-    vgg, pictures = distill.Vgg(features), torch.randn(4, 3, 32, 32)
-    layers = ["relu1_1", "relu2_2", "relu3_1"]
-
-    def responses():
-        both = [vgg(pictures, layers, pooling) for pooling in ("avg", "max")]
-        return {layer: torch.cat([features[layer] for features in both]) for layer in layers}
-
-    with torch.no_grad():
-        before = responses()
-        distill.normalize_filters(vgg, pictures)
-        after = responses()
-    for layer in layers:
-        alive = before[layer].mean((0, 2, 3)) > 1e-4
-        scale = after[layer].mean((0, 2, 3), keepdim=True) / before[layer].mean((0, 2, 3), keepdim=True)
-        torch.testing.assert_close(after[layer][:, alive], (before[layer] * scale)[:, alive], rtol=1e-3, atol=1e-4)
-        assert after[layer].mean() == pytest.approx(1, rel=1e-3)
-        mean, squares = after[layer].mean((0, 2, 3))[alive], after[layer].square().mean((2, 3))[:, alive]
-        steady = squares.amax(0).sqrt() < 1.9 * mean
-        largest = mean.max()  # what 1 is before the layer is scaled as a whole
-        torch.testing.assert_close(mean[steady], largest.expand(int(steady.sum())), rtol=1e-3, atol=1e-3)
-        assert (squares.mean(0).sqrt() < 2.001 * largest).all()
-        assert (squares.sqrt() < 4.001 * largest).all()
-    seldom = after["relu1_1"][:, 0]
-    assert seldom.mean() < 0.9 * after["relu1_1"][:, 1:].mean()
-    assert seldom.square().mean().sqrt() > 0.5
-
-
-def test_filters_on_their_way_to_deeper_layers_are_quiet_and_the_function_stays(finished):
-    whole = finished[0]
-    vgg, pictures = whole.average.vgg, whole.pictures.batch(0, 8)
-    plain, quiet = (distill.Vgg(copy.deepcopy(whole.average.features)) for _ in range(2))
-    loud = distill.loudness(whole.teacher, vgg.convolutions)
-    assert set(loud) == set(vgg.convolutions)
-    assert (loud["conv1_1"] == distill.QUIET).sum() == distill.CARRIED
-    assert (loud["conv5_1"] == 1).all()
-    distill.normalize_filters(plain, pictures)
-    distill.normalize_filters(quiet, pictures, loud)
-    names = ["relu1_2", "relu2_1", "relu3_1", "relu5_1"]
-    with torch.no_grad():
-        before, after = plain(pictures, names, "avg"), quiet(pictures, names, "avg")
-    for name in names:
-        alive = before[name].amax((0, 2, 3)) > 1e-3
-        share = (
-            loud[name.replace("relu", "conv")]
-            * after[name].sum()
-            / (before[name] * loud[name.replace("relu", "conv")][:, None, None]).sum()
-        )
-        torch.testing.assert_close(
-            after[name][:, alive], (before[name] * share[:, None, None])[:, alive], rtol=1e-2, atol=1e-3
-        )
-
-
-def test_chosen_filters_explain_the_others():
-    torch.manual_seed(3)
-    basis = torch.rand(1, 3, 200)
-    others = torch.einsum("oc,bcm->bom", torch.rand(5, 3), basis)
-    features = torch.cat([others, basis], 1)[..., None]
-    moments = gram(features)[0].double()
-    chosen = distill.choose_filters(moments, 3)
-    guess = moments[:, chosen] @ torch.linalg.inv(moments[chosen][:, chosen]) @ moments[chosen]
-    torch.testing.assert_close(guess, moments, rtol=1e-3, atol=1e-3)
-
-
-@torch.no_grad()
-def inherited(widths, layer, picture):
-    """What a student without training sees at the layer."""
-    student = distill.Student(widths, {}, {})
-    distill.inherit(student, random_teacher(), torch.randn(4, 3, 32, 32))
-    return student.vgg(picture, [layer], "avg")[layer]
-
-
-def test_inherited_student_of_the_same_width_is_the_teacher():
-    picture = torch.randn(4, 3, 32, 32)
-    ours, theirs = inherited(TEACHER_WIDTHS, "relu3_1", picture), random_teacher()(picture, ["relu3_1"], "avg")
-    # The same filters, perhaps in another order.
-    torch.testing.assert_close(
-        ours.mean((0, 2, 3)).sort().values, theirs["relu3_1"].mean((0, 2, 3)).sort().values, rtol=1e-3, atol=1e-4
-    )
-
-
-def test_a_layer_a_block_deeper_than_the_teacher_inherits_its_eyes_for_the_picture_halved():
-    # Wide enough for all of the teacher's filters, twice, for the picture that is carried on, and for what is passed.
-    widths = (9, 9, "M", 17, 17, "M", 20, 14, 14, 14, "M", 15)
-    picture = torch.randn(4, 3, 32, 32)
-    ours = inherited(widths, "relu4_1", picture)[:, -12:]
-
-    blur = torch.tensor([1.0, 2, 1]) / 4
-    half = picture
-    for _ in range(2):
-        half = nn.functional.pad(half, (1, 1, 1, 1), mode="replicate")
-        half = nn.functional.conv2d(half, torch.outer(blur, blur).expand(3, 1, 3, 3), groups=3)
-    theirs = random_teacher()(nn.functional.avg_pool2d(half, 2), ["relu3_1"], "avg")["relu3_1"]
-    assert ours.shape == theirs.shape
-    torch.testing.assert_close(
-        ours.mean((0, 2, 3)).sort().values, theirs.mean((0, 2, 3)).sort().values, rtol=1e-3, atol=1e-4
-    )
+@pytest.mark.parametrize("widths", [SHALLOW, DEEP])
+def test_reads_a_file_of_torchvisions_names(widths, tmp_path):
+    whole = network(widths)
+    state = {f"features.{key}": value.half() for key, value in whole.features.state_dict().items()}
+    torch.save(state, tmp_path / "teacher.pth")
+    found = teachers.load_network(tmp_path / "teacher.pth")
+    assert list(found.convolutions) == list(whole.convolutions)
+    last = list(whole.convolutions)[-1]
+    picture = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(found(picture, [last], "avg"), whole(picture, [last], "avg"), rtol=1e-2, atol=1e-3)
 
 
 def test_reads_a_published_file_of_normalised_weights(tmp_path):
@@ -226,8 +108,174 @@ def test_reads_a_published_file_of_normalised_weights(tmp_path):
         *(nn.ReflectionPad2d(1), nn.Conv2d(5, 4, 3), nn.ReLU()),
     )
     torch.save(sequence.state_dict(), tmp_path / "teacher.pth")
-    teacher = distill.load_teacher(str(tmp_path / "teacher.pth"), "reflect")
+    teacher = teachers.load_network(tmp_path / "teacher.pth", "reflect")
     picture = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
-        found = teacher(distill.normalize_picture(picture), ["relu2_1"], "max")["relu2_1"]
+        found = teacher(training_batches.normalize_picture(picture), ["relu2_1"], "max")["relu2_1"]
         torch.testing.assert_close(found, sequence(picture), rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- pruning
+
+
+def test_chosen_channels_explain_the_others():
+    torch.manual_seed(3)
+    basis = torch.rand(3, 200)
+    features = torch.cat([torch.rand(5, 3) @ basis, basis]).double()
+    moments = features @ features.T
+    chosen = pruning.choose_channels(moments, 3)
+    guess = moments[:, chosen] @ torch.linalg.inv(moments[chosen][:, chosen]) @ moments[chosen]
+    torch.testing.assert_close(guess, moments, rtol=1e-4, atol=1e-4)
+
+
+def test_a_regression_through_the_relu_does_not_care_how_negative_a_response_is():
+    torch.manual_seed(5)
+    inputs = torch.cat([torch.randn(400, 6), torch.ones(400, 1)], 1)
+    responses = inputs @ torch.randn(7, 3)
+    responses = torch.where(responses > 0, responses, 4 * responses)
+    plain, through = (pruning.regress(inputs, responses, rounds, 1e-6)[1].mean() for rounds in (0, 100))
+    assert plain > 0.3
+    assert through < 0.01
+
+
+@torch.no_grad()
+def test_a_pupil_as_wide_as_its_teacher_becomes_the_teacher(pictures):
+    widths = (6, 6, "M", 8, 8)
+    whole, pupil = network(widths), network(widths, 7)
+    for convolution in whole.convolutions.values():
+        nn.init.kaiming_normal_(convolution.weight)
+    both = teachers.Teachers(whole, whole, pupil.convolutions)
+    batches = [("max", pictures.batch(step, 4, 64)) for step in range(4)]
+    kept, errors = pruning.prune(pupil, both, batches, ridge=1e-6)
+    assert max(errors.values()) < 0.01
+    fresh = pictures.batch(9, 2, 64)
+    found, wanted = pupil(fresh, kept, "max"), both(fresh, "max")
+    for layer, taught in wanted.items():
+        assert sorted(kept[layer].channels.tolist()) == list(range(taught.shape[1]))
+        assert distill.layer_errors(found[layer], kept[layer].of(taught)).max() < 0.1, layer
+
+
+def test_kept_channels_have_a_mean_of_one_unless_they_respond_seldom():
+    torch.manual_seed(6)
+    responses = torch.rand(5000, 3) * torch.tensor([1.0, 50.0, 1.0])
+    responses[:, 2] -= 0.995
+    kept = pruning._choose(responses, 3)
+    mean = (responses.relu()[:, kept.channels] * kept.scale).mean(0)
+    steady = kept.channels < 2
+    torch.testing.assert_close(mean[steady], torch.ones(2), rtol=1e-3, atol=1e-3)
+    assert mean[~steady] < 0.5
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_batches_depend_on_seed_and_step_alone(pictures):
+    assert torch.equal(pictures.batch(5, 2, 32), pictures.batch(5, 2, 32))
+    assert not torch.equal(pictures.batch(5, 2, 32), pictures.batch(6, 2, 32))
+
+
+def test_a_folder_of_photographs_is_learned_from_too(pictures, tmp_path):
+    nst.save_image(torch.full((1, 3, 40, 50), 0.5), tmp_path / "gray.jpg")
+    more = training_batches.Pictures(1, 0, tmp_path, side=32, largest=32)
+    assert len(more.shelves["photographs"]) == len(pictures.shelves["photographs"]) + 1
+    assert more.shelves["photographs"][-1].shape == (3, 26, 32)
+
+
+def test_painting_goes_on_from_visit_to_visit_and_then_begins_anew(pictures, monkeypatch):
+    monkeypatch.setattr(easel, "AGES", (9, 10))
+    stand, pupil = easel.Easel(pictures, groups=2, count=2, crop=32), network(PUPIL)
+    first = stand.visit(pupil, 0)
+    group = stand.groups[0]
+    content = group["content"]
+    assert stand.groups[1]["age"] == 0
+    second = stand.visit(pupil, 2)
+    assert first.shape == (2, 3, 32, 32)
+    assert not torch.equal(first, second)
+    assert group["age"] == 2 * easel.STEPS_A_VISIT
+    assert 0 <= group["image"].min() <= group["image"].max() <= 1
+    for step in (4, 6):
+        stand.visit(pupil, step)
+    assert not torch.equal(stand.groups[0]["content"], content)
+
+
+def test_painting_brings_the_pictures_nearer_to_their_styles(pictures):
+    stand, pupil = easel.Easel(pictures, groups=1, count=2, crop=32), network(PUPIL)
+
+    def distance(picture):
+        style = pupil(training_batches.normalize_picture(stand.groups[0]["style"]), ["relu2_1"], "avg")["relu2_1"]
+        own = pupil(picture, ["relu2_1"], "avg")["relu2_1"]
+        return nst.style_loss(nst.gram(own), nst.gram(style), "relative").mean()
+
+    before = distance(stand.visit(pupil, 0))
+    for step in range(1, 9):
+        after = distance(stand.visit(pupil, step))
+    assert after < 0.7 * before
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_errors_are_relative_and_those_of_the_formulas():
+    torch.manual_seed(1)
+    features, target = torch.rand(2, 4, 5, 6), torch.rand(2, 4, 5, 6)
+    found = distill.layer_errors(features, target)
+    for value, own, aim in ((found[0], features, target), (found[1], nst.gram(features), nst.gram(target))):
+        error, norm = (x.square().flatten(1).sum(1) for x in (own - aim, aim))
+        torch.testing.assert_close(value, (error / (norm + 0.1 * norm.mean())).sqrt().mean(), rtol=1e-3, atol=1e-4)
+    assert distill.layer_errors(target, target).max() < 0.01
+
+
+def test_resumes_exactly(training, finished, tmp_path):
+    first = training()
+    first.prune()
+    for _ in range(5):
+        first.advance()
+    distill.write(tmp_path / "checkpoint.pt", lambda path: torch.save(first.state(), path))
+
+    second = training()
+    second.load_state(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    list(second.run())
+    assert second.step == finished.step
+    resumed, notes = second.weights()
+    assert notes == finished.weights()[1]
+    for key, value in finished.weights()[0].items():
+        assert torch.equal(resumed[key], value), key
+
+
+def test_refuses_a_checkpoint_of_another_recipe(training, finished):
+    with pytest.raises(SystemExit, match="another recipe"):
+        training(replace(RECIPE, seed=4)).load_state(finished.state())
+
+
+def test_training_lowers_the_errors(training):
+    learner = training(replace(RECIPE, steps=40, rate=2e-3))
+    errors = [sum(error.sum().item() for error in found.values()) for found in learner.run()]
+    assert sum(errors[-10:]) < 0.95 * sum(errors[:10])
+
+
+def test_weights_are_read_as_mini_and_can_be_started_from(training, finished, tmp_path):
+    tensors, notes = finished.weights()
+    save_file(tensors, tmp_path / "next.safetensors", notes)
+    extract = nst.FeatureExtractor("mini", weights=tmp_path / "next.safetensors", device="cpu")
+    assert extract(torch.rand(1, 3, 32, 32), ["relu5_1"])["relu5_1"].shape[1] == 8
+
+    again = training(start=tmp_path / "next.safetensors")
+    assert {key: value.dtype for key, value in again.weights()[0].items()} == dict.fromkeys(tensors, torch.float16)
+    for key, value in again.weights()[0].items():
+        assert torch.equal(value, tensors[key]), key
+    for layer, kept in finished.kept.items():
+        assert torch.equal(again.kept[layer].channels, kept.channels)
+        torch.testing.assert_close(again.kept[layer].scale, kept.scale)
+
+
+def test_weights_that_do_not_say_what_they_keep_cannot_be_started_from(training, tmp_path):
+    save_file(named_vgg(mini_net(PUPIL)).state_dict(), tmp_path / "old.safetensors")
+    with pytest.raises(SystemExit, match="does not say which"):
+        training(start=tmp_path / "old.safetensors")
+
+
+def test_the_command_line_needs_teachers_for_all_depths(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["distill.py", "--teacher-deep", "vgg16"])
+    with pytest.raises(SystemExit):
+        distill.options()
+    assert "both --teacher-shallow and --teacher-deep" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 ROUNDS = 8  # of the regression through the ReLU; the first few do most
-RIDGE = 1e-3  # of the inputs' mean square
+RIDGE = 1e-3  # of the inputs' mean square: with less, deep layers fit the pictures at hand and no others
 LOUDEST = 2.5  # the largest root mean square of a channel whose mean is 1; those that respond seldom stay below 1
 
 
@@ -53,16 +53,17 @@ def choose_channels(moments: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def regress(inputs: Tensor, responses: Tensor, rounds: int = ROUNDS) -> tuple[Tensor, Tensor]:
+def regress(inputs: Tensor, responses: Tensor, rounds: int = ROUNDS, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
     """Weights (D, C) and relative squared errors after the ReLU (C,) of: relu(inputs @ weights) is relu(responses).
 
     Args:
         inputs: (N, D).
         responses: (N, C), before the ReLU.
         rounds: how often the targets that are free, as the response is negative, follow what was found.
+        ridge: what is added to the inputs' second moments, as a share of their mean square.
     """
     moments = _product(inputs, inputs)
-    moments.diagonal().add_(RIDGE * moments.diagonal().mean())
+    moments.diagonal().add_(ridge * moments.diagonal().mean())
     factor = torch.linalg.cholesky(moments)
 
     def solve(targets: Tensor) -> Tensor:
@@ -84,7 +85,12 @@ def _product(left: Tensor, right: Tensor, rows: int = 8192) -> Tensor:
 
 @torch.no_grad()
 def prune(
-    pupil: Vgg, teachers: Teachers, batches: Iterable[tuple[str, Tensor]], positions: int = 160, seed: int = 0
+    pupil: Vgg,
+    teachers: Teachers,
+    batches: Iterable[tuple[str, Tensor]],
+    positions: int = 160,
+    seed: int = 0,
+    ridge: float = RIDGE,
 ) -> tuple[dict[str, Kept], dict[str, float]]:
     """Give the pupil the weights of a pruned teacher.
 
@@ -111,7 +117,7 @@ def prune(
             kept[layer] = _choose(wanted, module.out_channels)
             wanted = wanted[:, kept[layer].channels] * kept[layer].scale
             inputs = torch.cat([_patches(value, at) for (_, value), at in zip(maps, places[layer], strict=True)])
-            weights, error = regress(inputs, wanted)
+            weights, error = regress(inputs, wanted, ridge=ridge)
             module.weight.copy_(weights[:-1].T.view(module.weight.shape))
             module.bias.copy_(weights[-1])
             errors[layer] = error.mean().item()
@@ -123,7 +129,8 @@ def prune(
 def _choose(responses: Tensor, count: int) -> Kept:
     """The channels to keep, given responses (N, C) before the ReLU."""
     seen = responses.relu()
-    scale = 1 / torch.maximum(seen.mean(0), seen.square().mean(0).sqrt() / LOUDEST).clamp_min(1e-6)
+    loud = torch.maximum(seen.mean(0), seen.square().mean(0).sqrt() / LOUDEST)
+    scale = 1 / loud.clamp_min(1e-3 * loud.mean().item() + 1e-9)  # some never respond
     normalized = seen * scale
     channels = choose_channels(_product(normalized, normalized) / len(seen), count)
     return Kept(channels, scale[channels])
