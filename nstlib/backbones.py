@@ -183,7 +183,7 @@ class ScaledPool2d(nn.Module):
 
 
 # Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
-# scikit-image's photographs (tools/distill.py --pooling-scale prints them).
+# scikit-image's photographs (tools/pooling_scale.py prints them).
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
 
 

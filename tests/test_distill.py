@@ -279,3 +279,14 @@ def test_the_command_line_needs_teachers_for_all_depths(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         distill.options()
     assert "both --teacher-shallow and --teacher-deep" in capsys.readouterr().err
+
+
+def test_pooling_scales_are_ratios_of_means():
+    pooling_scale = pytest.importorskip("pooling_scale")
+    responses = torch.tensor([[[[3.0, 1.0], [0.0, 0.0]]]])
+    found = pooling_scale.poolings(responses)
+    assert found["avg"].item() == 1
+    assert found["l2"].item() == pytest.approx(2.5**0.5)
+    ratios = pooling_scale.pooling_scale(network(SHALLOW))
+    assert ratios["avg"].keys() == {"pool1", "pool2"}
+    assert all(ratios["avg"][at] >= ratios["l2"][at] >= 1 for at in ratios["avg"])
