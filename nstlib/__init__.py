@@ -1,6 +1,7 @@
 """Neural style transfer, small enough to read: `losses`, `extractor` and `optimize` hold the method.
 
-The top folder is the method; rooms hold the rest: `large` (big pictures, many devices) and `live` (under the hand).
+The top folder is the method; rooms hold the rest: `pictures` (in and out), `large` (big pictures, many devices) and
+`live` (under the hand).
 
 Example:
     >>> import nstlib as nst

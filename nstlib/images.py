@@ -5,13 +5,12 @@ A picture is a float32 tensor (B, 3, H, W), sRGB in [0, 1].
 
 import contextlib
 import hashlib
-import math
 import os
 import re
-import uuid
+import tempfile
 import warnings
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,36 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageFile
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import ImageError, InputError
-from .sources import PICTURE_SUFFIXES, bundled_images, cache_folder, fetch, find, is_address
+from .checks import whole
+from .devices import usable_device
+from .errors import ImageError, InputError, NstError, OutOfMemory, RunWarning
+from .pictures.mending import mended
+from .pictures.pixels import MAX_SIZE, MIN_SIDE, Size, goal_size, read_smaller, values_of
+from .pictures.saving import check_output, safe_stem, save_gif, save_image, save_image_somewhere, to_pil, write_whole
+from .sources import bundled_images, cache_folder, fetch, find, is_address
 
-__all__ = ["bundled_images", "check_output", "cover", "download", "load_image", "save_gif", "save_image", "to_pil"]
+__all__ = [
+    "MAX_SIZE",
+    "MIN_SIDE",
+    "bundled_images",
+    "check_output",
+    "cover",
+    "download",
+    "load_image",
+    "safe_stem",
+    "save_gif",
+    "save_image",
+    "save_image_somewhere",
+    "to_pil",
+]
 
 Array = NDArray[Any]
 Source = str | os.PathLike[str] | bytes | Image.Image | Array | Tensor
 
-MIN_SIDE = 16  # VGG's four poolings leave one position of it
-MAX_SIZE = 16_384
 MAX_PIXELS = 178_000_000  # a small file can unfold into a picture that fills the memory
 MAX_BYTES = 50_000_000
 
@@ -58,28 +73,30 @@ def load_image(source: Source, size: int | None = None, device: str | torch.devi
         (1, 3, H, W), or (B, 3, H, W) for a batch: float32, sRGB in [0, 1].
 
     Raises:
-        ImageError for a picture that cannot be found, read or used; InputError for a wrong argument.
+        ImageError for a picture that cannot be found, read or used; InputError for a wrong argument; OutOfMemory for a
+        picture that does not fit into the memory.
     """
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= MAX_SIZE):
-        raise InputError(f"size is {size!r}; give the longer side in pixels, a whole number up to {MAX_SIZE}")
-    name, pixels = _pixels(source)
-    pixels = _resize(pixels, size, name)
-    floats = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels.clip(0, 1)
-    return torch.from_numpy(np.ascontiguousarray(floats)).to(device or "cpu")
+    if size is not None:
+        size = whole("size", size, 1, MAX_SIZE, "; it is the longer side in pixels")
+    where = usable_device(device or "cpu")
+    name = _name_of(source)
+    # A picture that is loaded under inference_mode shall serve for gradients later.
+    with _memory_errors_of(name), torch.inference_mode(False):
+        return torch.from_numpy(_as_floats(_pixels(source, size, name))).to(where)
 
 
 def download(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = 60.0) -> Path:
     """Download a picture once, and give the path of the kept file from then on. Only whole pictures are kept.
 
+    Where the folder for downloads cannot be written, the file is kept until the program ends.
+
     Raises:
         ImageError where the address leads to no picture, to more than `max_bytes`, or takes longer than `seconds`.
     """
-    kept = cache_folder() / "pictures" / hashlib.sha256(url.encode()).hexdigest()[:32]
-    if not kept.is_file():
-        data = fetch(url, max_bytes, seconds)
-        _from_file(BytesIO(data), url)
-        _write(kept, lambda file: file.write(data))
-    return kept
+    file = _file_of_address(url, max_bytes, seconds)
+    if isinstance(file, BytesIO):
+        raise ImageError(f"{url} cannot be kept: neither {cache_folder()} nor a temporary folder can be written")
+    return file
 
 
 def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -94,179 +111,42 @@ def cover(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     return image[..., top : top + height, left : left + width]
 
 
-def to_pil(image: Tensor) -> Image.Image:
-    """One picture (3, H, W) or (1, 3, H, W) as a PIL picture: clamped to [0, 1] and rounded to 8 bits."""
-    if not isinstance(image, Tensor) or not image.is_floating_point():
-        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
-        raise InputError(f"a picture must be a tensor of floats in [0, 1], not {kind}")
-    if image.ndim == 4 and len(image) > 1:
-        raise InputError(f"this is a batch of {len(image)} pictures; choose one, for example image[0]")
-    if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0:
-        raise InputError(f"a picture must have the shape (3, H, W) or (1, 3, H, W), not {tuple(image.shape)}")
-    if image.isnan().any():
-        raise ImageError("the picture holds values that are not numbers (NaN); take an earlier step, or a lower rate")
-    eight_bits = image.detach().float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
-    return Image.fromarray(eight_bits.reshape(image.shape[-3:]).permute(1, 2, 0).contiguous().numpy())
-
-
-def save_image(image: Tensor | Image.Image, path: str | os.PathLike[str], quality: int = 92) -> Path:
-    """Save one picture; the ending of the path (.png, .jpg, .webp, .tif, .bmp) says the format.
-
-    The parent folder is made where it is missing. The file appears whole or not at all.
-
-    Args:
-        image: (3, H, W) or (1, 3, H, W), clamped to [0, 1]; or a PIL picture.
-        path: where to.
-        quality: 1 to 100, for JPEG and WebP.
-
-    Raises:
-        ImageError where the file cannot be written; InputError for a wrong argument.
-    """
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
-        raise InputError(f"quality is {quality!r}; give a whole number from 1 to 100")
-    path = check_output(path)
-    kind = Image.registered_extensions()[path.suffix.lower()]
-    options: dict[str, dict[str, Any]] = {
-        "JPEG": {"quality": quality, "subsampling": 0},
-        "WEBP": {"quality": quality},
-        "TIFF": {"compression": "tiff_deflate"},
-    }
-    return _write(path, partial(_as_rgb(image).save, format=kind, **options.get(kind, {})))
-
-
-def save_gif(
-    frames: Iterable[Tensor | Image.Image], path: str | os.PathLike[str], seconds_a_frame: float = 0.1
-) -> Path:
-    """Save pictures of one size as an endless animation that rests on its last frame.
-
-    All frames share one palette, so that colors do not flicker.
-
-    Raises:
-        ImageError where the file cannot be written; InputError for frames of several sizes, or none.
-    """
-    if not 0.02 <= seconds_a_frame <= 60:
-        raise InputError(f"seconds_a_frame is {seconds_a_frame!r}; give a number from 0.02 to 60")
-    path = check_output(path, (".gif",))
-    pictures = [_as_rgb(frame) for frame in frames]
-    sizes = {f"{picture.width} x {picture.height}" for picture in pictures}
-    if len(sizes) != 1:
-        raise InputError(f"an animation needs frames of one size, not {', '.join(sorted(sizes)) or 'none at all'}")
-    palette = _shared_palette(pictures)
-    first, *others = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]
-    times = [round(1000 * seconds_a_frame)] * len(others) + [round(1000 * max(2.0, seconds_a_frame))]
-    return _write(path, partial(first.save, format="GIF", save_all=True, append_images=others, duration=times, loop=0))
-
-
-def check_output(path: str | os.PathLike[str], suffixes: Iterable[str] = PICTURE_SUFFIXES) -> Path:
-    """Raise now the ImageError that saving to `path` would raise after a long run; else give the full path."""
-    full = Path(os.path.abspath(os.path.expanduser(path)))
-    folder = next(folder for folder in full.parents if os.path.exists(folder))
-    if full.is_dir():
-        problem = f"it is a folder; give the name of a file in it, for example {full / 'result.png'}"
-    elif full.suffix.lower() not in suffixes:
-        problem = f"its ending {full.suffix!r} says no known format; possible are {', '.join(suffixes)}"
-    elif full.exists() and not os.access(full, os.W_OK):
-        problem = "the file is protected; choose another name"
-    elif not folder.is_dir():
-        problem = f"{folder} is a file, not a folder; choose another folder"
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        problem = f"the folder {folder} is protected; choose another folder"
-    else:
-        return full
-    raise ImageError(f"{path} cannot be written: {problem}")
-
-
 # Sources to arrays (B, 3, H, W): uint8, or float32 in [0, 1] where 8 bits would lose something.
 
 
-def _pixels(source: Source) -> tuple[str, Array]:
-    """How messages call the picture, and its values."""
-    if isinstance(source, Image.Image):
-        return "the PIL picture", _from_pil(source, "the PIL picture")
-    if isinstance(source, np.ndarray):
-        return "the array", _from_array(source)
-    if isinstance(source, Tensor):
-        return "the tensor", _from_tensor(source)
+def _name_of(source: Source) -> str:
+    """How messages call a picture."""
     if isinstance(source, str | os.PathLike):
-        name = os.fsdecode(source)
-        return name, _from_file(download(name) if is_address(name) else find(name), name)
+        return f"{os.fsdecode(source):.300}"
+    kinds: dict[type, str] = {Image.Image: "the PIL picture", np.ndarray: "the array", Tensor: "the tensor"}
+    return next((name for kind, name in kinds.items() if isinstance(source, kind)), "the file")
+
+
+def _pixels(source: Source, size: int | None, name: str) -> Array:
+    if isinstance(source, Image.Image):
+        try:
+            _load(source, name)
+        except _Unreadable as error:
+            raise ImageError(str(error)) from error.__cause__
+        return values_of(source, source.size, size, name)
+    if isinstance(source, np.ndarray):
+        return _resized(_from_array(source), size, name)
+    if isinstance(source, Tensor):
+        return _resized(_from_tensor(source), size, name)
+    if isinstance(source, str | os.PathLike):
+        plain = os.fsdecode(source)
+        return _from_file(_file_of_address(plain) if is_address(plain) else find(plain), size, name)
     if isinstance(source, bytes):
-        return "the file", _from_file(BytesIO(source), "the file")
+        return _from_file(BytesIO(source), size, name)
     raise InputError(
         f"a picture cannot be made of {source!r:.60} ({type(source).__name__}); give a path, an http(s) address, "
         "a bundled name, a PIL picture, a NumPy array (H, W, 3) or a tensor (3, H, W)"
     )
 
 
-def _from_file(file: Path | BytesIO, name: str) -> Array:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about odd metadata, and about sizes that are checked here
-            with Image.open(file) as picture:
-                return _from_pil(picture, name)
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(_too_many_pixels(name)) from error
-    except PermissionError as error:
-        raise ImageError(f"{name} may not be read; change its permissions, or copy it to your own folder") from error
-    except Exception as error:  # a damaged file can make Pillow raise nearly anything
-        raise ImageError(f"{name} cannot be read as a picture: {_what_it_is(file)}") from error
-
-
-def _from_pil(picture: Image.Image, name: str) -> Array:
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ImageError(_too_many_pixels(name))
-    if picture.format in ("EPS", "WMF"):  # Pillow would start another program to draw it
-        raise ImageError(f"{name} is a drawing ({picture.format}), not a picture of pixels; export it as PNG first")
-    try:
-        picture.load()
-    except Exception as error:  # as above
-        raise ImageError(f"{name} is cut off or damaged ({_brief(error)}); get the file again") from error
-    with contextlib.suppress(Exception):  # unreadable metadata is no reason to refuse a picture
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return _from_deep_gray(picture, name)
-    return np.asarray(_in_srgb(_over_white(picture))).transpose(2, 0, 1)[None]
-
-
-def _over_white(picture: Image.Image) -> Image.Image:
-    if not picture.has_transparency_data:
-        return picture
-    picture = picture.convert("LA" if picture.mode in ("L", "LA", "La") else "RGBA")
-    paper = Image.new(picture.mode[:-1], picture.size, "white")
-    paper.paste(picture.convert(paper.mode), mask=picture.getchannel("A"))
-    paper.info = {"icc_profile": picture.info.get("icc_profile")}
-    return paper
-
-
-def _in_srgb(picture: Image.Image) -> Image.Image:
-    if picture.mode not in ("RGB", "L", "CMYK", "LAB"):
-        picture = picture.convert("RGB")
-    profile = BytesIO(picture.info.get("icc_profile") or b"")
-    try:
-        return ImageCms.profileToProfile(
-            picture,
-            ImageCms.createProfile("LAB") if picture.mode == "LAB" else profile,
-            ImageCms.createProfile("sRGB"),
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        ) or picture.convert("RGB")
-    except ImageCms.PyCMSError:  # no profile, or a broken one
-        return picture.convert("RGB")
-
-
-def _from_deep_gray(picture: Image.Image, name: str) -> Array:
-    """16 bits, 32 bits or floats: the smallest usual range that holds the values is taken for the full one."""
-    values = np.asarray(picture).astype(np.float32)
-    ranges = {"I": (255, 65535), "F": (1, 255, 65535)}.get(picture.mode, (65535,))
-    white = next((white for white in ranges if values.max(initial=0) <= white), None)
-    if white is None or not values.min(initial=0) >= 0:
-        raise ImageError(f"{name} holds gray values outside 0 to {ranges[-1]}; save it as an 8- or 16-bit picture")
-    gray = values / white
-    gray[values == picture.info.get("transparency", -1)] = 1
-    return np.broadcast_to(gray, (1, 3, *gray.shape))
+def _from_file(file: Path | BytesIO, size: int | None, name: str) -> Array:
+    with _opened(file, size, name) as (picture, full):
+        return values_of(picture, full, size, name)
 
 
 def _from_array(array: Array) -> Array:
@@ -274,7 +154,7 @@ def _from_array(array: Array) -> Array:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         hint = "; its channels come first: give array.transpose(1, 2, 0)" if array.shape[:1] in ((1,), (3,)) else ""
         raise ImageError(f"the array has the shape {array.shape}, not (H, W) or (H, W, 1 | 3 | 4){hint}")
-    values = _as_floats(array, "the array").reshape(*array.shape[:2], -1)
+    values = _checked_floats(array, "the array").reshape(*array.shape[:2], -1)
     if values.shape[2] == 4:
         color, alpha = values[..., :3], values[..., 3:]
         values = color * alpha + (1 - alpha)
@@ -286,11 +166,11 @@ def _from_tensor(tensor: Tensor) -> Array:
     if tensor.ndim not in (3, 4) or tensor.shape[-3] != 3:
         raise ImageError(f"the tensor has the shape {tuple(tensor.shape)}, not (3, H, W) or (B, 3, H, W)")
     plain = tensor.detach().cpu()
-    values = _as_floats((plain.float() if plain.is_floating_point() else plain).numpy(), "the tensor")
+    values = _checked_floats((plain.float() if plain.is_floating_point() else plain).numpy(), "the tensor")
     return values.reshape(-1, *values.shape[-3:])
 
 
-def _as_floats(array: Array, name: str) -> Array:
+def _checked_floats(array: Array, name: str) -> Array:
     """Values of any accepted type as float32 in [0, 1], but for a little rounding."""
     if array.size == 0:
         raise ImageError(f"{name} is empty: its shape is {array.shape}")
@@ -309,25 +189,177 @@ def _as_floats(array: Array, name: str) -> Array:
     return values
 
 
-def _resize(pixels: Array, size: int | None, name: str) -> Array:
+def _resized(pixels: Array, size: int | None, name: str) -> Array:
     """Lanczos, plane by plane, so that floats keep their precision."""
     height, width = pixels.shape[-2:]
-    shorter, longer = sorted((height, width))
-    if shorter == 0:
-        raise ImageError(f"{name} is empty: it is {width} x {height} pixels")
-    to_height, to_width = (max(1, round(side * (size or longer) / longer)) for side in (height, width))
-    if min(to_height, to_width) < MIN_SIDE:
-        enough = math.ceil(MIN_SIDE * longer / shorter)
-        resized = f" and would be {to_width} x {to_height} with size={size}" if size else ""
-        advice = f"give size={enough} or more" if enough <= MAX_SIZE else "cut out a part that is less long"
-        raise ImageError(f"{name} is {width} x {height} pixels{resized}; a side needs {MIN_SIDE} at least: {advice}")
-    if (to_height, to_width) == (height, width):
+    goal = goal_size((width, height), size, name)
+    if goal == (width, height):
         return pixels
     planes = [
-        np.asarray(Image.fromarray(plane).resize((to_width, to_height), Image.Resampling.LANCZOS))
+        np.asarray(Image.fromarray(plane).resize(goal, Image.Resampling.LANCZOS))
         for plane in pixels.reshape(-1, height, width)
     ]
-    return np.stack(planes).reshape(*pixels.shape[:2], to_height, to_width)
+    return np.stack(planes).reshape(*pixels.shape[:2], *goal[::-1])
+
+
+def _as_floats(pixels: Array) -> Array:
+    """Its own memory, float32 in [0, 1]."""
+    floats = np.empty(pixels.shape, np.float32)
+    if pixels.dtype == np.uint8:
+        return np.divide(pixels, np.float32(255), out=floats, dtype=np.float32)
+    return np.clip(pixels, 0, 1, out=floats)
+
+
+# Files to PIL pictures that have been read.
+
+
+class _Unreadable(Exception):
+    """Pillow cannot read a file: its message says why."""
+
+
+@contextlib.contextmanager
+def _opened(file: Path | BytesIO, size: int | None, name: str) -> Iterator[tuple[Image.Image, Size]]:
+    """The picture of a file, read, perhaps as a smaller draft for this size; and the size that the file has."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata, and about sizes that are checked here
+        try:
+            found = _read(stack.enter_context(_open(file, name)), size, name)
+        except _Unreadable as error:
+            again = mended(file)
+            if again is None:
+                raise ImageError(str(error)) from error.__cause__
+            try:
+                found = _read(stack.enter_context(again), size, name)
+            except _Unreadable:
+                raise ImageError(str(error)) from error.__cause__
+        yield found
+
+
+def _open(file: Path | BytesIO, name: str) -> Image.Image:
+    try:
+        return Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise ImageError(_too_many_pixels(name)) from error
+    except PermissionError as error:
+        raise ImageError(f"{name} may not be read; change its permissions, or copy it to your own folder") from error
+    except Exception as error:  # a damaged file can make Pillow raise nearly anything
+        _pass_on_memory_error(error)
+        raise _Unreadable(f"{name} cannot be read as a picture: {_what_it_is(file)}") from error
+
+
+def _read(picture: Image.Image, size: int | None, name: str) -> tuple[Image.Image, Size]:
+    """The picture of an opened file, as a draft if it is far larger than it shall be; and its full size."""
+    full = picture.size
+    if size is not None and 0 not in full and full[0] * full[1] <= MAX_PIXELS:
+        read_smaller(picture, goal_size(full, size, name))
+    is_gray = any(tile[3] == "LA;16B" for tile in getattr(picture, "tile", ()))  # which Pillow makes RGBA
+    _load(picture, name)
+    return picture.convert("LA") if is_gray else picture, full
+
+
+def _load(picture: Image.Image, name: str) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(_too_many_pixels(name))
+    if picture.format in ("EPS", "WMF"):  # Pillow would start another program to draw it
+        raise ImageError(f"{name} is a drawing ({picture.format}), not a picture of pixels; export it as PNG first")
+    if _is_planar_and_deep(picture):
+        raise ImageError(
+            f"{name} is a planar TIFF (each channel apart) of other than 8 bits, which Pillow reads wrongly; "
+            "save it with interleaved channels, or as PNG"
+        )
+    had_no_file = _is_without_file(picture)
+    try:
+        picture.load()
+    except Image.DecompressionBombError as error:
+        raise ImageError(_too_many_pixels(name)) from error
+    except Exception as error:  # as above
+        _pass_on_memory_error(error)
+        if had_no_file or "closed image" in str(error):
+            raise ImageError(
+                f"{name} is closed; call its load() before it is closed, or give the path of its file"
+            ) from error
+        raise _Unreadable(f"{name} is cut off or damaged ({_brief(error)}); get the file again") from error
+
+
+def _is_planar_and_deep(picture: Image.Image) -> bool:
+    """Whether it is a TIFF whose planes Pillow takes for 8 bits, whatever they are; compressed ones it reads well."""
+    bits, compression, photometric, arrangement = 258, 259, 262, 284
+    tags = getattr(picture, "tag_v2", {})
+    plain = set(tags.get(bits, (1,))) in ({1}, {8}) and tags.get(photometric) != 0
+    return tags.get(arrangement) == 2 and tags.get(compression, 1) == 1 and not plain
+
+
+def _is_without_file(picture: Image.Image) -> bool:
+    """Whether the file was closed before its pixels were read."""
+    if not isinstance(picture, ImageFile.ImageFile) or not picture.tile:
+        return False
+    return picture.fp is None or picture.fp.closed
+
+
+# Addresses.
+
+_KEPT_FOR_NOW: dict[str, Path] = {}  # downloads of this process, where the folder for them cannot be written
+
+
+def _file_of_address(url: str, max_bytes: int = MAX_BYTES, seconds: float = 60.0) -> Path | BytesIO:
+    """The kept file, or, where nothing can be kept at all, its bytes."""
+    name = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()[:32]
+    kept = cache_folder() / "pictures" / name
+    for file in (kept, _KEPT_FOR_NOW.get(name, kept)):
+        if os.path.isfile(file) and os.access(file, os.R_OK):
+            return file
+    data = fetch(url, max_bytes, seconds)
+    with _opened(BytesIO(data), None, url):  # only whole pictures are kept
+        pass
+    try:
+        return write_whole(kept, lambda file: file.write(data))
+    except ImageError:
+        _say_that_nothing_is_kept(kept.parent)
+    with contextlib.suppress(ImageError, OSError):
+        _KEPT_FOR_NOW[name] = write_whole(Path(_temporary_folder().name, name), lambda file: file.write(data))
+    return _KEPT_FOR_NOW.get(name, BytesIO(data))
+
+
+@cache  # once for each folder
+def _say_that_nothing_is_kept(folder: Path) -> None:
+    reason = f"the folder {folder} cannot be written; the environment variable NST_CACHE names another"
+    warnings.warn(f"downloads are not kept for the next time: {reason}", RunWarning, stacklevel=4)
+
+
+@cache
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that is gone when the program ends."""
+    return tempfile.TemporaryDirectory(prefix="nstlib-", ignore_cleanup_errors=True)
+
+
+# Memory.
+
+
+def _pass_on_memory_error(error: BaseException) -> None:
+    """Raise an error that speaks of memory as MemoryError: it says nothing about the file."""
+    if _is_of_memory(error):
+        raise MemoryError from error
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
+
+
+@contextlib.contextmanager
+def _memory_errors_of(name: str) -> Iterator[None]:
+    try:
+        yield
+    except NstError:
+        raise
+    except Exception as error:
+        if not _is_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"{name} does not fit into the memory; close other programs, give a smaller size, "
+            "or make it smaller in another program first"
+        ) from error
 
 
 # What went wrong, in words.
@@ -362,34 +394,3 @@ def _what_it_is(file: Path | BytesIO) -> str:
     except OSError as error:
         return f"{_brief(error)}; check the file"
     return next(words for sign, words in _SIGNS.items() if re.match(sign, head, re.DOTALL))
-
-
-# Writing.
-
-
-def _write(path: Path, save: Callable[[Any], object]) -> Path:
-    """Write beside the path first and move into place, so that an interrupted write loses nothing."""
-    beside = path.with_name(f".{uuid.uuid4().hex[:12]}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
-            save(file)
-        os.replace(beside, path)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be written ({_brief(error)}); choose another folder or format") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-    return path
-
-
-def _as_rgb(image: Tensor | Image.Image) -> Image.Image:
-    return _over_white(image).convert("RGB") if isinstance(image, Image.Image) else to_pil(image)
-
-
-def _shared_palette(pictures: list[Image.Image]) -> Image.Image:
-    """256 colors that suit samples from the whole animation."""
-    sheet = Image.new("RGB", (8 * 128, 128))
-    for k in range(8):
-        sheet.paste(pictures[round(k * (len(pictures) - 1) / 7)].resize((128, 128)), (128 * k, 0))
-    return sheet.quantize(256)

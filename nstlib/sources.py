@@ -22,6 +22,9 @@ from .version import __version__
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
+# Whom a web site may ask about the downloads; `make links` writes it, from pyproject.toml.
+REPOSITORY = "https://github.com/OWNER/NAME"
+
 _HERE = Path(__file__).parent
 # A wheel carries the pictures inside the package; a clone keeps them beside it.
 _HOME = _HERE if (_HERE / "img").is_dir() else _HERE.parent
@@ -37,7 +40,23 @@ def bundled_images(kind: str | None = None) -> list[str]:
 
 def cache_folder() -> Path:
     """Where downloads are kept: the environment variable NST_CACHE if set, else the system's folder for caches."""
-    return Path(os.environ.get("NST_CACHE") or platformdirs.user_cache_dir("nstlib")).expanduser()
+    return Path(os.path.expanduser(os.environ.get("NST_CACHE") or platformdirs.user_cache_dir("nstlib")))
+
+
+def full_path(path: str | os.PathLike[str]) -> Path:
+    """The path from the root, with `~` as the home folder.
+
+    Raises:
+        ImageError: there is no working folder that a relative path could begin in.
+    """
+    plain = os.path.expanduser(os.fsdecode(path))
+    try:
+        return Path(os.path.abspath(plain))
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"{plain:.100} cannot be found: the working folder does not exist any more; "
+            "change to another folder, or give the full path"
+        ) from error
 
 
 def is_address(source: str) -> bool:
@@ -46,7 +65,7 @@ def is_address(source: str) -> bool:
 
 
 def find(source: str) -> Path:
-    """The file that a path, a file:// address or a bundled name means. What exists wins over a bundled name.
+    """The file that a path, a file:// address or a bundled name means. A file wins over a bundled name.
 
     Raises:
         ImageError where there is no such file; its message names the nearest ones.
@@ -56,19 +75,19 @@ def find(source: str) -> Path:
         raise ImageError(f"{source:.100} is an address of the kind {scheme!r}; give an http(s) address or a path")
     if not source.strip():
         raise ImageError("the path is empty; give a picture's path, its http(s) address or a bundled name")
-    path = Path(url2pathname(urlsplit(source).path) if scheme else os.path.expanduser(source))
-    if os.path.isdir(path):
-        raise ImageError(f"{source} is a folder; give one picture in it{_for_example(path)}")
-    if os.path.exists(path) and not path.is_file():
-        raise ImageError(f"{source} is not a file but a device or a pipe; give a picture's path")
+    path = Path(_path_of(source) if scheme else os.path.expanduser(source))
     bundled = {name: file for files in _bundled().values() for name, file in files.items()}
-    if os.path.exists(path):
+    if os.path.isfile(path):
         return path
     for name, file in bundled.items():
         if source in (name, file.name):
             return file
-    if path.parts[:1] == ("img",) and (_HOME / path).is_file():  # as written in the README, from any folder
+    if path.parts[:1] == ("img",) and os.path.isfile(_HOME / path):  # as written in the README, from any folder
         return _HOME / path
+    if os.path.isdir(path):
+        raise ImageError(f"{source} is a folder; give one picture in it{_for_example(path)}")
+    if os.path.exists(path):
+        raise ImageError(f"{source} is not a file but a device or a pipe; give a picture's path")
     raise ImageError(_not_found(source, path, list(bundled)))
 
 
@@ -91,6 +110,13 @@ def _scheme(source: str) -> str:
     return found[0].lower() if found else ""
 
 
+def _path_of(address: str) -> str:
+    try:
+        return url2pathname(urlsplit(address).path)
+    except ValueError as error:
+        raise ImageError(f"{address:.100} is not well formed; give the picture's path without file://") from error
+
+
 def _bundled() -> dict[str, dict[str, Path]]:
     """Kind to name to path."""
     found = {kind: sorted((_HOME / "img" / kind).glob("*.jpg")) for kind in ("content", "style")}
@@ -108,25 +134,25 @@ def _for_example(folder: Path) -> str:
 def _listing(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 
 def _not_found(source: str, path: Path, bundled: list[str]) -> str:
-    folder = Path(os.path.abspath(path)).parent
-    if not os.path.isdir(folder):
-        return f"there is no picture {source}: the folder {folder} does not exist; check the path"
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return f"{source} cannot be reached: the folder {folder} may not be read; change its permissions"
     if path.name == source and not path.suffix:
         nearest = difflib.get_close_matches(source.lower(), bundled, n=3, cutoff=0.5) or bundled
         return (
-            f"there is no bundled picture {source!r}; the nearest are {', '.join(nearest)}. "
-            f"For a file of your own give its path, for example pictures/{source}.jpg"
+            f"there is no bundled picture {source!r:.100}; the nearest are {', '.join(nearest)}. "
+            f"For a file of your own give its path, for example pictures/{source:.100}.jpg"
         )
+    folder = full_path(path).parent
+    if not os.path.isdir(folder):
+        return f"there is no picture {source:.300}: the folder {folder!s:.300} does not exist; check the path"
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return f"{source:.300} cannot be reached: the folder {folder} may not be read; change its permissions"
     nearest = difflib.get_close_matches(path.name, _listing(folder), n=3)
     near = f"the nearest names there are {', '.join(nearest)}" if nearest else "check its name"
-    return f"there is no file {path.name!r} in the folder {folder}; {near}"
+    return f"there is no file {path.name!r:.300} in the folder {folder}; {near}"
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
@@ -145,7 +171,7 @@ def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
 
 def _stream(url: str, max_bytes: int, deadline: float) -> bytes:
     headers = {
-        "User-Agent": f"nstlib/{__version__} (neural style transfer tutorials)",
+        "User-Agent": f"nstlib/{__version__} ({REPOSITORY}; neural style transfer tutorials)",
         "Accept": "image/*,*/*;q=0.5",
         "Accept-Encoding": "identity",
     }

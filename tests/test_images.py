@@ -7,6 +7,7 @@ import socket
 import stat
 import struct
 import time
+import tomllib
 import warnings
 import zlib
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
 from nstlib import __version__, images, sources
-from nstlib.errors import ImageError, InputError
+from nstlib.errors import ImageError, InputError, RunWarning
 from nstlib.images import MAX_SIZE, MIN_SIDE, check_output, download, load_image, save_gif, save_image, to_pil
 from nstlib.sources import bundled_images
 
@@ -52,6 +53,15 @@ def pixel(image):
     """The one color of a picture of one color, in levels 0 to 255."""
     assert (image == image[..., :1, :1]).all()
     return [round(value, 1) for value in (image[0, :, 0, 0] * 255).tolist()]
+
+
+def fail_with(error):
+    """A function that raises the error, whatever it is given."""
+
+    def fail(*_, **__):
+        raise error
+
+    return fail
 
 
 # What comes in
@@ -590,12 +600,27 @@ class TestBadSources:
         with pytest.raises(ImageError, match=words):
             load_image(array)
 
-    def test_a_closed_pil_picture(self, tmp_path):
+    @pytest.mark.parametrize("when", ["before reading", "after reading", "by with", "the file alone", "no file at all"])
+    def test_a_closed_pil_picture_is_not_called_damaged(self, when, tmp_path):
         (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(NOISE), "PNG"))
-        picture = Image.open(tmp_path / "a.png")
-        picture.close()
-        with pytest.raises(ImageError, match="the PIL picture is cut off or damaged"):
+        with open(tmp_path / "a.png", "rb") as file:
+            picture = Image.fromarray(NOISE) if when == "no file at all" else Image.open(file)
+            if when == "by with":
+                picture = Image.open(tmp_path / "a.png")
+                with picture:
+                    pass
+            elif when != "the file alone":
+                if when == "after reading":
+                    picture.load()
+                picture.close()
+        with pytest.raises(ImageError, match=r"the PIL picture is closed; call its load\(\) before .* give the path"):
             load_image(picture)
+
+    def test_a_pil_picture_that_was_read_before_its_file_was_closed(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(NOISE), "PNG"))
+        with Image.open(tmp_path / "a.png") as picture:
+            picture.load()
+        assert (levels(load_image(picture)) == NOISE).all()
 
     def test_a_pil_picture_with_too_many_pixels(self, tmp_path, monkeypatch):
         monkeypatch.setattr(images, "MAX_PIXELS", 100)
@@ -722,11 +747,14 @@ class TestDownload:
         assert (levels(first) == NOISE).all()
         assert [path for path, _ in server.requests] == ["/a.png"]
 
-    def test_the_user_agent_names_the_project(self, http_server):
+    def test_the_user_agent_names_the_project_and_its_address(self, http_server):
+        """Wikimedia refuses programs that give no address."""
         server = http_server({"/a.png": (200, {}, PNG)})
         download(server.url("/a.png"))
         agent = server.requests[0][1]["User-Agent"]
-        assert agent == f"nstlib/{__version__} (neural style transfer tutorials)"
+        about = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+        repository = about["project"]["urls"]["Repository"]
+        assert agent == f"nstlib/{__version__} ({repository}; neural style transfer tutorials)"
 
     def test_addresses_that_differ_in_their_query_are_kept_apart(self, http_server):
         server = http_server({"/?id=1": (200, {}, PNG), "/?id=2": (200, {}, PNG)})
@@ -822,12 +850,39 @@ class TestDownload:
         with pytest.raises(ImageError, match="could not be downloaded"):
             load_image(address)
 
-    def test_a_cache_that_cannot_be_written(self, http_server, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("place", ["a file", "below a file", "protected", "nul", "a long name"])
+    def test_without_a_cache_an_address_loads_all_the_same_and_this_is_said_once(
+        self, place, http_server, tmp_path, monkeypatch
+    ):
         (tmp_path / "file").write_text("")
-        monkeypatch.setenv("NST_CACHE", str(tmp_path / "file"))
-        server = http_server({"/a.png": (200, {}, PNG)})
-        with pytest.raises(ImageError, match="cannot be written"):
+        places = {"below a file": "file/a/b", "protected": "protected", "a long name": "x" * 300}
+        cache = tmp_path / places.get(place, "file")
+        if place == "protected":
+            cache.mkdir()
+            is_there = Path.open
+            refuse = fail_with(PermissionError(13, "Permission denied"))
+            monkeypatch.setattr(
+                Path, "open", lambda at, *args: (refuse if cache in at.parents else is_there)(at, *args)
+            )
+        monkeypatch.setattr(sources, "cache_folder", lambda: Path("a\0b") if place == "nul" else cache)
+        monkeypatch.setattr(images, "cache_folder", sources.cache_folder)
+        server = http_server({"/a.png": (200, {}, PNG), "/b.png": (200, {}, PNG)})
+        with pytest.warns(RunWarning, match=r"not kept .* cannot be written; .* NST_CACHE names another"):
             load_image(server.url("/a.png"))
+        for page in ("/a.png", "/b.png", "/a.png"):  # a second warning would be an error here
+            assert (levels(load_image(server.url(page))) == NOISE).all()
+        assert download(server.url("/a.png")).is_file()
+        assert len(server.requests) == 2
+
+    def test_where_nothing_can_be_kept_at_all_an_address_loads_from_memory(self, http_server, monkeypatch):
+        monkeypatch.setattr(images, "write_whole", fail_with(ImageError("no place")))
+        server = http_server({"/a.png": (200, {}, PNG)})
+        with pytest.warns(RunWarning, match="downloads are not kept"):
+            assert (levels(load_image(server.url("/a.png"))) == NOISE).all()
+        with pytest.raises(
+            ImageError, match=r"/a\.png cannot be kept: neither .* nor a temporary folder can be written"
+        ):
+            download(server.url("/a.png"))
 
     def test_where_the_cache_is(self, monkeypatch):
         monkeypatch.setenv("NST_CACHE", "~/elsewhere")
@@ -909,7 +964,7 @@ class TestSaveImage:
         sizes = [save_image(load_image(NOISE), tmp_path / "a.jpg", q).stat().st_size for q in (10, 92, 100)]
         assert sizes == sorted(sizes)
         for quality in (0, 101, 92.5, True, None):
-            with pytest.raises(InputError, match=r"quality is .*; give a whole number from 1 to 100"):
+            with pytest.raises(InputError, match=r"quality is .*; expected a whole number, from 1 to 100"):
                 save_image(load_image(NOISE), tmp_path / "a.jpg", quality)
 
     def test_jpeg_keeps_the_resolution_of_color(self, tmp_path):
@@ -955,7 +1010,7 @@ class TestSaveImage:
         assert os.listdir(tmp_path) == []
 
     def test_a_picture_too_large_for_its_format(self, tmp_path):
-        with pytest.raises(ImageError, match=r"cannot be written .*; choose another folder or format"):
+        with pytest.raises(ImageError, match=r"a WEBP picture has 16383 pixels a side .* 17000 x 1; save it as \.png"):
             save_image(torch.zeros(3, 1, 17_000), tmp_path / "a.webp")
         assert os.listdir(tmp_path) == []
 

@@ -22,6 +22,7 @@ SLUG = r"[A-Za-z0-9][\w.-]*/[\w.-]*\w"
 # What tells a link to this project from one to another project: how it begins, or where it leads.
 OURS = (
     rf'(^Repository = "https://github\.com/){SLUG}(?=")',
+    rf'(^REPOSITORY = "https://github\.com/){SLUG}(?=")',  # whom downloads name
     rf"(git clone https://github\.com/){SLUG}(?=[\s`\"]|$)",
     rf"(colab\.research\.google\.com/github/){SLUG}(?=/blob/main/notebooks/\d\d_)",
     rf"(//github\.com/){SLUG}(?=/(?:blob|tree|raw)/main/(?:notebooks/\d\d_|nstlib/|img/|visualizations/))",
@@ -175,6 +176,7 @@ def _files(root: Path) -> list[Path]:
         root / "pyproject.toml",
         *sorted(root.glob("*.md")),
         *sorted((root / "nstlib").rglob("*.md")),
+        *sorted((root / "nstlib").glob("sources.py")),
         *sorted((root / "img").glob("*.md")),
         *sorted((root / "notebooks").glob("*.ipynb")),
     ]
