@@ -22,7 +22,7 @@ from torch import Tensor
 
 import nstlib as nst
 from nstlib.objective import BETA, GATYS_CONTENT, GATYS_STYLE
-from nstlib.transfer import DEFAULTS, QUALITIES
+from nstlib.options import DEFAULTS, QUALITIES
 
 TEXTBOOK = "textbook Adam"
 TV = 10.0

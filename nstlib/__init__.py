@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from .losses import content_loss, gram, style_loss, tv_loss
     from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
     from .optimize import Run, Step
+    from .options import Options
     from .sweeps import Sweep, sweep
-    from .transfer import Options, main, prepare, stylize
+    from .transfer import main, prepare, stylize
 
 # Which file has what. Each is read when first asked for: torch takes seconds, and `--version` needs none of it.
 _FACES = {
@@ -57,8 +58,9 @@ _FACES = {
     "losses": ("content_loss", "gram", "style_loss", "tv_loss"),
     "objective": ("GATYS_CONTENT", "GATYS_STYLE", "Objective", "Terms"),
     "optimize": ("Run", "Step"),
+    "options": ("Options",),
     "sweeps": ("Sweep", "sweep"),
-    "transfer": ("Options", "main", "prepare", "stylize"),
+    "transfer": ("main", "prepare", "stylize"),
 }
 _FILE_OF = {face: file for file, faces in _FACES.items() for face in faces}
 # Where notebooks and scripts from before the rooms look.

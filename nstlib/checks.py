@@ -17,25 +17,44 @@ ROUNDING = 0.01  # by which values of a picture may leave [0, 1]
 
 # What other programs for style transfer call it (neural-style, neural-style-pt, PyTorch's and TensorFlow's tutorials).
 ELSEWHERE = {
-    "beta": ("style_weight", "weight_style", "lambda_s", "lambda_style"),
-    "alpha": ("content_weight", "weight_content", "lambda_c", "lambda_content"),
-    "tv": ("tv_weight", "total_variation_weight", "lambda_tv", "smoothness"),
-    "steps": ("iterations", "num_iterations", "num_steps", "n_steps", "n_iter", "max_iter", "epochs", "num_iter"),
-    "size": ("imsize", "image_size", "img_size", "max_size", "max_dim", "resolution"),
+    "beta": ("style_weight", "style_weights", "weight_style", "lambda_s", "lambda_style", "style_loss_weight"),
+    "alpha": (
+        *("content_weight", "content_weights", "weight_content", "lambda_c", "lambda_content"),
+        *("content_loss_weight",),
+    ),
+    "tv": ("tv_weight", "total_variation_weight", "total_variation", "lambda_tv", "tv_loss_weight", "smoothness"),
+    "steps": (
+        *("iterations", "num_iterations", "num_steps", "n_steps", "n_iter", "max_iter", "epochs", "num_iter"),
+        *("niter", "iter", "iters", "num_epochs", "n_iterations", "max_iterations", "step_count", "num_of_iterations"),
+    ),
+    "size": (
+        *("imsize", "image_size", "img_size", "max_size", "max_dim", "resolution", "max_image_size", "imgsize"),
+        *("height", "width", "image_width", "image_height", "img_nrows", "end_scale"),
+    ),
     "style_size": ("style_scale", "style_image_size"),
-    "lr": ("learning_rate", "rate", "step_size"),
-    "init": ("init_image", "start", "init_method", "initialization"),
-    "content": ("content_image", "content_img"),
-    "style": ("style_image", "style_img"),
-    "out": ("output", "output_image", "save_path", "output_path", "out_path"),
-    "backbone": ("model", "network", "cnn", "model_file", "net"),
-    "weights": ("model_weights", "checkpoint_path"),
-    "pooling": ("pool",),
-    "device": ("gpu",),
-    "seed": ("random_seed",),
-    "snapshot_every": ("save_iter", "save_every", "save_iterations"),
-    "progress": ("verbose", "print_iter", "show_progress"),
+    "lr": ("learning_rate", "rate", "step_size", "lrate"),
+    "init": ("init_image", "start", "init_method", "initialization", "input_img", "input_image", "start_image"),
+    "content": ("content_image", "content_img", "content_img_name", "base_image_path", "content_path", "input"),
+    "style": (
+        *("style_image", "style_img", "style_img_name", "style_reference_image_path", "style_path", "style_images"),
+        *("styles", "style_imgs"),
+    ),
+    "out": (
+        *("output", "output_image", "save_path", "output_path", "out_path", "output_file", "output_image_path", "save"),
+        *("combination_image_path",),
+    ),
+    "backbone": ("model", "network", "cnn", "model_file", "net", "model_name", "feature_extractor"),
+    "weights": ("model_weights", "checkpoint_path", "weights_path"),
+    "pooling": ("pool", "pooling_type"),
+    "device": ("gpu", "gpus", "devices", "use_gpu", "cuda"),
+    "seed": ("random_seed", "manual_seed"),
+    "snapshot_every": ("save_iter", "save_every", "save_iterations", "saving_freq", "save_interval"),
+    "progress": ("verbose", "print_iter", "show_progress", "print_interval"),
     "quality": ("preset",),
+    "content_layers": ("content_layer", "content_layers_default"),
+    "style_layers": ("style_layer", "style_layers_default"),
+    "precision": ("dtype", "half", "fp16", "amp"),
+    "tile": ("tile_size", "tiles"),
 }
 _HERE = {there: here for here, words in ELSEWHERE.items() for there in words}
 
@@ -114,11 +133,17 @@ def known_names(given: Iterable[str], known: Sequence[str], what: str = "option"
 def nearest(name: str, known: Sequence[str]) -> str:
     """What may have been meant by a name that is not among the known ones, as the end of a message."""
     plain = name.strip("-").replace("-", "_")
-    here = _HERE.get(plain.lower())
-    if here in known:
+    if here := elsewhere(name, known):
         return f"what other programs call {plain} is {here!r} here"
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     return f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(known)}"
+
+
+def elsewhere(name: str, known: Sequence[str]) -> str | None:
+    """The word that this package has for what other programs call so, if it is among the known ones."""
+    plain = name.strip("-").replace("-", "_").lower()
+    word = _HERE.get(plain, plain)
+    return next((here for here in (word, f"{word}_path") if here in known), None)
 
 
 def given(name: str, picture: Any) -> None:

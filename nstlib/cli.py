@@ -14,8 +14,10 @@ from .large import ranks
 from .losses import NORMALIZATIONS
 from .objective import BETA
 from .optimize import OPTIMIZERS, Run
+from .options import DEFAULTS, QUALITIES, Options, count_steps
+from .outputs import default_output
 from .starts import INITS
-from .transfer import DEFAULTS, MODES, QUALITIES, Options, count_steps, default_output, prepare_mode
+from .transfer import MODES, prepare_mode
 from .version import __version__
 
 GIF_FRAMES = 40

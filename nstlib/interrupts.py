@@ -2,9 +2,12 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -25,3 +28,26 @@ def noted(interruptions: list[int]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def finish(work: Callable[[], Made], interruptions: list[int] | None = None) -> Made:
+    """What the work gives, such as a saved picture: Ctrl-C waits for it, and where it broke in, it is done again.
+
+    Args:
+        work: what may be done twice.
+        interruptions: gets an entry where Ctrl-C was pressed meanwhile.
+
+    Raises:
+        KeyboardInterrupt: it broke in again; then somebody means it.
+    """
+    meanwhile: list[int] = []
+    try:
+        with noted(meanwhile):
+            return work()
+    except KeyboardInterrupt:
+        meanwhile.append(signal.SIGINT)
+        with noted(meanwhile[:0]):
+            return work()
+    finally:
+        if interruptions is not None:
+            interruptions += meanwhile

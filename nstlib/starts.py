@@ -20,33 +20,46 @@ def start_image(
     objective: Objective, init: Init | Tensor, seed: int = 0, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The picture from which a run starts, (B or 1, 3, H, W); see `Run` for the arguments."""
+    return start_of(objective.content, objective.style, objective.extract.device, init, seed, size, objective.batch)
+
+
+def start_of(
+    content: Tensor | None,
+    style: Tensor | None,
+    device: torch.device,
+    init: Init | Tensor,
+    seed: int = 0,
+    size: tuple[int, int] | None = None,
+    batch: int = 1,
+) -> Tensor:
+    """The same for pictures that no objective has yet; not both are None."""
     with torch.inference_mode(False):
-        wanted = _size(objective, size)
+        wanted = _size(content, style, size)
         if isinstance(init, Tensor):
-            return cover(_picture(init, objective), wanted)
+            return cover(_picture(init, batch).to(device, torch.float32), wanted)
         if not isinstance(init, str):
             raise InputError(
                 f"init is of type {type(init).__name__}; expected a picture as nstlib.load_image gives it, "
                 f"or one of: {', '.join(INITS)}"
             )
-        return _named_start(objective, init, whole("the seed", seed, most=2**63 - 1), wanted)
+        return _named_start(content, style, init, whole("the seed", seed, most=2**63 - 1), wanted).to(device)
 
 
-def _named_start(objective: Objective, init: str, seed: int, size: tuple[int, int]) -> Tensor:
-    content, style = objective.content, objective.style
-    device = objective.extract.device
+def _named_start(
+    content: Tensor | None, style: Tensor | None, init: str, seed: int, size: tuple[int, int]
+) -> Tensor:
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
-        return content.to(device)
+        return content
     if init == "noise":
         reference = content if content is not None else style
-        assert reference is not None  # an objective has a content or a style
-        return (reference.mean((2, 3), keepdim=True).to(device) + NOISE * _noise(seed, size).to(device)).clamp(0, 1)
+        assert reference is not None
+        return (reference.mean((2, 3), keepdim=True) + NOISE * _noise(seed, size).to(reference.device)).clamp(0, 1)
     if init == "style_statistics":
         if style is None:
             raise InputError("init is 'style_statistics', but the objective has no style picture")
-        return _colored_like(style, _noise(seed, size).to(device)).clamp(0, 1)
+        return _colored_like(style, _noise(seed, size).to(style.device)).clamp(0, 1)
     raise InputError(f"init is {init!r:.80}; choose a picture or one of: {', '.join(INITS)}")
 
 
@@ -56,9 +69,8 @@ def _noise(seed: int, size: tuple[int, int]) -> Tensor:
     return torch.randn(1, 3, *size, generator=generator, device="cpu", dtype=torch.float32)
 
 
-def _size(objective: Objective, size: Sequence[int] | None) -> tuple[int, int]:
+def _size(content: Tensor | None, style: Tensor | None, size: Sequence[int] | None) -> tuple[int, int]:
     """Height and width of the start."""
-    content = objective.content
     if size is not None:
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
             raise InputError(f"the size is {size!r:.80}; expected height and width in pixels")
@@ -67,17 +79,16 @@ def _size(objective: Objective, size: Sequence[int] | None) -> tuple[int, int]:
             there = tuple(content.shape[-2:])
             raise InputError(f"the size is {size}, but the content's is {there}; leave the size out")
         return size
-    reference = content if content is not None else objective.style
-    assert reference is not None  # an objective has a content or a style
+    reference = content if content is not None else style
+    assert reference is not None
     return reference.shape[-2], reference.shape[-1]
 
 
-def _picture(init: Tensor, objective: Objective) -> Tensor:
-    """A picture to start from, float32, on the objective's device."""
-    init, batch = picture("init", init), objective.batch
+def _picture(init: Tensor, batch: int) -> Tensor:
+    init = picture("init", init)
     if batch > 1 and len(init) not in (1, batch):
         raise InputError(f"init holds {len(init)} pictures, but the objective is made for {batch}; give 1 or {batch}")
-    return init.to(objective.extract.device, torch.float32)
+    return init
 
 
 def _colored_like(style: Tensor, noise: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypedDict, Unpack
@@ -10,13 +10,17 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from .checks import elsewhere, number, whole
 from .errors import InputError, RunWarning
+from .interrupts import finish
 from .large import ranks
 from .objective import Layers, Objective, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
-from .starts import Init, start_image
+from .options import checked
+from .reporting import progress_bar
+from .starts import Init, start_of
 
 Key = str | tuple[str, ...]
 Settings = Mapping[str, Any]
@@ -110,42 +114,49 @@ def sweep(
         InputError: nothing to sweep, an unknown name, a value that cannot work. LayerNotFound, ImageError: see
             `Objective`. OutOfMemory: not even a single picture fits.
     """
-    for name, number in {"steps": steps, "chunk": 1 if chunk is None else chunk}.items():
-        if not isinstance(number, int) or number < 1:
-            raise InputError(f"{name} is {number!r}; expected a whole number, 1 or more")
+    steps, chunk = whole("steps", steps, 1), None if chunk is None else whole("chunk", chunk, 1)
     result = _plan(objective, axes)
-    start = partial(_start, objective, optimizer=optimizer, lr=lr, size=size)
-    # What cannot work is refused here, before the first step.
-    shapes = {start([settings]).image.shape for settings in result.settings.values()}
-    if len(shapes) > 1:
-        raise InputError(
-            "the styles have several sizes, and the pictures of a sweep have one; give size=(height, width)"
-        )
+    batches = _Batches(objective, optimizer, lr, size)
+    # What cannot work is refused here, before the network is asked anything.
+    height, width = batches.checked_size(result.settings.values())
     on_cpu = objective.extract.device.type == "cpu"
-    chunk = chunk or max(1, (CPU_PIXELS if on_cpu else GPU_PIXELS) // shapes.pop()[-2:].numel())
+    chunk = chunk or max(1, (CPU_PIXELS if on_cpu else GPU_PIXELS) // (height * width))
     # Pictures of the same layers go together, so that few compute layers for the sake of others.
     waiting = sorted(result.settings, key=lambda key: _layers(result.settings[key]))[ranks.rank() :: ranks.count()]
-    total, quiet = len(waiting) * steps, not progress or ranks.rank() > 0
-    with tqdm(total=total, disable=quiet, unit="step", leave=False) as bar:
+    with progress_bar(len(waiting) * steps, shown=progress and ranks.rank() == 0) as bar:
+        _make(waiting, chunk, steps, batches, bar, result)
+    _gather(result)
+    return result
+
+
+def _make(keys: list[Key], chunk: int, steps: int, batches: "_Batches", bar: "tqdm[Any]", result: Sweep) -> None:
+    """Make these pictures, so many at once; Ctrl-C, whenever it comes, ends it with those that there are."""
+    waiting = keys
+    try:
         while waiting and not result.stop_reason:
             group = waiting[:chunk]
             try:
-                _optimize(partial(start, [result.settings[key] for key in group]), steps, bar, group, result)
+                _optimize(partial(batches.start, [result.settings[key] for key in group]), steps, bar, group, result)
                 waiting = waiting[chunk:]
             except RuntimeError as error:
                 if len(group) == 1 or not is_out_of_memory(error):
                     raise
                 chunk = len(group) // 2
-                warnings.warn(f"out of memory with {len(group)} pictures at once; going on with {chunk}", RunWarning, 2)
-            bar.n = total - len(waiting) * steps
+                warnings.warn(f"out of memory with {len(group)} pictures at once; going on with {chunk}", RunWarning, 3)
+            bar.n = (len(keys) - len(waiting)) * steps
             bar.refresh()
+    except KeyboardInterrupt:  # between two batches
+        result.stop_reason = "interrupted"
+
+
+def _gather(result: Sweep) -> None:
+    """Put together what each of the processes that share the sweep has made, in the order of the settings."""
     for pictures, histories, stop_reason in ranks.gathered((result.pictures, result.histories, result.stop_reason)):
         result.pictures |= pictures
         result.histories |= histories
         result.stop_reason = result.stop_reason or stop_reason
     result.pictures = {key: result.pictures[key] for key in result.settings if key in result.pictures}
     result.histories = {key: result.histories[key] for key in result.pictures}
-    return result
 
 
 def _plan(objective: Objective, axes: Axes) -> Sweep:
@@ -162,20 +173,39 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
         "init": "noise" if objective.content is None else "content",
         "seed": 0,
     }
-    for name in axes:
-        if name not in defaults:
-            raise InputError(f"there is no {name!r} to sweep; choose from {', '.join(defaults)}")
+    _refuse_unknown(axes, list(defaults))
     several = {name: values for name, given in axes.items() if (values := _values(name, given)) is not None}
     if not several:
         raise InputError(f"there is nothing to sweep; give several values for one of {', '.join(defaults)}")
     settings: dict[Key, Settings] = {}
     for labels in itertools.product(*several.values()):
         chosen = {name: several[name][label] for name, label in zip(several, labels, strict=True)}
-        combined = {**defaults, **axes, **chosen}
-        for name in ("content_layers", "style_layers"):
-            combined[name] = _layer_set(name, combined[name])
-        settings[labels if len(labels) > 1 else labels[0]] = combined
+        settings[labels if len(labels) > 1 else labels[0]] = _checked({**defaults, **axes, **chosen})
     return Sweep({name: list(values) for name, values in several.items()}, settings)
+
+
+def _refuse_unknown(axes: Iterable[str], known: list[str]) -> None:
+    for name in axes:
+        if name not in known:
+            others = ("steps", "optimizer", "lr", "size", "chunk", "progress")
+            here = elsewhere(name, (*known, *others))
+            there = f"what other programs call {name} is {here!r} here" if here else f"choose from {', '.join(known)}"
+            raise InputError(f"there is no {name!r} to sweep; {there}")
+
+
+def _checked(settings: dict[str, Any]) -> Settings:
+    """The settings of one picture, in the types that the code wants."""
+    for name in ("alpha", "beta", "tv"):
+        settings[name] = number(f"the weight {name}", settings[name])
+    for name in ("content_layers", "style_layers"):
+        layers = _layer_set(name, settings[name])
+        settings[name] = {layer: number(f"the weight {layer}", weight) for layer, weight in layers.items()}
+    style = settings["style"]
+    if style is not None and not (isinstance(style, Tensor) and style.ndim == 4 and style.shape[1] == 3):
+        shape = tuple(style.shape) if isinstance(style, Tensor) else type(style).__name__
+        raise InputError(f"the style is {shape}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+    settings["seed"] = whole("the seed", settings["seed"], most=2**63 - 1)
+    return settings
 
 
 def _values(name: str, given: Any) -> dict[str, Any] | None:
@@ -184,10 +214,13 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
         given = given.tolist()
     if isinstance(given, str | Tensor) or not isinstance(given, Iterable):
         return None
+    # What can be read only once is read here.
+    pairs = list(given.items()) if isinstance(given, Mapping) else [(None, value) for value in given]
+    kept = [(label, list(value) if isinstance(value, Iterator) else value) for label, value in pairs]
     if isinstance(given, Mapping):
-        labelled = [(str(label), value) for label, value in given.items()]
+        labelled = [(str(label), value) for label, value in kept]
     else:
-        labelled = [(_label(value, number), value) for number, value in enumerate(given, start=1)]
+        labelled = [(_label(value, place), value) for place, (_, value) in enumerate(kept, start=1)]
     if not labelled:
         raise InputError(f"{name} has no values; give at least one")
     values = dict(labelled)
@@ -197,9 +230,9 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
     return values
 
 
-def _label(value: Any, number: int) -> str:
+def _label(value: Any, place: int) -> str:
     if isinstance(value, Tensor):
-        return f"picture {number}"
+        return f"{value.item():g}" if value.ndim == 0 else f"picture {place}"
     if isinstance(value, float):
         return f"{value:g}".replace("e+0", "e").replace("e-0", "e-")
     return " + ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
@@ -228,51 +261,117 @@ def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list
     except KeyboardInterrupt:  # outside a step, or pressed twice
         interrupted = True
     result.stop_reason = "interrupted" if interrupted else ""
-    if run is None or not run.taken:
-        return
+    if run is not None and run.taken:
+        made = run
+        finish(lambda: _put(made, keys, result))
+
+
+def _put(run: Run, keys: list[Key], result: Sweep) -> None:
+    """The pictures and histories of a batch, one by one, into the result."""
     pictures, rows = run.image.cpu(), run.history.rows()
-    for number, key in enumerate(keys):
-        result.pictures[key] = pictures[number : number + 1].clone()
-        result.histories[key] = {term: rows[:, place, number] for place, term in enumerate(run.history)}
+    for column, key in enumerate(keys):
+        result.pictures[key] = pictures[column : column + 1].clone()
+        result.histories[key] = {term: rows[:, place, column] for place, term in enumerate(run.history)}
 
 
-def _start(
-    objective: Objective,
-    group: Sequence[Settings],
-    optimizer: OptimizerName,
-    lr: float | None,
-    size: tuple[int, int] | None,
-) -> Run:
-    """One run for several pictures, each with weights, a style and a start of its own."""
-    weights: dict[str, Any] = {name: [settings[name] for settings in group] for name in ("alpha", "beta", "tv")}
-    batch = Objective(
-        objective.extract,
-        objective.content,
-        group[0]["style"],
-        _stacked([settings["content_layers"] for settings in group]),
-        _stacked([settings["style_layers"] for settings in group]),
-        normalization=objective.normalization,
-        tile=objective.tile,
-        border=objective.border,
-        **weights,
-    )
-    # A target that was set, in place of the style picture's own, stays.
-    given = {layer: target for layer, target in objective.style_target.items() if layer in batch.style_layers}
-    starts, targets, style = [], [], group[0]["style"]
-    for settings in group:
-        if settings["style"] is not style:
-            style = settings["style"]
-            batch.set_style(style)
-        starts.append(start_image(batch, settings["init"], settings["seed"], size))
-        targets.append({**batch.style_target, **(given if style is objective.style else {})})
-    batch.style_target = {layer: torch.cat([target[layer] for target in targets]) for layer in targets[0]}
-    images = torch.cat(starts)
-    run = Run(batch, images, optimizer, lr=lr, size=(images.shape[-2], images.shape[-1]))
-    if len(run.image) != len(group):
-        raise InputError(
-            "a sweep makes one picture of each combination; give content, styles and starts as (1, 3, H, W)"
+class _Batches:
+    """Runs for several pictures at once, each picture with weights, a style and a start of its own.
+
+    Groups of the same layers share an objective, so that each style goes through the network once for them.
+    """
+
+    def __init__(self, objective: Objective, optimizer: OptimizerName, lr: Any, size: tuple[int, int] | None):
+        self._given = objective
+        self._how: dict[str, Any] = {**checked({"optimizer": optimizer, "lr": lr})}
+        self._size = _checked_size(size)
+        self._batch: Objective | None = None
+        self._targets: dict[int, Mapping[str, Tensor]] = {}  # of the batch, by the identity of the style
+
+    def checked_size(self, settings: Iterable[Settings]) -> tuple[int, int]:
+        """Height and width that all pictures will have; the network is not asked.
+
+        Raises:
+            NstError: pictures that cannot be made, or not together.
+        """
+        extract, content = self._given.extract, self._given.content
+        starts: dict[Any, torch.Size] = {}
+        for chosen in settings:
+            style, init = chosen["style"], chosen["init"]
+            key = (init if isinstance(init, str) else id(init), chosen["seed"], id(style))
+            starts[key] = starts[key] if key in starts else self._start(chosen).shape
+            pictures = {starts[key], *(picture.shape for picture in (style, content) if picture is not None)}
+            if any(shape[0] != 1 for shape in pictures):
+                raise InputError(
+                    "a sweep makes one picture of each combination; give content, styles and starts as (1, 3, H, W)"
+                )
+            extract.check(_layers(chosen), min((shape[-2:] for shape in pictures), key=min))
+        sizes = {(shape[-2], shape[-1]) for shape in starts.values()}
+        if len(sizes) > 1:
+            raise InputError(
+                "the styles have several sizes, and the pictures of a sweep have one; give size=(height, width)"
+            )
+        return sizes.pop()
+
+    def start(self, group: Sequence[Settings]) -> Run:
+        """One run for these pictures."""
+        batch = self._objective(group)
+        targets = [self._target(batch, settings["style"]) for settings in group]
+        batch.style_target = {layer: torch.cat([target[layer] for target in targets]) for layer in targets[0]}
+        images = torch.cat([self._start(settings) for settings in group])
+        return Run(batch, images, size=(images.shape[-2], images.shape[-1]), **self._how)
+
+    def _start(self, settings: Settings) -> Tensor:
+        content, device = self._given.content, self._given.extract.device
+        return start_of(content, settings["style"], device, settings["init"], settings["seed"], self._size)
+
+    def _objective(self, group: Sequence[Settings]) -> Objective:
+        """What to minimize, with the weights of these pictures; the one before, where it has the same layers."""
+        weights: dict[str, Any] = {name: [settings[name] for settings in group] for name in ("alpha", "beta", "tv")}
+        content_layers, style_layers = (
+            _stacked([settings[name] for settings in group]) for name in ("content_layers", "style_layers")
         )
-    return run
+        batch, given = self._batch, self._given
+        if batch and [*batch.content_layers] == [*content_layers] and [*batch.style_layers] == [*style_layers]:
+            batch.weights.update(weights)
+            batch.content_layers.update(content_layers)
+            batch.style_layers.update(style_layers)
+            return batch
+        style = group[0]["style"]
+        self._batch = batch = Objective(
+            given.extract,
+            given.content,
+            style,
+            content_layers,
+            style_layers,
+            normalization=given.normalization,
+            tile=given.tile,
+            border=given.border,
+            **weights,
+        )
+        self._targets = {id(style): self._own_or_set(batch, style)}
+        return batch
+
+    def _target(self, batch: Objective, style: Tensor) -> Mapping[str, Tensor]:
+        """The Gram matrices of a style."""
+        if id(style) not in self._targets:
+            batch.set_style(style)
+            self._targets[id(style)] = self._own_or_set(batch, style)
+        return self._targets[id(style)]
+
+    def _own_or_set(self, batch: Objective, style: Tensor) -> Mapping[str, Tensor]:
+        """The style's own matrices, just computed; those that were set in their place stay."""
+        if style is not self._given.style:
+            return dict(batch.style_target)
+        given = {layer: target for layer, target in self._given.style_target.items() if layer in batch.style_layers}
+        return {**batch.style_target, **given}
+
+
+def _checked_size(size: Any) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+        raise InputError(f"size is {size!r:.80}; expected (height, width) in pixels")
+    return whole("the height", size[0], 1), whole("the width", size[1], 1)
 
 
 def _stacked(sets: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

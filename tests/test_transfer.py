@@ -14,6 +14,7 @@ from PIL import Image
 import nstlib as nst
 from nstlib.cli import main as cli
 from nstlib.images import cover
+from nstlib.outputs import CLONE, default_output
 from nstlib.transfer import _coarse_to_fine
 
 FAST = {"size": 32, "backbone": "tiny", "device": "cpu"}
@@ -269,14 +270,10 @@ def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path
 
 
 def test_inside_a_clone_results_go_to_its_own_folder(monkeypatch):
-    from nstlib import transfer
-
-    monkeypatch.chdir(transfer.CLONE / "notebooks")
-    assert (
-        transfer.default_output("chelsea", "coffee", "style") == transfer.CLONE / "img/results/chelsea_coffee_style.png"
-    )
+    monkeypatch.chdir(CLONE / "notebooks")
+    assert default_output("chelsea", "coffee", "style") == CLONE / "img/results/chelsea_coffee_style.png"
     monkeypatch.chdir("/")
-    assert transfer.default_output("a/b.jpg", None, "content") == Path("img/results/b_content.png")
+    assert default_output("a/b.jpg", None, "content") == Path("img/results/b_content.png")
 
 
 def test_everything_the_package_exports_exists_and_is_documented():

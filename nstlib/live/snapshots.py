@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import ImageError, InputError
 from ..images import check_output
-from ..transfer import CLONE
+from ..outputs import CLONE
 
 
 @dataclass(frozen=True)

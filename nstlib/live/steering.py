@@ -15,8 +15,9 @@ from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
 from ..objective import Objective
 from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
+from ..options import DEFAULTS, QUALITIES, Options, QualityName
 from ..starts import INITS
-from ..transfer import DEFAULTS, QUALITIES, Options, QualityName, prepare
+from ..transfer import prepare
 from .engine import Settings
 from .upload import PictureFile
 

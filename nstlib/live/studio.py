@@ -8,8 +8,8 @@ from typing import Any, Unpack
 from ..errors import InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
+from ..options import DEFAULTS, Options
 from ..reporting import shown_path
-from ..transfer import DEFAULTS, Options
 from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
 from .engine import Engine, Settings
 from .modes import own_modes

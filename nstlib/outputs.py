@@ -1,0 +1,135 @@
+"""Where results go: under names that take nothing from anybody, and elsewhere where that fails."""
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from PIL import Image
+from torch import Tensor
+
+from .errors import ImageError, InputError, RunWarning
+from .images import Source, save_image
+from .sources import find, is_address
+
+CLONE = Path(__file__).resolve().parents[1]
+LONGEST = 80  # bytes of one picture's part of a name; systems take some 250 for the whole
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # on Windows, with any ending
+
+
+def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:
+    """img/results/<content>_<style>.png, after the names of the pictures.
+
+    In the folder at hand; from anywhere in a clone, such as notebooks/, in the clone's own folder of results.
+
+    Raises:
+        ImageError: the folder at hand was deleted.
+    """
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise ImageError(
+            "the working folder is not there any more; go to another folder, or say in full where to save"
+        ) from error
+    names = [_name(source) for source in (content_path, style_path) if source is not None]
+    base = CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
+    stem = "_".join([*names, *([] if mode == "style_transfer" else [mode])])
+    return base / "img" / "results" / f"{stem}.png"
+
+
+def free_name(path: Path) -> Path:
+    """The path, or where something is there already path_2, path_3 and so on: a name nobody chose takes no place."""
+    free, number = path, 2
+    while os.path.lexists(free):
+        free, number = path.with_name(f"{path.stem}_{number}{path.suffix}"), number + 1
+    return free
+
+
+def keep_inputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Any]) -> None:
+    """Refuse to write over what is read, under whatever name, and two things into one file.
+
+    Args:
+        outputs: what messages call it, and the full path.
+        inputs: what messages call it, and a picture's source or the path of a file.
+
+    Raises:
+        InputError: which output is which input.
+    """
+    paths = {what: path for what, path in outputs.items() if path is not None}
+    for place, (what, path) in enumerate(paths.items()):
+        for role, source in inputs.items():
+            file = _file_of(source)
+            if file is not None and _same(path, file):
+                raise InputError(f"{what} {path} is the {role} itself and would be written over; choose another name")
+        for other in list(paths)[:place]:
+            if _same(path, paths[other]):
+                raise InputError(f"{other} and {what} are both {path}; choose another name for one of them")
+
+
+def save_picture(image: Tensor, path: Path, chosen: bool = True) -> Path:
+    """Save it there, or where nobody chose that name at the next free one, or where that fails elsewhere.
+
+    Returns:
+        Where the picture is.
+
+    Raises:
+        ImageError: it cannot be saved anywhere.
+    """
+    return save_or_rescue(partial(save_image, image), path if chosen else free_name(path), ".png")
+
+
+def save_or_rescue(save: Callable[[Path], Path], path: Path, suffix: str) -> Path:
+    """Save there; where that fails, in the home or the temporary folder, with that ending. Gives where, and warns.
+
+    Raises:
+        ImageError: it cannot be saved anywhere.
+    """
+    try:
+        return save(path)
+    except ImageError as error:
+        for folder in (Path.home(), Path(tempfile.gettempdir())):
+            with suppress(ImageError):
+                rescued = save(free_name(folder / f"{path.stem}{suffix}"))
+                warnings.warn(f"{error}; it was saved as {rescued} instead", RunWarning, stacklevel=2)
+                return rescued
+        raise
+
+
+def _name(source: Source) -> str:
+    if not isinstance(source, str | os.PathLike):
+        return "picture"
+    text = os.fsdecode(source)
+    if is_address(text):
+        address = urlsplit(text)
+        text = unquote(address.path).rstrip("/") or address.hostname or "picture"
+    return _safe(Path(text).stem)
+
+
+def _safe(stem: str) -> str:
+    """A part of a name that every system takes, Windows too."""
+    plain = re.sub(r'[<>:"/\\|?*&\x00-\x1f]+', "-", stem)
+    plain = plain.encode(errors="replace")[:LONGEST].decode(errors="ignore").strip(" .-") or "picture"
+    return f"{plain}-" if _RESERVED.match(plain) else plain
+
+
+def _file_of(source: Any) -> Path | None:
+    """The file on this machine that a source is read from."""
+    if isinstance(source, Image.Image):
+        source = getattr(source, "filename", None)
+    if not source or not isinstance(source, str | os.PathLike):
+        return None
+    with suppress(ImageError, OSError, ValueError):
+        return find(os.fsdecode(source))
+    return None
+
+
+def _same(path: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samefile(path, other)
+    return path == other
