@@ -45,9 +45,7 @@ def start_of(
         return _named_start(content, style, init, whole("the seed", seed, most=2**63 - 1), wanted).to(device)
 
 
-def _named_start(
-    content: Tensor | None, style: Tensor | None, init: str, seed: int, size: tuple[int, int]
-) -> Tensor:
+def _named_start(content: Tensor | None, style: Tensor | None, init: str, seed: int, size: tuple[int, int]) -> Tensor:
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")

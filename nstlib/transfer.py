@@ -74,6 +74,7 @@ def prepare(
         snapshot_every=chosen["snapshot_every"],
         memory=memory,
         scales=_coarse_to_fine(longer, quality.steps) if quality else None,
+        planned=steps or (quality.steps if quality else 0),
     )
 
 
@@ -216,7 +217,7 @@ def _own_size(source: Source) -> tuple[int, int] | None:
 def _objective(content: Tensor | None, style: Tensor | None, chosen: Options, quiet: bool) -> tuple[Objective, int]:
     """What to minimize, and how many pairs L-BFGS remembers."""
     extract = FeatureExtractor(
-        chosen["backbone"] or default_backbone(quiet),
+        chosen["backbone"] or default_backbone(quiet, chosen["device"]),
         chosen["pooling"],
         keep_scale=chosen["keep_scale"],
         weights=chosen["weights"],
