@@ -1,12 +1,8 @@
 """Where results go: under names that take nothing from anybody, and elsewhere where that fails."""
 
 import os
-import re
-import tempfile
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,13 +10,12 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 from torch import Tensor
 
-from .errors import ImageError, InputError, RunWarning
-from .images import Source, save_image
-from .sources import find, is_address
+from .errors import ImageError, InputError
+from .images import Source, safe_stem, save_image_somewhere
+from .sources import find, full_path, is_address
 
 CLONE = Path(__file__).resolve().parents[1]
-LONGEST = 80  # bytes of one picture's part of a name; systems take some 250 for the whole
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # on Windows, with any ending
+LONGEST = 50  # characters of one picture's part of a name: systems take some 250 bytes for the whole
 
 
 def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:
@@ -31,12 +26,7 @@ def default_output(content_path: Source, style_path: Source | None, mode: str) -
     Raises:
         ImageError: the folder at hand was deleted.
     """
-    try:
-        here = Path.cwd()
-    except OSError as error:
-        raise ImageError(
-            "the working folder is not there any more; go to another folder, or say in full where to save"
-        ) from error
+    here = full_path(".")
     names = [_name(source) for source in (content_path, style_path) if source is not None]
     base = CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
     stem = "_".join([*names, *([] if mode == "style_transfer" else [mode])])
@@ -81,24 +71,7 @@ def save_picture(image: Tensor, path: Path, chosen: bool = True) -> Path:
     Raises:
         ImageError: it cannot be saved anywhere.
     """
-    return save_or_rescue(partial(save_image, image), path if chosen else free_name(path), ".png")
-
-
-def save_or_rescue(save: Callable[[Path], Path], path: Path, suffix: str) -> Path:
-    """Save there; where that fails, in the home or the temporary folder, with that ending. Gives where, and warns.
-
-    Raises:
-        ImageError: it cannot be saved anywhere.
-    """
-    try:
-        return save(path)
-    except ImageError as error:
-        for folder in (Path.home(), Path(tempfile.gettempdir())):
-            with suppress(ImageError):
-                rescued = save(free_name(folder / f"{path.stem}{suffix}"))
-                warnings.warn(f"{error}; it was saved as {rescued} instead", RunWarning, stacklevel=2)
-                return rescued
-        raise
+    return save_image_somewhere(image, path if chosen else free_name(path))
 
 
 def _name(source: Source) -> str:
@@ -108,14 +81,7 @@ def _name(source: Source) -> str:
     if is_address(text):
         address = urlsplit(text)
         text = unquote(address.path).rstrip("/") or address.hostname or "picture"
-    return _safe(Path(text).stem)
-
-
-def _safe(stem: str) -> str:
-    """A part of a name that every system takes, Windows too."""
-    plain = re.sub(r'[<>:"/\\|?*&\x00-\x1f]+', "-", stem)
-    plain = plain.encode(errors="replace")[:LONGEST].decode(errors="ignore").strip(" .-") or "picture"
-    return f"{plain}-" if _RESERVED.match(plain) else plain
+    return safe_stem(Path(text).stem, LONGEST)
 
 
 def _file_of(source: Any) -> Path | None:
