@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from easel import Easel
+from easel import Easel, Network
 from pruning import Kept, prune
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from training_batches import Pictures
 
-from nstlib.backbones import mini_net, named_vgg
+from nstlib.backbones import mini_net
 from nstlib.devices import keep_freed_memory
 from nstlib.losses import gram
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
@@ -58,15 +58,17 @@ class Recipe:
 # ---------------------------------------------------------------- how wrong it is
 
 
-def layer_errors(features: Tensor, target: Tensor) -> Tensor:
+def layer_errors(features: Tensor, target: Tensor, loudness: Tensor) -> Tensor:
     """Relative errors of features and of their Gram matrices, a tensor of two, each the mean over pictures.
 
+    All channels of the features count alike, as each may matter to a deeper layer. In the Gram matrices, as in a
+    transfer's, each counts by its loudness.
     They are not squared: a few pictures and layers are far worse than the rest, and squares would listen to nobody
     else.
     """
     features, target = features.float(), target.float()
     error = (features - target).square().flatten(1).sum(1)
-    own, aim = gram(features), gram(target)
+    own, aim = (gram(values * loudness[:, None, None]) for values in (features, target))
     gram_error = (own - aim).square().sum((1, 2))
     return torch.stack(
         [
@@ -86,7 +88,30 @@ def errors(
 ) -> dict[str, Tensor]:
     """`layer_errors` of each layer."""
     features = student(normalized, kept, pooling)
-    return {layer: layer_errors(features[layer], kept[layer].of(taught[layer])) for layer in kept}
+    return {
+        layer: layer_errors(features[layer], keeps.of(taught[layer]), keeps.loudness) for layer, keeps in kept.items()
+    }
+
+
+def loud(student: Vgg, kept: Mapping[str, Kept]) -> Network:
+    """The student with channels as loud as the teacher's, so that its transfers weigh them alike."""
+
+    def network(normalized: Tensor, layers: Iterable[str], pooling: str) -> dict[str, Tensor]:
+        features = student(normalized, layers, pooling)
+        return {layer: values * kept[layer].loudness[:, None, None] for layer, values in features.items()}
+
+    return network
+
+
+@torch.no_grad()
+def rescale(convolutions: Mapping[str, nn.Conv2d], factors: Mapping[str, Tensor]) -> None:
+    """Multiply each layer's channels by its factors (C,). The next layer undoes it, so that all else stays as it is."""
+    before = torch.ones(3)
+    for name, module in convolutions.items():
+        factor = factors[name.replace("conv", "relu")]
+        module.weight.mul_(factor[:, None, None, None] / before[None, :, None, None])
+        module.bias.mul_(factor)
+        before = factor
 
 
 # ---------------------------------------------------------------- training
@@ -161,7 +186,7 @@ class Training:
         """A step's pictures, and how they are pooled."""
         if step % 2:
             with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-                return self.easel.visit(self.average, step // 2).to(self.device), "avg"
+                return self.easel.visit(loud(self.average, self.kept), step // 2).to(self.device), "avg"
         rng = np.random.default_rng((self.recipe.seed, step, 4))
         pooling = "max" if rng.random() < MAXIMUM_SHARE else "avg"
         return self.pictures.batch(step, self.recipe.batch, self.recipe.crop).to(self.device), pooling
@@ -197,8 +222,9 @@ class Training:
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """The averaged student in half precision, as `load_backbone` reads it, and notes on which channels it keeps."""
-        features = copy.deepcopy(self.average.features).float().cpu()
-        tensors = {key: value.half().contiguous() for key, value in named_vgg(features).state_dict().items()}
+        vgg = Vgg(copy.deepcopy(self.average.features).float().cpu())
+        rescale(vgg.convolutions, {layer: kept.loudness for layer, kept in self.kept.items()})
+        tensors = {key: value.half().contiguous() for key, value in vgg.named["avg"].state_dict().items()}
         notes = {
             layer: json.dumps({"channels": kept.channels.tolist(), "scale": kept.scale.tolist()})
             for layer, kept in self.kept.items()
@@ -217,6 +243,7 @@ class Training:
         for layer in self.teachers.sources:
             note = json.loads(notes[layer])
             self.kept[layer] = Kept(torch.tensor(note["channels"]), torch.tensor(note["scale"]))
+        rescale(self.student.convolutions, {layer: 1 / kept.loudness for layer, kept in self.kept.items()})
 
 
 def _weight(layer: str) -> float:
@@ -255,7 +282,7 @@ def options() -> argparse.Namespace:
     add("--crop", type=int, default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
     add("--drawn", type=int, default=600, help="how many pictures to draw (default: %(default)s)")
     add("--rate", type=float, default=3e-4, help="highest learning rate (default: %(default)s)")
-    add("--gram-weight", type=float, default=0.5, help="weight of the Gram matrices' errors (default: %(default)s)")
+    add("--gram-weight", type=float, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
     add("--pruning-batches", type=int, default=100, help="of four pictures, to prune by (default: %(default)s)")
     add("--seed", type=int, default=0, help="same seed, same machine: same weights (default: %(default)s)")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster where it is native")

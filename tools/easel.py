@@ -4,17 +4,18 @@ An optimizer seeks out whatever a network sees wrongly. So the network learns fr
 itself pass through.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from teachers import Vgg
 from torch import Tensor
 from training_batches import Pictures, normalize_picture
 
 from nstlib.losses import content_loss, gram, style_loss, tv_loss
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 
+Network = Callable[[Tensor, Iterable[str], str], dict[str, Tensor]]  # normalized picture, layers, pooling
 STEPS_A_VISIT = 3
 AGES = (30, 120)  # steps after which a group of transfers is finished and gives way to another
 BETAS = (2.0, 100.0)
@@ -32,7 +33,7 @@ class Easel:
         self.pictures, self.count, self.crop = pictures, count, crop
         self.groups: list[dict[str, Any]] = [{"age": 0, "due": 0} for _ in range(groups)]
 
-    def visit(self, network: Vgg, step: int) -> Tensor:
+    def visit(self, network: Network, step: int) -> Tensor:
         """Paint on for a moment, and give the pictures (count, 3, crop, crop), normalized."""
         number = step % len(self.groups)
         if self.groups[number]["age"] >= self.groups[number]["due"]:
@@ -59,7 +60,7 @@ class Easel:
         }
 
 
-def _paint(network: Vgg, group: dict[str, Any]) -> None:
+def _paint(network: Network, group: dict[str, Any]) -> None:
     """Some steps of Adam towards content and style as the network sees them now."""
     layers = [*GATYS_CONTENT, *GATYS_STYLE]
     with torch.no_grad():

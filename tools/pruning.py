@@ -35,6 +35,11 @@ class Kept:
         """What the pupil is to see, (B, C, H, W)."""
         return taught[:, self.channels] * self.scale[:, None, None]
 
+    @property
+    def loudness(self) -> Tensor:
+        """(C,), how loud each channel is in the teacher beside the others of its layer; their mean is 1."""
+        return 1 / self.scale / (1 / self.scale).mean()
+
 
 @torch.no_grad()
 def choose_channels(moments: Tensor, count: int) -> Tensor:
