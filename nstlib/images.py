@@ -78,11 +78,10 @@ def load_image(source: Source, size: int | None = None, device: str | torch.devi
     """
     if size is not None:
         size = whole("size", size, 1, MAX_SIZE, "; it is the longer side in pixels")
-    where = usable_device(device or "cpu")
     name = _name_of(source)
     # A picture that is loaded under inference_mode shall serve for gradients later.
     with _memory_errors_of(name), torch.inference_mode(False):
-        return torch.from_numpy(_as_floats(_pixels(source, size, name))).to(where)
+        return _moved(torch.from_numpy(_as_floats(_pixels(source, size, name))), device or "cpu")
 
 
 def download(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = 60.0) -> Path:
@@ -200,6 +199,14 @@ def _resized(pixels: Array, size: int | None, name: str) -> Array:
         for plane in pixels.reshape(-1, height, width)
     ]
     return np.stack(planes).reshape(*pixels.shape[:2], *goal[::-1])
+
+
+def _moved(picture: Tensor, device: str | torch.device) -> Tensor:
+    try:
+        return picture.to(device)
+    except (RuntimeError, AssertionError, ValueError):  # torch raises each of them, depending on its build
+        usable_device(device)  # says what is wrong with it
+        raise
 
 
 def _as_floats(pixels: Array) -> Array:

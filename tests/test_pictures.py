@@ -181,6 +181,34 @@ class TestJpegWithoutItsEnd:
             load_image(data[: len(data) // 2] + rest.replace(b"\xff\xd9", b""))
 
 
+def segment(marker, body):
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+class TestJpegWithAdditions:
+    ADDITIONS = (
+        segment(0xE0, b"JFIF\0\1"),
+        segment(0xE2, b"ICC_PROFILE\0"),
+        segment(0xED, b"Photoshop 3.0\x008BIM\4\4"),
+        segment(0xEE, b"Adobe\0"),
+    )
+
+    @pytest.mark.parametrize("addition", ADDITIONS, ids=["JFIF", "ICC", "Photoshop", "Adobe"])
+    def test_one_that_is_cut_short_changes_no_pixel(self, addition):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        data = encoded(SOFT, "JPEG", exif=exif, icc_profile=linear(SRGB, b"RGB "))
+        with pytest.raises(OSError, match="cannot identify"):
+            Image.open(io.BytesIO(data[:2] + addition + data[2:]))
+        assert same_picture(data[:2] + addition + data[2:], data)
+
+    @pytest.mark.parametrize("addition", ADDITIONS, ids=["JFIF", "ICC", "Photoshop", "Adobe"])
+    def test_a_cut_picture_is_refused_all_the_same(self, addition):
+        data = encoded(SOFT, "JPEG")
+        with pytest.raises(ImageError, match="damaged"):
+            load_image(data[:2] + addition + data[2 : len(data) // 2])
+
+
 # 16 bits and more
 
 
