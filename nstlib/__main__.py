@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from .reporting import tell
 from .version import __version__
 
 
@@ -10,10 +11,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status, see `nstlib.cli.main`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:  # before torch is read, which takes seconds
-        print(f"nstlib {__version__}")
+        tell(f"nstlib {__version__}")
         return 0
-    from .cli import main
-
+    try:
+        from .cli import main
+    except KeyboardInterrupt:
+        return 130
     return main(arguments)
 
 

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from .backbones import default_backbone
-from .checks import given, one_of, whole
+from .checks import given, one_of, size_of, whole
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
 from .images import Source, check_output, download, load_image, to_pil
@@ -145,6 +145,7 @@ def main(
     keep_inputs({"the output": path}, {**inputs, "file of weights": options.get("weights")})
     count, options = count_steps(steps, options), with_quality(steps, options)
     run = prepare_mode(content_path, style_path, mode, steps=count, quiet=not progress, **options)
+    check_output(path, size=size_of(run.image))
     _take(run, count, progress)
     if ranks.rank() == 0:
         saved = finish(lambda: save_picture(run.image, path, chosen=bool(out)))

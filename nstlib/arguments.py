@@ -1,0 +1,233 @@
+"""The words of the command line, and what it answers to other programs' words."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from .backbones import POOLINGS, available_backbones
+from .checks import elsewhere
+from .extractor import PRECISIONS
+from .losses import NORMALIZATIONS
+from .objective import BETA
+from .optimize import OPTIMIZERS
+from .options import DEFAULTS, QUALITIES
+from .reporting import tell
+from .sources import PICTURE_SUFFIXES, bundled_images, is_address
+from .starts import INITS
+from .transfer import MODES
+from .version import __version__
+
+# Words of Python that the command line says otherwise.
+SPELLED = {"snapshot_every": "save_every", "progress": "quiet"}
+PICTURES = {"content": "CONTENT, the first picture", "style": "STYLE, the second picture"}
+# Negative numbers that argparse takes for options.
+NEGATIVE = re.compile(r"-(\d[\d.]*e[-+]?\d+|\.\d+e[-+]?\d+|inf(inity)?|nan)", re.IGNORECASE)
+
+
+class Parser(argparse.ArgumentParser):
+    """One clear line and exit status 2 for whatever cannot be; options are written out in full."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """What was asked for; ends the program where that makes no sense."""
+        self._refuse_others(arguments)
+        return self.parse_args(self._joined(arguments))
+
+    def error(self, message: str) -> NoReturn:
+        """Say it without the usage before it."""
+        self.exit(2, f"nstlib: {message} (python -m nstlib --help shows all options)\n")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Say it, whatever the stream can take, and end."""
+        if message:
+            tell(message.rstrip("\n"), sys.stderr)
+        sys.exit(status)
+
+    def print_help(self, file: Any = None) -> None:
+        """Show all options."""
+        tell(self.format_help().rstrip("\n"), file)
+
+    def _refuse_others(self, arguments: Sequence[str]) -> None:
+        """Options that are not of this program, all in one line: what they are called here."""
+        told = [self._called_here(word, name) for word, name in self._strange(arguments)]
+        if told:
+            self.error(f"there is no option {'; no '.join(told)}")
+
+    def _strange(self, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Options that are not of this program, as written and as a plain name."""
+        for argument in arguments:
+            word = argument.partition("=")[0]
+            name = word.lstrip("-").replace("-", "_")
+            if argument == "--":
+                return
+            if word in self._option_string_actions or not re.match(r"--?[a-zA-Z]", word) or NEGATIVE.fullmatch(word):
+                continue
+            # One dash: -s512 is the size, -oa.png the result; -style_image, as neural-style writes it, is neither.
+            other = re.fullmatch(r"-[^oq][a-zA-Z_]{2,}", word) and not word.endswith("none")
+            if word.startswith("--") or other or elsewhere(name, [*self._names(), *SPELLED, *PICTURES]):
+                yield word, name
+
+    def _names(self) -> list[str]:
+        words = (word[2:] for word in self._option_string_actions if word.startswith("--"))
+        return [word.replace("-", "_") for word in words]
+
+    def _called_here(self, word: str, name: str) -> str:
+        here = elsewhere(name, [*self._names(), *SPELLED, *PICTURES])
+        if here in PICTURES:
+            return f"{word}: give it as {PICTURES[here]}, without an option"
+        if here:
+            return f"{word}, it is --{SPELLED.get(here, here).replace('_', '-')} here"
+        near = ["--" + name.replace("_", "-") for name in difflib.get_close_matches(name, self._names(), 3, 0.5)]
+        return f"{word}, the nearest are {', '.join(near)}" if near else word
+
+    def _joined(self, arguments: Sequence[str]) -> list[str]:
+        """Options and their values in one word where argparse would part or join them wrongly."""
+        joined: list[str] = []
+        for argument in arguments:
+            before = joined[-1] if joined else ""
+            is_number = NEGATIVE.fullmatch(argument)
+            if (before in self._option_string_actions and is_number) or (before == "--gif" and _is_for_gif(argument)):
+                joined[-1] = f"{before}={argument}"
+            else:
+                if before == "--gif":  # alone: the picture after it is none of its business
+                    joined[-1] = "--gif="
+                joined.append(argument)
+        return joined
+
+
+def parser() -> Parser:
+    """The options of the command line.
+
+    What says how a picture is made has no defaults here: what is not given is left to `DEFAULTS`, and `--resume` can
+    tell what is given.
+    """
+    p = Parser(
+        prog="python -m nstlib",
+        description="Paint one picture in the style of another.",
+        epilog="A picture is a path, an http(s) address or a bundled name (--list shows them). "
+        "Ctrl-C ends a run early and saves what it has. Several GPUs or machines share a picture with "
+        "torchrun --nproc-per-node 2 -m nstlib CONTENT STYLE. "
+        "Exit status: 0; 1 for trouble on the way, also where something could not be saved where it should be; "
+        "2 for arguments that cannot work; 130 for Ctrl-C.",
+    )
+    p.add_argument("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or 'noise'")
+    p.add_argument("style", nargs="?", metavar="STYLE", help="picture that gives its style")
+    p.add_argument(
+        *("-o", "--out"),
+        type=Path,
+        help="result, .png .jpg .webp .tif (img/results/CONTENT_STYLE.png, with a number where that is taken)",
+    )
+    p.add_argument("--mode", choices=MODES, default="style_transfer", help="what to make (%(default)s)")
+    p.add_argument("--list", action="store_true", help="list the bundled pictures and the backbones, and stop")
+    p.add_argument("--version", action="version", version=f"nstlib {__version__}")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
+    for title, add_all in _GROUPS.items():
+        add_all(partial(p.add_argument_group(title).add_argument, default=argparse.SUPPRESS))
+    _add_files(p.add_argument_group("on the way").add_argument)
+    return p
+
+
+Add = Callable[..., Any]
+
+
+def _add_picture(add: Add) -> None:
+    add("-s", "--size", type=_positive_or_none, help="longer side in pixels; 'none' keeps it" + _default("size"))
+    add("--style-size", type=_positive_or_none, help="longer side of the style; larger, larger strokes (size)")
+    add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
+    add("--seed", type=int, help="of the noise" + _default("seed"))
+
+
+def _add_loss(add: Add) -> None:
+    add("-a", "--alpha", type=float, help="weight of the content" + _default("alpha"))
+    add("-b", "--beta", type=float, help=f"weight of the style ({_betas()})")
+    add("--tv", type=float, help="weight of the total variation" + _default("tv"))
+    add("--border", type=float, help="how much more that counts at the border" + _default("border"))
+    add("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2)")
+    add("--style-layers", type=_layers, metavar="L[=W],...", help="(relu1_1,relu2_1,...,relu5_1)")
+    add("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))
+
+
+def _add_optimization(add: Add) -> None:
+    add("--quality", choices=QUALITIES, help=f"how far and how fast: {_qualities()} (good)")
+    add("-n", "--steps", type=_positive, default=None, help="evaluations of the loss; alone, all at full size, float32")
+    add("--precision", choices=PRECISIONS, help="of the network (auto in draft and good, else float32)")
+    add("--optimizer", choices=OPTIMIZERS, help="(adam with a quality, else lbfgs)")
+    add("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
+    add("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
+    add("--weights", type=Path, metavar="FILE", help="weights for the backbone, in place of its own")
+    add("--pooling", choices=POOLINGS, help=_default("pooling"))
+    add("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
+    tiles = "longest side of the tiles of a picture that does not fit into memory whole; 'none' for never (auto)"
+    add("--tile", type=_tile, metavar="PIXELS", help=tiles)
+    add("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
+
+
+_GROUPS = {"picture": _add_picture, "loss": _add_loss, "optimization": _add_optimization}
+
+
+def _add_files(add: Add) -> None:
+    add("--save-every", type=_positive, metavar="N", help="save every N-th frame in a new folder beside OUT")
+    add("--gif", nargs="?", const="", metavar="FILE", help="animation of the progress, FILE.gif (beside OUT)")
+    add("--checkpoint", type=Path, metavar="FILE", help="save the run there, to resume it")
+    add("--checkpoint-every", type=_positive, default=50, metavar="N", help="(%(default)s steps)")
+    add(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="go on with a saved run, in place of CONTENT STYLE; without -n for the steps that remain",
+    )
+
+
+def _is_for_gif(argument: str) -> bool:
+    """Whether what follows --gif is its file, not the first picture."""
+    suffix = Path(argument).suffix.lower()
+    if argument.startswith("-") or is_address(argument) or argument in bundled_images():
+        return False
+    return bool(suffix) and suffix not in PICTURE_SUFFIXES
+
+
+def _default(option: str) -> str:
+    return f" ({cast(dict[str, Any], DEFAULTS)[option]})"
+
+
+def _betas() -> str:
+    return ", ".join(f"{beta:g} with {normalization}" for normalization, beta in BETA.items())
+
+
+def _qualities() -> str:
+    return ", ".join(f"{name} {quality.steps} steps" for name, quality in QUALITIES.items())
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _positive_or_none(text: str) -> int | None:
+    return None if text.lower() == "none" else _positive(text)
+
+
+def _tile(text: str) -> int | str | None:
+    return text if text == "auto" else _positive_or_none(text)
+
+
+def _layers(text: str) -> dict[str, float] | list[str]:
+    """'relu1_1,relu2_1' share a weight of 1; 'relu1_1=0.5,relu2_1=2' have their own."""
+    pairs = [layer.partition("=") for layer in text.replace(" ", ",").split(",") if layer]
+    if not pairs:
+        raise argparse.ArgumentTypeError(f"{text!r} names no layer")
+    if not any(equals for _, equals, _ in pairs):
+        return [name for name, _, _ in pairs]
+    try:
+        return {name: float(weight or 1) for name, _, weight in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form relu1_1=0.5,relu2_1=2") from None
