@@ -253,17 +253,18 @@ def _layers(settings: Settings) -> list[str]:
 def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list[Key], result: Sweep) -> None:
     """Make the pictures of one batch and put them into the result; on Ctrl-C, those that there are."""
     run: Run | None = None
+    interruptions: list[int] = []
     try:
         run = start()
         for _ in run.steps(steps, progress=False):
             bar.update(len(keys))
-        interrupted = run.stop_reason == "interrupted"
     except KeyboardInterrupt:  # outside a step, or pressed twice
-        interrupted = True
-    result.stop_reason = "interrupted" if interrupted else ""
+        interruptions.append(1)
     if run is not None and run.taken:
         made = run
-        finish(lambda: _put(made, keys, result))
+        finish(lambda: _put(made, keys, result), interruptions)
+    if interruptions or (run is not None and run.stop_reason == "interrupted"):
+        result.stop_reason = "interrupted"
 
 
 def _put(run: Run, keys: list[Key], result: Sweep) -> None:

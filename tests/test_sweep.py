@@ -303,3 +303,41 @@ def test_starts_use_the_style_and_the_seed_of_their_own_picture(objective, style
     for (label, seed), picture in result.pictures.items():
         alone = nst.Objective(objective.extract, objective.content, {"a": style, "b": other}[label])
         torch.testing.assert_close(picture, start_image(alone, "style_statistics", int(seed)))
+
+
+def test_shapes_need_no_network_and_each_style_is_asked_for_once(objective, style, monkeypatch):
+    styles = {"one": style, "other": style.flip(3), "third": style.flip(2)}
+    calls, call = [], nst.FeatureExtractor.__call__
+
+    def counted(extract, image, *arguments, **options):
+        calls.append(image)
+        return call(extract, image, *arguments, **options)
+
+    monkeypatch.setattr(nst.FeatureExtractor, "__call__", counted)
+    monkeypatch.setattr(nst.Run, "steps", lambda *_, **__: iter(()))
+    nst.sweep(objective, style=styles, beta=[1, 10, 100], steps=1, chunk=2, progress=False)
+    looked_at = [any(torch.equal(image.cpu(), known) for known in styles.values()) for image in calls]
+    assert sum(looked_at) == 3
+    assert len(calls) <= 4  # and the content once
+
+
+@pytest.mark.parametrize(("axis", "words"), [("style_weight", "'beta'"), ("num_steps", "'steps'"), ("btea", "beta")])
+def test_names_that_mean_nothing_are_refused(objective, axis, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.sweep(objective, beta=[1, 2], progress=False, **{axis: 1})
+
+
+def test_ctrl_c_while_pictures_are_put_away_keeps_them(objective, monkeypatch):
+    from nstlib import sweeps
+
+    put, broke = sweeps._put, []
+
+    def once(*arguments):
+        if not broke:
+            broke.append(1)
+            raise KeyboardInterrupt
+        put(*arguments)
+
+    monkeypatch.setattr(sweeps, "_put", once)
+    result = nst.sweep(objective, beta=[1, 2], steps=1, chunk=1, progress=False)
+    assert (list(result.pictures), result.stop_reason) == (["1"], "interrupted")
