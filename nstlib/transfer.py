@@ -145,6 +145,8 @@ def main(
     keep_inputs({"the output": path}, {**inputs, "file of weights": options.get("weights")})
     count, options = count_steps(steps, options), with_quality(steps, options)
     run = prepare_mode(content_path, style_path, mode, steps=count, quiet=not progress, **options)
+    if run.objective.batch > 1:
+        raise InputError(f"main makes one picture, but these are {run.objective.batch}; use nstlib.stylize, or sweep")
     check_output(path, size=size_of(run.image))
     _take(run, count, progress)
     if ranks.rank() == 0:

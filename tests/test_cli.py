@@ -332,6 +332,32 @@ def test_names_that_mean_nothing_are_refused_everywhere(option, words):
         transfer.prepare_mode("chelsea", "coffee", "style_transfer", **{option: 1})
 
 
+def test_main_refuses_several_pictures_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(nst.Run, "steps", lambda *_: pytest.fail("it took steps"))
+    with pytest.raises(nst.InputError, match="main makes one picture, but these are 2"):
+        nst.main("chelsea", "coffee", alpha=[1, 2], steps=1, **FAST)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"style_layers": [1, 6]}, "style_layers is"),
+        ({"snapshot_every": -1}, "snapshot_every is -1"),
+        ({"size": 2.0}, "size is 2.0"),
+        ({"size": "big"}, "size is 'big'"),
+        ({"lr": {}}, "learning rate is"),
+        ({"betas": 0.5}, "betas are 0.5"),
+        ({"seed": None}, "seed is None"),
+        ({"tile": 2.5}, "tile is 2.5"),
+        ({"device": "meta"}, "device 'meta'"),
+        ({"keep_scale": "yes"}, "keep_scale is 'yes'"),
+    ],
+)
+def test_values_are_checked_where_they_come_in(options, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.stylize("chelsea", "coffee", steps=1, progress=False, **{**FAST, **options})
+
+
 def test_none_is_no_picture():
     for call in (nst.stylize, nst.main):
         with pytest.raises(nst.InputError, match="None"):
