@@ -21,7 +21,7 @@ from step_cost import seconds, vgg19_of_random_weights
 from torch.utils.flop_counter import FlopCounterMode
 
 import nstlib as nst
-from nstlib.devices import fast_precision
+from nstlib.base.devices import fast_precision
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PRECISIONS = ("float32", "auto")

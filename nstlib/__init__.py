@@ -14,11 +14,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .version import __version__ as __version__
+from .base.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
-    from .devices import default_device
+    from .base.devices import default_device
     from .errors import (
         BackboneNotFound,
         ImageError,
@@ -65,7 +65,9 @@ _FACES = {
 _FILE_OF = {face: file for file, faces in _FACES.items() for face in faces}
 # Where notebooks and scripts from before the rooms look.
 _ROOMS = {
+    "base": ("checks", "devices", "interrupts", "reporting", "saving", "version"),
     "large": ("budget", "pyramid", "ranks", "recording", "tiles"),
+    "pictures": ("sources",),
     "live": ("engine", "panel", "sketch", "studio", "upload"),
 }
 _MOVED = {file: f"{room}.{file}" for room, files in _ROOMS.items() for file in files}

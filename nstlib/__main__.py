@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from .reporting import tell
-from .version import __version__
+from .base.reporting import tell
+from .base.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

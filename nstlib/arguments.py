@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from .backbones import POOLINGS, available_backbones
-from .checks import elsewhere
+from .base.checks import elsewhere
+from .base.reporting import tell
+from .base.version import __version__
 from .extractor import PRECISIONS
 from .losses import NORMALIZATIONS
 from .objective import BETA
 from .optimize import OPTIMIZERS
 from .options import DEFAULTS, QUALITIES
-from .reporting import tell
-from .sources import PICTURE_SUFFIXES, bundled_images, is_address
+from .pictures.sources import PICTURE_SUFFIXES, bundled_images, is_address
 from .starts import INITS
 from .transfer import MODES
-from .version import __version__
 
 # Words of Python that the command line says otherwise.
 SPELLED = {"snapshot_every": "save_every", "progress": "quiet"}

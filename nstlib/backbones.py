@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .checks import one_of
-from .devices import has_gpu, is_out_of_memory, usable_device
+from .base.checks import one_of
+from .base.devices import has_gpu, is_out_of_memory, usable_device
+from .base.reporting import tell
 from .errors import BackboneNotFound, InputError, OutOfMemory, WeightsUnavailable, brief
-from .reporting import tell
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -12,15 +12,15 @@ from typing import Any, get_type_hints
 from .arguments import Parser
 from .arguments import parser as parser
 from .backbones import available_backbones
-from .checks import size_of
+from .base.checks import size_of
+from .base.interrupts import finish
+from .base.reporting import tell
 from .errors import InputError, NstError, RunWarning
 from .images import bundled_images, check_output, save_gif, save_image
-from .interrupts import finish
 from .large import ranks
 from .optimize import Run
 from .options import Options, count_steps, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
-from .reporting import tell
 from .transfer import prepare_mode
 
 GIF_FRAMES = 40

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .backbones import Backbone, load_backbone
-from .checks import nearest, one_of
-from .devices import fast_precision, keep_freed_memory, usable_device
+from .base.checks import nearest, one_of
+from .base.devices import fast_precision, keep_freed_memory, usable_device
 from .errors import ImageError, InputError, LayerNotFound
 
 Features = dict[str, Tensor]

@@ -22,13 +22,13 @@ from PIL import Image, ImageFile
 from torch import Tensor
 from torch.nn import functional as F
 
-from .checks import whole
-from .devices import usable_device
+from .base.checks import whole
+from .base.devices import usable_device
 from .errors import ImageError, InputError, NstError, OutOfMemory, RunWarning
 from .pictures.mending import mended
 from .pictures.pixels import MAX_SIZE, MIN_SIDE, Size, goal_size, read_smaller, values_of
 from .pictures.saving import check_output, safe_stem, save_gif, save_image, save_image_somewhere, to_pil, write_whole
-from .sources import bundled_images, cache_folder, fetch, find, is_address
+from .pictures.sources import bundled_images, cache_folder, fetch, find, is_address
 
 __all__ = [
     "MAX_SIZE",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import number, whole
+from .base.checks import number, whole
 from .errors import InputError
 
 MEMORY = 10  # pairs of pictures

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from .checks import one_of
+from .base.checks import one_of
 
 Normalization = Literal["paper", "relative"]
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)

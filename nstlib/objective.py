@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from .checks import in_pixels, number, one_of, size_of
+from .base.checks import in_pixels, number, one_of, size_of
 from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
 from .large.ways import Comparison

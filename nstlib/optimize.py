@@ -12,21 +12,21 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from .checks import KnownAttributes, Size, in_pixels, number, one_of, size_of, whole
+from .base.checks import KnownAttributes, Size, in_pixels, number, one_of, size_of, whole
+from .base.devices import is_out_of_memory as is_out_of_memory
+from .base.interrupts import noted
+from .base.reporting import progress_bar
+from .base.saving import read_run, told_as_foreign, write_run
 from .descent import AdamDescent, Descent, LBFGSDescent
-from .devices import is_out_of_memory as is_out_of_memory
 from .errors import InputError, OutOfMemory, RunWarning
 from .history import History, Snapshots
 from .images import cover
-from .interrupts import noted
 from .large import ranks
 from .large.pyramid import Pyramid, scaled
 from .large.recording import Evaluator
 from .lbfgs import MEMORY
 from .objective import Objective, Terms
 from .rates import Rates
-from .reporting import progress_bar
-from .saving import read_run, told_as_foreign, write_run
 from .starts import Init, start_image
 
 OptimizerName = Literal["lbfgs", "adam"]

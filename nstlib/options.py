@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .backbones import POOLINGS
-from .checks import known_names, number, one_of, whole
+from .base.checks import known_names, number, one_of, whole
 from .errors import InputError
 from .extractor import PRECISIONS, Precision
 from .images import MAX_SIZE, Source

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .errors import ImageError, InputError
 from .images import Source, safe_stem, save_image_somewhere
-from .sources import find, full_path, is_address
+from .pictures.sources import find, full_path, is_address
 
 CLONE = Path(__file__).resolve().parents[1]
 LONGEST = 50  # characters of one picture's part of a name: systems take some 250 bytes for the whole

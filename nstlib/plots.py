@@ -18,7 +18,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
-from . import checks
+from .base import checks
 from .errors import InputError
 from .images import to_pil
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .checks import number, whole
+from .base.checks import number, whole
 from .errors import InputError
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .checks import picture, whole
+from .base.checks import picture, whole
 from .errors import InputError
 from .images import cover
 from .objective import Objective

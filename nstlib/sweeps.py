@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .checks import elsewhere, number, whole
+from .base.checks import elsewhere, number, whole
+from .base.interrupts import finish
+from .base.reporting import progress_bar
 from .errors import InputError, RunWarning
-from .interrupts import finish
 from .large import ranks
 from .objective import Layers, Objective, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .options import checked
-from .reporting import progress_bar
 from .starts import Init, start_of
 
 Key = str | tuple[str, ...]

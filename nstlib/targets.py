@@ -6,7 +6,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from .checks import KnownAttributes, picture, shape_of
+from .base.checks import KnownAttributes, picture, shape_of
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision
 from .large.ways import Way, Ways

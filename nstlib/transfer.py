@@ -12,11 +12,12 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from .backbones import default_backbone
-from .checks import given, one_of, size_of, whole
+from .base.checks import given, one_of, size_of, whole
+from .base.interrupts import finish
+from .base.reporting import shown_path, tell
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
 from .images import Source, check_output, download, load_image, to_pil
-from .interrupts import finish
 from .large import ranks
 from .large.budget import plan
 from .lbfgs import MEMORY
@@ -24,8 +25,7 @@ from .objective import Objective, layer_weights
 from .optimize import Run
 from .options import DEFAULTS, Options, checked, chosen_quality, count_steps, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
-from .reporting import shown_path, tell
-from .sources import find, is_address
+from .pictures.sources import find, is_address
 from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]

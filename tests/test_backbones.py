@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import backbones, devices
+from nstlib import backbones
+from nstlib.base import devices
 
 
 @pytest.fixture

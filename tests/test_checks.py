@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nstlib import InputError
-from nstlib.checks import known_names, number, one_of, whole
+from nstlib.base.checks import known_names, number, one_of, whole
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), torch.tensor(3)])

@@ -12,7 +12,8 @@ import torchvision
 from torch.nn import functional as F
 
 import nstlib as nst
-from nstlib import backbones, tracing
+from nstlib import backbones
+from nstlib.base import tracing
 
 VGG19_NAMES = [
     name

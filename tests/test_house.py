@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import nstlib
-from nstlib import backbones, sources
+from nstlib import backbones
+from nstlib.pictures import sources
 
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text()

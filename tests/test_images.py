@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
-from nstlib import __version__, images, sources
+from nstlib import __version__, images
 from nstlib.errors import ImageError, InputError, RunWarning
 from nstlib.images import MAX_SIZE, MIN_SIDE, check_output, download, load_image, save_gif, save_image, to_pil
-from nstlib.sources import bundled_images
+from nstlib.pictures import sources
+from nstlib.pictures.sources import bundled_images
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (24, 40, 3), np.uint8)

@@ -23,8 +23,8 @@ def copy(tmp_path):
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     for path in (ROOT / "README.md", ROOT / "pyproject.toml"):
         shutil.copy(path, tmp_path)
-    (tmp_path / "nstlib").mkdir()
-    shutil.copy(ROOT / "nstlib" / "sources.py", tmp_path / "nstlib")
+    (tmp_path / "nstlib" / "pictures").mkdir(parents=True)
+    shutil.copy(ROOT / "nstlib" / "pictures" / "sources.py", tmp_path / "nstlib" / "pictures")
     links.write(tmp_path, links.PLACEHOLDER)
     return tmp_path
 
@@ -85,7 +85,7 @@ def test_it_leaves_outputs_and_other_peoples_links_alone(copy):
         ("README.md", r"\Z", "\ngit clone https://github.com/someone/else\n"),
         ("README.md", r"\Z", "\n![x](https://raw.githubusercontent.com/someone/else/main/img/style/mosaic.jpg)\n"),
         ("README.md", r"\Z", "\n[this project](https://github.com/OWNER/NAME)\n"),
-        ("nstlib/sources.py", r"OWNER/NAME", "someone/else"),
+        ("nstlib/pictures/sources.py", r"OWNER/NAME", "someone/else"),
         ("notebook", r"github/OWNER/NAME/blob", "github/someone/else/blob"),
         ("notebook", r"colab-badge\.svg\)\]\(.*?\)", "colab-badge.svg)](https://example.org)"),
         ("notebook", r"\[!\[Open in Colab\].*?\.ipynb\)", ""),

@@ -19,10 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
-from nstlib import sources
 from nstlib.errors import ImageError, InputError, OutOfMemory, RunWarning
 from nstlib.images import check_output, load_image, safe_stem, save_gif, save_image, save_image_somewhere
-from nstlib.pictures import pixels, saving
+from nstlib.pictures import pixels, saving, sources
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (48, 80, 3), np.uint8)

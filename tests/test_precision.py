@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import devices
+from nstlib.base import devices
 
 HALVES = ["bfloat16", "float16"]
 

@@ -10,8 +10,8 @@ import nbclient
 import nbformat
 import pytest
 
-from nstlib import reporting
-from nstlib.reporting import progress_bar, shown_path, tell
+from nstlib.base import reporting
+from nstlib.base.reporting import progress_bar, shown_path, tell
 
 WORK = """
 import sys
@@ -164,7 +164,7 @@ def test_a_bar_that_is_not_shown_writes_nothing(capsys):
 
 def test_a_notebook_keeps_nothing_of_a_finished_bar():
     cells = [
-        "from nstlib.reporting import progress_bar",
+        "from nstlib.base.reporting import progress_bar",
         "with progress_bar(3) as bar:\n    for _ in range(3):\n        bar.update()\n        bar.refresh()",
         "def steps():\n    with progress_bar(3) as bar:\n        bar.update()\n        yield",
         "for _ in steps():\n    break",

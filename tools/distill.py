@@ -29,7 +29,7 @@ from tqdm import tqdm
 from training_batches import Pictures
 
 from nstlib.backbones import mini_net
-from nstlib.devices import keep_freed_memory
+from nstlib.base.devices import keep_freed_memory
 from nstlib.losses import gram
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 

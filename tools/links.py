@@ -176,7 +176,7 @@ def _files(root: Path) -> list[Path]:
         root / "pyproject.toml",
         *sorted(root.glob("*.md")),
         *sorted((root / "nstlib").rglob("*.md")),
-        *sorted((root / "nstlib").glob("sources.py")),
+        *sorted((root / "nstlib").rglob("sources.py")),
         *sorted((root / "img").glob("*.md")),
         *sorted((root / "notebooks").glob("*.ipynb")),
     ]

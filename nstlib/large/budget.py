@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from ..checks import Size
+from ..base.checks import Size
 from ..extractor import FeatureExtractor
 from ..lbfgs import MEMORY
 from . import ranks

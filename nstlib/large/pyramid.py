@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor
 
-from ..checks import Size, number, size_of, whole
+from ..base.checks import Size, number, size_of, whole
 from ..errors import InputError
 from ..images import cover
 

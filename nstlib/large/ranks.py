@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..devices import default_device
+from ..base.devices import default_device
 from ..errors import InputError, RunError
 
 _joined = False

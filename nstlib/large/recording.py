@@ -11,7 +11,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 
-from ..devices import is_out_of_memory
+from ..base.devices import is_out_of_memory
 from ..errors import RunWarning, brief
 from ..extractor import FeatureExtractor
 from ..losses import Terms

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ..checks import Size, size_of
+from ..base.checks import Size, size_of
 from ..errors import InputError
 from ..extractor import FeatureExtractor
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..checks import Size, size_of, whole
-from ..devices import give_back_large_blocks
+from ..base.checks import Size, size_of, whole
+from ..base.devices import give_back_large_blocks
 from ..errors import InputError
 from ..extractor import FeatureExtractor, Features
 from ..losses import (

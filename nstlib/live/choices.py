@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from ..backbones import available_backbones
 from ..images import bundled_images
 from ..optimize import OPTIMIZERS
-from ..sources import find
+from ..pictures.sources import find
 from ..starts import INITS
 from .engine import Settings
 from .panel import log_slider, widgets

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import known_names
+from ..base.checks import known_names
+from ..base.interrupts import noted
 from ..history import History
-from ..interrupts import noted
 from ..optimize import Run
 from .curves import Curves
 from .modes import memory_explained, own_modes

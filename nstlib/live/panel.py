@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, get_args
 import torch
 from PIL import Image
 
-from ..checks import one_of, whole
+from ..base.checks import one_of, whole
 from ..errors import MissingPackage
 from . import drivers, sketch
 from .drivers import Driver, Pump, Thread

@@ -11,7 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from torch import Tensor
 
-from ..checks import given
+from ..base.checks import given
 from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import to_pil

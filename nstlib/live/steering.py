@@ -9,8 +9,8 @@ from typing import Any, cast
 from torch import Tensor
 
 from ..backbones import default_backbone
-from ..checks import given, known_names, number, one_of, whole
-from ..devices import default_device
+from ..base.checks import given, known_names, number, one_of, whole
+from ..base.devices import default_device
 from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
 from ..objective import Objective

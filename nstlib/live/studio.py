@@ -5,11 +5,11 @@ from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
+from ..base.reporting import shown_path
 from ..errors import InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
 from ..options import DEFAULTS, Options
-from ..reporting import shown_path
 from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
 from .engine import Engine, Settings
 from .modes import own_modes

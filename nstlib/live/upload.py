@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from ..checks import given
+from ..base.checks import given
+from ..base.reporting import tell
 from ..errors import InputError
 from ..images import Source
-from ..reporting import tell
 from .panel import VIEW, widgets
 
 USUAL_LIMIT = 10 * 2**20  # bytes of one message to a Jupyter server, which drops the connection at a larger one

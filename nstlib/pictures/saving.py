@@ -18,10 +18,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import whole
+from ..base.checks import whole
 from ..errors import ImageError, InputError, OutOfMemory, RunWarning
-from ..sources import PICTURE_SUFFIXES, full_path
 from .pixels import over_white
+from .sources import PICTURE_SUFFIXES, full_path
 
 LONGEST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "GIF": 65_535}  # what the formats, and their libraries, can hold
 LONGEST_NAME = 255  # bytes; what nearly every file system takes

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from ..errors import NstError, OutOfMemory, RunError, brief
 from .devices import is_out_of_memory
-from .errors import NstError, OutOfMemory, RunError, brief
 
 FORMAT = 1
 # What torch and the objects of a run raise where a file is damaged, or of something else.

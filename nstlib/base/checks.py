@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from ..errors import InputError
 
 Size = tuple[int, int]  # height and width of a picture, in pixels
 ROUNDING = 0.01  # by which values of a picture may leave [0, 1]
@@ -133,7 +133,8 @@ def known_names(given: Iterable[str], known: Sequence[str], what: str = "option"
 def nearest(name: str, known: Sequence[str]) -> str:
     """What may have been meant by a name that is not among the known ones, as the end of a message."""
     plain = name.strip("-").replace("-", "_")
-    if here := elsewhere(name, known):
+    here = elsewhere(name, known)
+    if here and here != plain.lower():  # which would be a slip of the shift key
         return f"what other programs call {plain} is {here!r} here"
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     return f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(known)}"

@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from .errors import InputError, brief
+from ..errors import InputError, brief
 
 # Not public, so they may go: a torch without them says float32.
 CPU_HAS_BFLOAT16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

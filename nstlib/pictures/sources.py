@@ -16,8 +16,8 @@ from urllib.request import url2pathname
 import platformdirs
 import requests
 
-from .errors import ImageError, InputError
-from .version import __version__
+from ..base.version import __version__
+from ..errors import ImageError, InputError
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -25,7 +25,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 # Whom a web site may ask about the downloads; `make links` writes it, from pyproject.toml.
 REPOSITORY = "https://github.com/OWNER/NAME"
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 # A wheel carries the pictures inside the package; a clone keeps them beside it.
 _HOME = _HERE if (_HERE / "img").is_dir() else _HERE.parent
 
