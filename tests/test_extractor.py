@@ -12,8 +12,7 @@ import torchvision
 from torch.nn import functional as F
 
 import nstlib as nst
-from nstlib import backbones
-from nstlib.base import tracing
+from nstlib import backbones, tracing
 
 VGG19_NAMES = [
     name
