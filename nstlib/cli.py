@@ -13,7 +13,7 @@ from .arguments import Parser
 from .arguments import parser as parser
 from .backbones import available_backbones
 from .base.checks import size_of
-from .base.interrupts import finish
+from .base.interrupts import finish, noted
 from .base.reporting import tell
 from .errors import InputError, NstError, RunWarning
 from .images import bundled_images, check_output, save_gif, save_image
@@ -127,11 +127,12 @@ def _run(args: argparse.Namespace, p: Parser) -> int:
     if ranks.rank() > 0:
         args.quiet, args.save_every, args.checkpoint, args.gif = True, None, None, None
     run, count, files = _prepare(args, p)
-    trouble = _take(run, count, files, args)
-    if ranks.rank() == 0 and (run.taken or not run.stop_reason):
-        files.at_the_end(run)
-        if not args.quiet and not trouble:
-            _summarize(run, files)
+    with noted(files.interruptions):  # to the end: whenever Ctrl-C comes, what is there is saved
+        trouble = _take(run, count, files, args)
+        if ranks.rank() == 0 and (run.taken or not run.stop_reason):
+            files.at_the_end(run)
+            if not args.quiet and not trouble:
+                _summarize(run, files)
     if not trouble:
         ranks.gathered("saved")  # no process goes on before the first one is ready, and reads what is not yet there
     if run.stop_reason == "interrupted" or files.interruptions:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from .base.checks import whole
 from .base.devices import usable_device
-from .errors import ImageError, InputError, NstError, OutOfMemory, RunWarning
+from .errors import ImageError, InputError, NstError, OutOfMemory, RunWarning, brief
 from .pictures.mending import mended
 from .pictures.pixels import MAX_SIZE, MIN_SIDE, Size, goal_size, read_smaller, values_of
 from .pictures.saving import check_output, safe_stem, save_gif, save_image, save_image_somewhere, to_pil, write_whole
@@ -126,7 +126,10 @@ def _pixels(source: Source, size: int | None, name: str) -> Array:
         try:
             _load(source, name)
         except _Unreadable as error:
-            raise ImageError(str(error)) from error.__cause__
+            file = getattr(source, "filename", "")
+            if file and os.path.isfile(file):  # where more can be done than Pillow does with what it has opened
+                return _pixels(os.fsdecode(file), size, os.fsdecode(file))
+            raise ImageError(f"{error}; or give its path or its bytes, of which more can be read") from error.__cause__
         return values_of(source, source.size, size, name)
     if isinstance(source, np.ndarray):
         return _resized(_from_array(source), size, name)
@@ -286,7 +289,7 @@ def _load(picture: Image.Image, name: str) -> None:
             raise ImageError(
                 f"{name} is closed; call its load() before it is closed, or give the path of its file"
             ) from error
-        raise _Unreadable(f"{name} is cut off or damaged ({_brief(error)}); get the file again") from error
+        raise _Unreadable(f"{name} is cut off or damaged ({brief(error)}); get the file again") from error
 
 
 def _is_planar_and_deep(picture: Image.Image) -> bool:
@@ -372,10 +375,6 @@ def _memory_errors_of(name: str) -> Iterator[None]:
 # What went wrong, in words.
 
 
-def _brief(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:120]
-
-
 def _too_many_pixels(name: str) -> str:
     return f"{name} has more than {MAX_PIXELS // 10**6} million pixels; make it smaller in another program first"
 
@@ -399,5 +398,5 @@ def _what_it_is(file: Path | BytesIO) -> str:
         with BytesIO(file.getvalue()) if isinstance(file, BytesIO) else file.open("rb") as opened:
             head = opened.read(4096).removeprefix(b"\xef\xbb\xbf").lower()
     except OSError as error:
-        return f"{_brief(error)}; check the file"
+        return f"{brief(error)}; check the file"
     return next(words for sign, words in _SIGNS.items() if re.match(sign, head, re.DOTALL))

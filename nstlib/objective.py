@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from .base.checks import in_pixels, number, one_of, size_of
+from .base.checks import in_pixels, number, one_of, shape_of, size_of
 from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
 from .large.ways import Comparison
@@ -109,6 +109,8 @@ class Objective(Targets):
         Returns:
             `Terms`; `total` can be differentiated with respect to `image`.
         """
+        if not isinstance(image, Tensor) or image.ndim != 4 or not image.is_floating_point():
+            raise InputError(f"the image is {shape_of(image)}; expected floats (B, 3, H, W) in [0, 1]")
         if self.content is not None and size_of(image) != size_of(self.content):
             raise ImageError(
                 f"the image is {in_pixels(size_of(image))}, but the content is {in_pixels(size_of(self.content))}"

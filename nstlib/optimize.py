@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, in_pixels, number, one_of, size_of, whole
+from .base.checks import KnownAttributes, Size, in_pixels, number, one_of, picture, size_of, whole
 from .base.devices import is_out_of_memory as is_out_of_memory
 from .base.interrupts import noted
 from .base.reporting import progress_bar
@@ -74,6 +75,7 @@ class Stepper(KnownAttributes):
 
     objective: Objective
     taken: int
+    _instead = {"image": "call go_on_from(picture)", "objective": "make a new run"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -119,8 +121,10 @@ class Stepper(KnownAttributes):
     def go_on_from(self, image: Tensor) -> None:
         """Put another picture (B or 1, 3, H, W) there; steps go on counting, the optimizer remembers nothing."""
         with _as_usual(self.device):
-            picture = image.detach().to(self.device, torch.float32)
-            self._begin_at(picture.expand(len(self._param), -1, -1, -1))
+            start, count = picture("picture to go on from", image), len(self._param)
+            if len(start) not in (1, count):
+                raise InputError(f"there are {len(start)} pictures to go on from, but the run makes {count}")
+            self._begin_at(start.to(self.device, torch.float32).expand(count, -1, -1, -1))
 
     @property
     def _param(self) -> Tensor:
@@ -163,6 +167,10 @@ class Stepper(KnownAttributes):
     def _follow_objective(self) -> None:
         """Take up the scale that is due, and what was changed: what L-BFGS remembers is of another loss then."""
         due, size = self._due()
+        if due.version != self._version and due.batch not in (1, len(self._param)):
+            raise InputError(
+                f"the objective is made for {due.batch} pictures now, the run for {len(self._param)}; make a new run"
+            )
         if size != size_of(self._param):
             self._begin_at(self._descent.good)
         elif due.version != self._version:
@@ -193,6 +201,12 @@ class Stepper(KnownAttributes):
                     raise
             self._now.tile = self.objective.tile = tile
             _tell(f"out of memory; going on with tiles of {tile} pixels")
+
+
+def _instance(name: str, kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {value!r:.80}; expected an instance of {kind.__name__}")
+    return value
 
 
 class Run(Stepper):
@@ -241,6 +255,12 @@ class Run(Stepper):
     history: History
     snapshots: Snapshots
     planned: int
+    _checks = {  # noqa: RUF012
+        **{name: partial(whole, name) for name in ("snapshot_every", "planned", "taken")},
+        "history": partial(_instance, "history", History),
+        "snapshots": partial(_instance, "snapshots", Snapshots),
+        "seconds": partial(number, "seconds"),
+    }
     stop_reason: str
     seconds: float
 
@@ -259,7 +279,7 @@ class Run(Stepper):
         scales: Mapping[int, float] | None = None,
         planned: int = 0,
     ):
-        self.snapshot_every, self.planned = whole("snapshot_every", snapshot_every), whole("planned", planned)
+        self.snapshot_every, self.planned = snapshot_every, planned
         self.history, self.snapshots = History(), Snapshots()
         self.stop_reason, self.seconds, self._restorations = "", 0.0, 0
         with _as_usual(objective.extract.device):
@@ -376,6 +396,8 @@ class Run(Stepper):
         Raises:
             RunError: no such file, or not a saved run. WeightsUnavailable: the backbone's weights are not at hand.
         """
+        if objective is not None:
+            _instance("objective", Objective, objective)
         with _as_usual(torch.device("cpu")), told_as_foreign(path):
             state = read_run(path)
             if objective is None:
@@ -397,7 +419,7 @@ class Run(Stepper):
     def _take_over(self, state: Mapping[str, Any]) -> None:
         settings = state["settings"]
         self.taken, self.snapshot_every = state["taken"], state["snapshot_every"]
-        self.seconds, self._restorations = state["seconds"], state["restorations"]
+        self.seconds, self._restorations = state["seconds"], whole("restorations", state["restorations"])
         self.history.load_state_dict(state["history"])
         self.snapshots.load_state_dict(state["snapshots"])
         self._pyramid, self._size = Pyramid(self.objective, settings["scales"]), tuple(settings["size"])

@@ -88,7 +88,7 @@ def _file_of(source: Any) -> Path | None:
     """The file on this machine that a source is read from."""
     if isinstance(source, Image.Image):
         source = getattr(source, "filename", None)
-    if not source or not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
         return None
     with suppress(ImageError, OSError, ValueError):
         return find(os.fsdecode(source))

@@ -32,6 +32,15 @@ class Targets(KnownAttributes):
     content_target: Features
     own_style_target: bool
     _swaps: int = 0
+    _instead = {  # noqa: RUF012
+        "extract": "call set_precision, or make a new objective",
+        "content_layers": "set single weights, or call set_content_layers",
+        "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
+        "content": "call set_content(picture)",
+        "style": "call set_style(picture)",
+        "own_style_target": "call set_style(picture), or assign style_target",
+        "weights": "assign alpha, beta or tv",
+    }
 
     def __init__(
         self,
@@ -55,15 +64,14 @@ class Targets(KnownAttributes):
         """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew."""
         kept = self._kept("content", content)
         self.content_target = self._target(kept, lambda way, kept: way.responses(kept, self.content_layers))
-        self.content = kept
+        self._put(content=kept)
         self._swaps += 1
 
     def set_style(self, style: Tensor | None) -> None:
         """Change the style picture, of any size; only its own target is computed anew."""
         kept = self._kept("style", style)
         self._style_target = MappingProxyType(self._target(kept, lambda way, kept: way.grams(kept, self.style_layers)))
-        self.own_style_target = True
-        self.style = kept
+        self._put(own_style_target=True, style=kept)
         self._swaps += 1
 
     @property
@@ -77,6 +85,8 @@ class Targets(KnownAttributes):
 
     @style_target.setter
     def style_target(self, target: Mapping[str, Tensor]) -> None:
+        if not isinstance(target, Mapping):
+            raise InputError(f"the style target is {target!r:.80}; expected layer names and Gram matrices")
         for layer, matrix in target.items():
             if layer not in self.style_layers:
                 raise LayerNotFound(f"{layer!r} has no weight here; there are {', '.join(self.style_layers)}")
@@ -92,7 +102,7 @@ class Targets(KnownAttributes):
         self._style_target = MappingProxyType(
             {layer: matrix.to(self.extract.device, torch.float32) for layer, matrix in kept.items()}
         )
-        self.own_style_target = False
+        self._put(own_style_target=False)
         self._swaps += 1
 
     def set_content_layers(self, layers: Layers) -> None:
@@ -105,14 +115,15 @@ class Targets(KnownAttributes):
         ways = Ways(self.extract, [*weights, *self.style_layers], self.tile, self.spread)
         self.content_target = self._target(self.content, lambda way, kept: way.responses(kept, weights), ways)
         self._swaps += 1 + self.content_layers.version  # which the sum of versions loses
-        self.content_layers, self._ways = weights, ways
+        self._put(content_layers=weights)
+        self._ways = ways
 
     def set_precision(self, precision: Precision) -> None:
         """Let the network compute in another precision; targets are computed anew, except one set by hand."""
         extract = FeatureExtractor(self.extract.backbone, precision=precision, device=self.extract.device)
         extract.spec = {**self.extract.spec, "precision": extract.precision}
         set_by_hand = None if self.own_style_target else self._style_target
-        self.extract = extract
+        self._put(extract=extract)
         self._ways = Ways(extract, [*self.content_layers, *self.style_layers], self.tile, self.spread)
         self.set_content(self.content)
         self.set_style(self.style)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .backbones import default_backbone
 from .base.checks import given, one_of, size_of, whole
-from .base.interrupts import finish
+from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
@@ -104,8 +104,9 @@ def stylize(
     given("style", style)
     count = count_steps(steps, options)
     run = prepare(content, style, steps=count, quiet=not progress, **with_quality(steps, options))
-    _take(run, count, progress)
-    return finish(lambda: run.image.cpu())
+    with noted([]) as interruptions:  # to the end: whenever Ctrl-C comes, what is there is given
+        _take(run, count, progress, interruptions)
+        return finish(lambda: run.image.cpu())
 
 
 def main(
@@ -148,11 +149,12 @@ def main(
     if run.objective.batch > 1:
         raise InputError(f"main makes one picture, but these are {run.objective.batch}; use nstlib.stylize, or sweep")
     check_output(path, size=size_of(run.image))
-    _take(run, count, progress)
-    if ranks.rank() == 0:
-        saved = finish(lambda: save_picture(run.image, path, chosen=bool(out)))
-        tell(f"saved {shown_path(saved)}")
-    return to_pil(run.image)
+    with noted([]) as interruptions:
+        _take(run, count, progress, interruptions)
+        if ranks.rank() == 0:
+            saved = finish(lambda: save_picture(run.image, path, chosen=bool(out)))
+            tell(f"saved {shown_path(saved)}")
+        return to_pil(run.image)
 
 
 def prepare_mode(
@@ -175,12 +177,15 @@ def prepare_mode(
     return prepare(*pictures, steps=steps, quiet=quiet, **options)
 
 
-def _take(run: Run, count: int, progress: bool) -> None:
+def _take(run: Run, count: int, progress: bool, interruptions: list[int]) -> None:
     """Take the steps; Ctrl-C ends them, whenever it comes, and leaves what the run has."""
     try:
         for _ in run.steps(count, progress):
-            pass
-    except KeyboardInterrupt:  # between two steps, or pressed twice
+            if interruptions:
+                break
+    except KeyboardInterrupt:  # pressed twice
+        interruptions.append(1)
+    if interruptions:
         run.stop_reason = "interrupted"
 
 

@@ -331,3 +331,26 @@ def test_another_precision_computes_the_targets_anew(content, style):
     plain = nst.Objective(nst.FeatureExtractor("tiny", device="cpu"), content, style)
     assert objective.extract.spec["precision"] == "float32"
     assert torch.equal(objective(1 - content).total, plain(1 - content).total)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        *(("content", "set_content"), ("style", "set_style"), ("content_layers", "set_content_layers")),
+        *(("style_layers", "single weights"), ("weights", "alpha, beta or tv"), ("extract", "set_precision")),
+        *(("own_style_target", "set_style"), ("layers", "follows from the rest"), ("spread", "follows from the rest")),
+    ],
+)
+def test_what_cannot_be_assigned_says_how_it_is_changed(objective, content, name, instead):
+    before = objective(content).total.clone()
+    with pytest.raises(nst.InputError, match=f"{name} cannot be assigned; .*{instead}"):
+        setattr(objective, name, 3)
+    assert torch.equal(objective(content).total, before)
+
+
+@pytest.mark.parametrize("image", [None, torch.zeros(3, 32, 48), torch.zeros(1, 3, 32, 48, dtype=torch.uint8)])
+def test_what_is_no_image_is_refused_in_words(objective, image):
+    with pytest.raises(nst.InputError, match="expected floats"):
+        objective(image)
+    with pytest.raises(nst.InputError, match="expected layer names"):
+        objective.style_target = None

@@ -697,3 +697,57 @@ def test_a_saved_run_that_does_not_fit_into_memory_is_not_called_something_else(
     monkeypatch.setattr(nst.Objective, "from_state_dict", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(nst.OutOfMemory, match="out of memory"):
         nst.Run.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("snapshot_every", -3), ("snapshot_every", 1.5), ("planned", -1), ("taken", "x"), ("seconds", None)),
+        *(("history", None), ("snapshots", {}), ("objective", None), ("image", torch.zeros(1, 3, 8, 8))),
+    ],
+)
+def test_attributes_of_a_run_are_checked_where_they_are_assigned(objective, name, value):
+    run = nst.Run(objective)
+    with pytest.raises(nst.InputError, match=name):
+        setattr(run, name, value)
+    assert len(walk(run, 2)) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda p: p * 255, lambda p: p * torch.nan, lambda _: None, lambda p: p.repeat(2, 1, 1, 1)]
+)
+def test_a_run_goes_on_from_pictures_alone(objective, content, spoil):
+    run = nst.Run(objective)
+    walk(run, 2)
+    before = run.image
+    with pytest.raises(nst.InputError, match="to go on from"):
+        run.go_on_from(spoil(content))
+    assert torch.equal(run.image, before)
+
+
+@pytest.mark.parametrize("change", ["beta", "content"])
+def test_a_batch_that_comes_on_the_way_is_refused_in_words(objective, content, change):
+    run = nst.Run(objective)
+    walk(run, 2)
+    if change == "beta":
+        objective.beta = [1.0, 2.0]
+    else:
+        objective.set_content(content.repeat(2, 1, 1, 1))
+    with pytest.raises(nst.InputError, match="made for 2 pictures now, the run for 1"):
+        run.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seconds", None), ("snapshot_every", None), ("planned", -1), ("param", 3)]
+)
+def test_a_file_with_values_that_cannot_be_is_refused_by_its_name(objective, tmp_path, name, value):
+    path = nst.Run(objective).save(tmp_path / "run.pt")
+    torch.save({**torch.load(path), name: value}, path)
+    with pytest.raises(nst.RunError, match=r"run\.pt is not a saved run"):
+        nst.Run.load(path)
+
+
+def test_a_wrong_objective_is_not_blamed_on_the_file(objective, tmp_path):
+    path = nst.Run(objective).save(tmp_path / "run.pt")
+    with pytest.raises(nst.InputError, match="objective is 'x'; expected an instance of Objective"):
+        nst.Run.load(path, objective="x")

@@ -698,3 +698,14 @@ class TestSavedSomewhere:
         with pytest.raises(KeyboardInterrupt):
             save_image_somewhere(self.IMAGE, "a.png")
         assert os.listdir(places / "work") == []
+
+
+def test_a_pil_picture_of_a_file_is_mended_as_the_file_is(tmp_path):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    whole = io.BytesIO()
+    noise.save(whole, "JPEG")
+    file = tmp_path / "without_end_mark.jpg"
+    file.write_bytes(whole.getvalue()[:-2])
+    assert torch.equal(load_image(Image.open(file)), load_image(whole.getvalue()))
+    with pytest.raises(ImageError, match="or give its path or its bytes"):
+        load_image(Image.open(io.BytesIO(whole.getvalue()[:-2])))

@@ -351,3 +351,17 @@ def test_what_makes_a_quality_fast_costs_less_than_two_percent_of_the_loss():
     judge = nst.prepare("village", "swirls", **options).objective
     assert loss(quality="good") < 1.02 * loss(quality="good", precision="float32")
     assert loss(quality="good") < 1.02 * loss(optimizer="adam")
+
+
+@pytest.mark.parametrize("kind", ["tensor", "array", "pil"])
+def test_main_takes_pictures_of_every_kind(tmp_path, kind):
+    def given(name):
+        tensor = nst.load_image(name, 48)
+        pil = nst.to_pil(tensor)
+        return {"tensor": tensor, "pil": pil, "array": np.asarray(pil)}[kind]
+
+    options = {"size": 48, "steps": 2, "backbone": "tiny", "device": "cpu", "progress": False}
+    nst.main(given("chelsea"), given("coffee"), out=tmp_path / "a.png", init=given("coffee"), **options)
+    nst.main("noise", given("coffee"), mode="content", out=tmp_path / "b.png", **options)
+    assert (tmp_path / "a.png").exists()
+    assert (tmp_path / "b.png").exists()

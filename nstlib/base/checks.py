@@ -4,7 +4,7 @@ import difflib
 import inspect
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -197,9 +197,15 @@ def shape_of(thing: object) -> object:
 
 
 class KnownAttributes:
-    """Refuses attributes that a class does not declare: `objective.bta = 5` would do nothing, without a word."""
+    """Refuses what would do nothing, without a word, as `objective.bta = 5`, or would fail later.
+
+    A class says in `_instead` how to change what cannot be assigned once it is there, and in `_checks` what makes of an
+    assigned value one that can be.
+    """
 
     _known: ClassVar[frozenset[str]] = frozenset()
+    _instead: ClassVar[Mapping[str, str]] = {}
+    _checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -209,4 +215,12 @@ class KnownAttributes:
         if not (name.startswith("_") or name in self._known or any(name in vars(kind) for kind in type(self).__mro__)):
             public = [known for known in (*sorted(self._known), *dir(type(self))) if not known.startswith("_")]
             raise InputError(f"{type(self).__name__} has no {name!r}; {nearest(name, public)}")
-        super().__setattr__(name, value)
+        read_only = isinstance(there := getattr(type(self), name, None), property) and there.fset is None
+        if read_only or (name in self._instead and name in vars(self)):
+            raise InputError(f"{name} cannot be assigned; {self._instead.get(name, 'it follows from the rest')}")
+        self._put(**{name: self._checks[name](value) if name in self._checks else value})
+
+    def _put(self, **values: Any) -> None:
+        """Set what the class itself changes."""
+        for name, value in values.items():
+            super().__setattr__(name, value)

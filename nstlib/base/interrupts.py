@@ -11,11 +11,11 @@ Made = TypeVar("Made")
 
 
 @contextmanager
-def noted(interruptions: list[int]) -> Iterator[None]:
+def noted(interruptions: list[int]) -> Iterator[list[int]]:
     """Let a step finish on Ctrl-C, so that the run stays consistent; a second Ctrl-C does not wait."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
+        yield interruptions
         return
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -25,7 +25,7 @@ def noted(interruptions: list[int]) -> Iterator[None]:
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield
+        yield interruptions
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..errors import NstError, OutOfMemory, RunError, brief
+from ..errors import InputError, NstError, OutOfMemory, RunError, brief
 from .devices import is_out_of_memory
 
 FORMAT = 1
@@ -34,7 +34,10 @@ def write_run(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
         torch.save({"format": FORMAT, **state}, part)
         part.replace(path)
     except (OSError, ValueError, RuntimeError) as error:  # torch reports an unwritable file as RuntimeError
-        raise RunError(f"the run cannot be saved to {path} ({brief(error)})") from error
+        reason = (
+            "its folder cannot be written, or the disk is full" if isinstance(error, RuntimeError) else brief(error)
+        )
+        raise RunError(f"the run cannot be saved to {path} ({reason})") from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -77,6 +80,8 @@ def told_as_foreign(path: str | os.PathLike[str]) -> Iterator[None]:
     """Say that a file is not a saved run where what it holds does not fit."""
     try:
         yield
+    except InputError as error:  # a value in the file that nobody could have given
+        raise RunError(f"{path} is not a saved run, or a damaged one ({error})") from error
     except NstError:
         raise
     except PermissionError as error:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..base.devices import default_device
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, brief
 
 _joined = False
 
@@ -110,7 +110,7 @@ def _find_each_other(device: str | torch.device | None) -> None:
     try:
         _group().init_process_group("nccl" if own_gpu else "gloo")
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"the processes that share the run do not find each other ({_brief(error)})") from error
+        raise RunError(f"the processes that share the run do not find each other ({brief(error)})") from error
     # Once for all: processes that part and look for each other again may meet the addresses of the last time.
     atexit.register(_group().destroy_process_group)
 
@@ -130,11 +130,7 @@ def _told_of_the_end() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise RunError(f"another of the processes that share the run has ended ({_brief(error)})") from error
-
-
-def _brief(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200]
+        raise RunError(f"another of the processes that share the run has ended ({brief(error)})") from error
 
 
 def _group() -> Any:

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..base.checks import whole
-from ..errors import ImageError, InputError, OutOfMemory, RunWarning
+from ..errors import ImageError, InputError, OutOfMemory, RunWarning, brief
 from .pixels import over_white
 from .sources import PICTURE_SUFFIXES, full_path
 
@@ -172,7 +172,7 @@ def write_whole(path: Path, save: Callable[[Any], object]) -> Path:
     except MemoryError as error:
         raise OutOfMemory(f"{path} cannot be written: the memory is full; close other programs") from error
     except (OSError, ValueError, ArithmeticError, RuntimeError, SystemError, struct.error) as error:
-        raise ImageError(f"{path} cannot be written ({_brief(error)}); choose another folder or format") from error
+        raise ImageError(f"{path} cannot be written ({brief(error)}); choose another folder or format") from error
     finally:
         with contextlib.suppress(OSError, ValueError):
             beside.unlink()
@@ -221,7 +221,7 @@ def _problem_of_names(full: Path, folder: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:  # the path as a whole is too long, or a name means something else here
-        return f"{_brief(error)[:60]}; choose another name"
+        return f"{brief(error)[:60]}; choose another name"
     return ""
 
 
@@ -238,10 +238,6 @@ def _problem_of_size(full: Path, height: int, width: int) -> str:
             free = f"{disk.free / 1e6:.0f} MB are free, and the picture may take {math.ceil(needed / 1e6)}"
             return f"the disk is full: in {folder} {free}; make room, or choose another folder"
     return ""
-
-
-def _brief(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:120]
 
 
 # How a picture is written.
