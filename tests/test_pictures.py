@@ -706,6 +706,10 @@ def test_a_pil_picture_of_a_file_is_mended_as_the_file_is(tmp_path):
     noise.save(whole, "JPEG")
     file = tmp_path / "without_end_mark.jpg"
     file.write_bytes(whole.getvalue()[:-2])
-    assert torch.equal(load_image(Image.open(file)), load_image(whole.getvalue()))
-    with pytest.raises(ImageError, match="or give its path or its bytes"):
-        load_image(Image.open(io.BytesIO(whole.getvalue()[:-2])))
+    with Image.open(file) as opened:
+        assert torch.equal(load_image(opened), load_image(whole.getvalue()))
+    with (
+        Image.open(io.BytesIO(whole.getvalue()[:-2])) as opened,
+        pytest.raises(ImageError, match="or give its path or its bytes"),
+    ):
+        load_image(opened)
