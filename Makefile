@@ -16,8 +16,6 @@ test: $(VENV)/.tested
 	$(BIN)/python -m pytest
 	$(BIN)/python tools/colab_tests.py
 
-# An uploaded picture comes in one message; Jupyter's own limit of 10 MB is small for photographs, so here it is 100 MB.
-lab: export NST_UPLOAD_LIMIT = 104857600
 # While you work: style, types and the fast tests, in three minutes at most on two CPU cores.
 check: $(VENV)/.tested
 	$(BIN)/ruff check .
@@ -25,6 +23,8 @@ check: $(VENV)/.tested
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
 
+# An uploaded picture comes in one message; Jupyter's own limit of 10 MB is small for photographs, so here it is 100 MB.
+lab: export NST_UPLOAD_LIMIT = 104857600
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks '--ServerApp.tornado_settings={"websocket_max_message_size": $(NST_UPLOAD_LIMIT)}'
 
