@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .backbones import Backbone, load_backbone
 from .base.checks import nearest, one_of
-from .base.devices import fast_precision, keep_freed_memory, usable_device
+from .base.devices import fast_precision, keep_freed_memory, usable_device, without_autocast
 from .errors import ImageError, InputError, LayerNotFound
 
 Features = dict[str, Tensor]
@@ -60,7 +60,7 @@ class FeatureExtractor(nn.Module):
         device: str | torch.device | None = None,
     ):
         super().__init__()
-        device = usable_device(device)
+        device = usable_device(device, with_numbers=False)
         one_of("precision", precision, PRECISIONS)
         self.precision = fast_precision(device) if precision == "auto" else precision
         self.dtype: torch.dtype = getattr(torch, self.precision)
@@ -113,7 +113,7 @@ class FeatureExtractor(nn.Module):
             return {}
         normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
         cut = self.cut(layers)
-        with torch.autocast(self.device.type, enabled=False):  # the precision is what it was built with
+        with without_autocast(self.device):  # the precision is what it was built with
             if self.dtype == torch.float16:
                 features = _in_float16(cut, normalized)
             else:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import one_of
+from .base.devices import without_autocast
 
 Normalization = Literal["paper", "relative"]
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
@@ -74,7 +75,7 @@ class _Gram(torch.autograd.Function):
         """F F^T / M."""
         ctx.save_for_backward(features)
         # float32 also under autocast: sums over many positions overflow or round away in half precision.
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             rows = features.flatten(2).float()
             return rows @ rows.mT / rows.shape[2]
 
@@ -82,7 +83,7 @@ class _Gram(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> Tensor:
         """(S + S^T) F / M for the slope S."""
         (features,) = ctx.saved_tensors
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             rows = features.flatten(2).float()
             # Channels innermost, as the convolutions have them: adding gradients of unlike order is slow.
             gradient: Tensor = (rows.mT @ ((slope + slope.mT) / rows.shape[2])).mT

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .base.checks import KnownAttributes, Size, in_pixels, number, one_of, picture, size_of, whole
 from .base.devices import is_out_of_memory as is_out_of_memory
+from .base.devices import without_autocast
 from .base.interrupts import noted
 from .base.reporting import progress_bar
 from .base.saving import read_run, told_as_foreign, write_run
@@ -398,22 +399,28 @@ class Run(Stepper):
         """
         if objective is not None:
             _instance("objective", Objective, objective)
-        with _as_usual(torch.device("cpu")), told_as_foreign(path):
+        with _as_usual(torch.device("cpu")):
             state = read_run(path)
             if objective is None:
-                objective = Objective.from_state_dict(state["objective"], device, spread=ranks.count() > 1)
-            settings = state["settings"]
-            run = cls(
-                objective,
-                state["param"],
-                settings["optimizer"],
-                lr=settings["lr"],
-                betas=settings.get("betas", ADAM_BETAS),
-                memory=settings["memory"],
-                size=None if objective.content is not None else settings["size"],
-                planned=state.get("planned", 0),
-            )
-            run._take_over(state)
+                with told_as_foreign(path):
+                    objective = Objective.from_state_dict(state["objective"], device, spread=ranks.count() > 1)
+            with told_as_foreign(path, values_too=True):
+                return cls._of(objective, state)
+
+    @classmethod
+    def _of(cls, objective: Objective, state: Mapping[str, Any]) -> Self:
+        settings = state["settings"]
+        run = cls(
+            objective,
+            state["param"],
+            settings["optimizer"],
+            lr=settings["lr"],
+            betas=settings.get("betas", ADAM_BETAS),
+            memory=settings["memory"],
+            size=None if objective.content is not None else settings["size"],
+            planned=state.get("planned", 0),
+        )
+        run._take_over(state)
         return run
 
     def _take_over(self, state: Mapping[str, Any]) -> None:
@@ -459,7 +466,7 @@ class Run(Stepper):
 @contextmanager
 def _as_usual(device: torch.device) -> Iterator[None]:
     """Gradients, and the precision that the extractor has, whatever the block around a run says."""
-    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    with torch.inference_mode(False), torch.enable_grad(), without_autocast(device):
         yield
 
 

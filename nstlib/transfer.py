@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .backbones import default_backbone
 from .base.checks import given, one_of, size_of, whole
+from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .errors import InputError, RunWarning
@@ -224,6 +225,7 @@ def _own_size(source: Source) -> tuple[int, int] | None:
 
 def _objective(content: Tensor | None, style: Tensor | None, chosen: Options, quiet: bool) -> tuple[Objective, int]:
     """What to minimize, and how many pairs L-BFGS remembers."""
+    usable_device(chosen["device"])  # before the backbone, which may be large
     extract = FeatureExtractor(
         chosen["backbone"] or default_backbone(quiet, chosen["device"]),
         chosen["pooling"],

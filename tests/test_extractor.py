@@ -146,7 +146,13 @@ def test_a_mistyped_layer_is_named_with_the_nearest(extract, content, wrong, nea
         extract(content, [wrong])
 
 
-ABSENT = ["cuda:77", "tpu", "toaster", "meta", "privateuseone", "hip", "lazy", "", 5.0, [1], torch.device("meta")]
+def test_on_meta_there_are_shapes_to_count_memory_with():
+    extract = nst.FeatureExtractor("tiny", device="meta")
+    features = extract(torch.empty(1, 3, 64, 96, device="meta"), ["relu3_1"])
+    assert features["relu3_1"].shape[-2:] == (16, 24)
+
+
+ABSENT = ["cuda:77", "tpu", "toaster", "privateuseone", "hip", "lazy", "", 5.0, [1]]
 
 
 @pytest.mark.parametrize("device", ABSENT, ids=repr)

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
@@ -23,8 +24,12 @@ def default_device() -> torch.device:
     return found or torch.device("cpu")
 
 
-def usable_device(device: str | torch.device | None) -> torch.device:
+def usable_device(device: str | torch.device | None, with_numbers: bool = True) -> torch.device:
     """The device by that name, or the default.
+
+    Args:
+        device: its name.
+        with_numbers: whether it must keep numbers; "meta" keeps shapes alone, which is enough to count memory.
 
     Raises:
         InputError: there is no such device here, or it keeps no numbers, as "meta".
@@ -32,11 +37,18 @@ def usable_device(device: str | torch.device | None) -> torch.device:
     device = default_device() if device is None else device
     try:
         place = torch.zeros(1, device=device)
-        place.cpu()
+        if with_numbers:
+            place.cpu()
     except Exception as error:  # torch raises many kinds, depending on its build
         reason = brief(error)
         raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
     return place.device
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A block in which tensors of the device have the precision that they were given, whatever is around it."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

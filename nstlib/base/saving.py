@@ -76,13 +76,13 @@ def _as_today(state: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def told_as_foreign(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say that a file is not a saved run where what it holds does not fit."""
+def told_as_foreign(path: str | os.PathLike[str], values_too: bool = False) -> Iterator[None]:
+    """Say that a file is not a saved run where what it holds does not fit, or, if asked, is no value that fits."""
     try:
         yield
-    except InputError as error:  # a value in the file that nobody could have given
-        raise RunError(f"{path} is not a saved run, or a damaged one ({error})") from error
-    except NstError:
+    except NstError as error:
+        if values_too and isinstance(error, InputError):
+            raise RunError(f"{path} is not a saved run, or a damaged one ({error})") from error
         raise
     except PermissionError as error:
         raise RunError(f"{path} may not be read; change its permissions") from error
