@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -59,6 +59,7 @@ class Objective(Targets):
     """
 
     weights: Weights
+    _instead: ClassVar[Mapping[str, str]] = {**Targets._instead, "weights": "assign alpha, beta or tv"}
     alpha = OneWeight()
     beta = OneWeight()
     tv = OneWeight()

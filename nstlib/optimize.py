@@ -3,12 +3,12 @@
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -76,7 +76,7 @@ class Stepper(KnownAttributes):
 
     objective: Objective
     taken: int
-    _instead = {"image": "call go_on_from(picture)", "objective": "make a new run"}  # noqa: RUF012
+    _instead: ClassVar[Mapping[str, str]] = {"image": "call go_on_from(picture)", "objective": "make a new run"}
 
     def __init__(
         self,
@@ -256,7 +256,7 @@ class Run(Stepper):
     history: History
     snapshots: Snapshots
     planned: int
-    _checks = {  # noqa: RUF012
+    _checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
         **{name: partial(whole, name) for name in ("snapshot_every", "planned", "taken")},
         "history": partial(_instance, "history", History),
         "snapshots": partial(_instance, "snapshots", Snapshots),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,14 +33,13 @@ class Targets(KnownAttributes):
     content_target: Features
     own_style_target: bool
     _swaps: int = 0
-    _instead = {  # noqa: RUF012
+    _instead: ClassVar[Mapping[str, str]] = {
         "extract": "call set_precision, or make a new objective",
         "content_layers": "set single weights, or call set_content_layers",
         "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
         "content": "call set_content(picture)",
         "style": "call set_style(picture)",
         "own_style_target": "call set_style(picture), or assign style_target",
-        "weights": "assign alpha, beta or tv",
     }
 
     def __init__(
