@@ -49,6 +49,22 @@ def style() -> torch.Tensor:
     return nst.load_image("coffee", 40)
 
 
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The command line as a function that gives exit status, standard output and standard error."""
+    from nstlib.cli import main as cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            status = cli([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            status = exit.code
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
 Body = bytes | Callable[[Callable[[bytes], object]], None]
 Page = tuple[int, dict[str, str], Body]
 

@@ -26,20 +26,6 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def run_cli(capsys):
-    def run(*arguments):
-        """Exit status, standard output and standard error."""
-        try:
-            status = cli([str(argument) for argument in arguments])
-        except SystemExit as exit:
-            status = exit.code
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 import nstlib as nst
-from nstlib.cli import main as cli
 from nstlib.images import cover
 from nstlib.outputs import CLONE, default_output
 from nstlib.transfer import _coarse_to_fine
@@ -24,16 +23,6 @@ ARGUMENTS = ["--size", "32", "--backbone", "tiny", "--device", "cpu", "--steps",
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def run_cli(*arguments, capsys):
-    """Exit status, standard output and standard error."""
-    try:
-        status = cli([str(argument) for argument in arguments])
-    except SystemExit as exit:
-        status = exit.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def test_stylize_gives_a_picture_of_the_contents_shape():
@@ -126,8 +115,8 @@ def test_main_refuses_what_makes_no_sense(arguments, words):
         nst.main(*arguments, **FAST)
 
 
-def test_cli_writes_the_picture_and_says_where(tmp_path, capsys):
-    status, out, _ = run_cli("chelsea", "coffee", "-o", "a/b/result.jpg", *ARGUMENTS, capsys=capsys)
+def test_cli_writes_the_picture_and_says_where(tmp_path, run_cli):
+    status, out, _ = run_cli("chelsea", "coffee", "-o", "a/b/result.jpg", *ARGUMENTS)
     assert status == 0
     assert Image.open(tmp_path / "a/b/result.jpg").size == (32, 21)
     assert str(tmp_path / "a/b/result.jpg") in out
@@ -135,17 +124,17 @@ def test_cli_writes_the_picture_and_says_where(tmp_path, capsys):
     assert "4 steps" in out
 
 
-def test_cli_without_an_output_names_the_result_after_its_pictures(tmp_path, capsys):
-    assert run_cli("chelsea", "coffee", *ARGUMENTS, "--quiet", capsys=capsys) == (0, "", "")
+def test_cli_without_an_output_names_the_result_after_its_pictures(tmp_path, run_cli):
+    assert run_cli("chelsea", "coffee", *ARGUMENTS, "--quiet") == (0, "", "")
     assert (tmp_path / "img/results/chelsea_coffee.png").is_file()
 
 
-def test_cli_takes_every_option(tmp_path, capsys):
+def test_cli_takes_every_option(tmp_path, run_cli):
     status, *_ = run_cli(
         "chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "--style-size", 48, "-a", 2, "-b", 30, "--tv", 1,
         "--content-layers", "relu3_1=0.5,relu4_2", "--style-layers", "relu1_1,relu2_1", "--optimizer", "adam",
         "--lr", 0.1, "--init", "noise", "--pooling", "l2", "--keep-scale", "--seed", 5, "--normalization", "paper",
-        "--save-every", 2, "--gif", "x.gif", "--checkpoint", "x.pt", "--checkpoint-every", 3, capsys=capsys,
+        "--save-every", 2, "--gif", "x.gif", "--checkpoint", "x.pt", "--checkpoint-every", 3,
     )  # fmt: skip
     assert status == 0
     run = nst.Run.load(tmp_path / "x.pt")
@@ -156,24 +145,24 @@ def test_cli_takes_every_option(tmp_path, capsys):
     assert Image.open(tmp_path / "x.gif").n_frames >= 3
 
 
-def test_cli_resumes_a_run_exactly(tmp_path, capsys):
+def test_cli_resumes_a_run_exactly(tmp_path, run_cli):
     arguments = [*ARGUMENTS[:-2], "--quiet"]
-    run_cli("chelsea", "coffee", "-o", "whole.png", *arguments, "-n", 9, capsys=capsys)
-    run_cli("chelsea", "coffee", "-o", "part.png", *arguments, "-n", 4, "--checkpoint", "run.pt", capsys=capsys)
-    status, *_ = run_cli("--resume", "run.pt", "-o", "rest.png", "-n", 5, "--device", "cpu", "-q", capsys=capsys)
+    run_cli("chelsea", "coffee", "-o", "whole.png", *arguments, "-n", 9)
+    run_cli("chelsea", "coffee", "-o", "part.png", *arguments, "-n", 4, "--checkpoint", "run.pt")
+    status, *_ = run_cli("--resume", "run.pt", "-o", "rest.png", "-n", 5, "--device", "cpu", "-q")
     assert status == 0
     assert (tmp_path / "rest.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
 
 
 @pytest.mark.parametrize(("given", "tile"), [("16", 16), ("auto", None), ("none", None)])
-def test_cli_takes_tiles_and_a_saved_run_keeps_them(tmp_path, capsys, given, tile):
-    run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "--tile", given, "--checkpoint", "x.pt", capsys=capsys)
-    run_cli("--resume", "x.pt", "-n", 1, "--checkpoint", "y.pt", "--device", "cpu", capsys=capsys)
+def test_cli_takes_tiles_and_a_saved_run_keeps_them(tmp_path, run_cli, given, tile):
+    run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "--tile", given, "--checkpoint", "x.pt")
+    run_cli("--resume", "x.pt", "-n", 1, "--checkpoint", "y.pt", "--device", "cpu")
     assert nst.Run.load(tmp_path / "y.pt").objective.tile == tile
 
 
-def test_cli_lists_pictures_and_backbones(capsys):
-    status, out, _ = run_cli("--list", capsys=capsys)
+def test_cli_lists_pictures_and_backbones(run_cli):
+    status, out, _ = run_cli("--list")
     assert status == 0
     for name in ("village", "swirls", "mosaic", "chelsea", "mini", "vgg19"):
         assert name in out
@@ -218,10 +207,10 @@ def test_cli_lists_pictures_and_backbones(capsys):
         (("chelsea", "coffee", "--tile", "5"), "the tile is 5; expected a whole number of pixels, 16 or more"),
     ],
 )
-def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, capsys):
+def test_cli_answers_bad_arguments_with_one_clear_line_and_status_2(arguments, words, run_cli):
     defaults = [] if {"--backbone", "--resume"} & set(arguments) else ["--backbone", "tiny"]
     defaults += [] if {"--size", "--resume"} & set(arguments) else ["--size", "32"]
-    status, _, err = run_cli(*arguments, *defaults, capsys=capsys)
+    status, _, err = run_cli(*arguments, *defaults)
     assert status == 2
     assert words in err
     assert len(err.strip().splitlines()) == 1
@@ -237,7 +226,7 @@ def test_cli_shows_no_traceback_as_a_program(tmp_path):
     assert "nowhere.jpg" in done.stderr
 
 
-def test_cli_keeps_the_picture_on_ctrl_c(tmp_path, monkeypatch, capsys):
+def test_cli_keeps_the_picture_on_ctrl_c(tmp_path, monkeypatch, run_cli):
     call, count = nst.Objective.__call__, iter(range(1, 1000))
 
     def interrupted(self, image):
@@ -247,14 +236,14 @@ def test_cli_keeps_the_picture_on_ctrl_c(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(nst.Objective, "__call__", interrupted)
     arguments = [*ARGUMENTS[:-1], 500]
-    status, out, _ = run_cli("chelsea", "coffee", "-o", "x.png", "--gif", *arguments, capsys=capsys)
+    status, out, _ = run_cli("chelsea", "coffee", "-o", "x.png", "--gif", *arguments)
     assert status == 130
     assert "3 steps" in out
     assert "interrupted" in out
     assert Image.open(tmp_path / "x.png").size == (32, 21)
 
 
-def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path, monkeypatch, capsys):
+def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path, monkeypatch, run_cli):
     call, count = nst.Objective.__call__, iter(range(1, 1000))
 
     def full(self, image):
@@ -263,7 +252,7 @@ def test_cli_keeps_the_picture_when_memory_runs_out_and_says_what_to_do(tmp_path
         return call(self, image)
 
     monkeypatch.setattr(nst.Objective, "__call__", full)
-    status, _, err = run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "-q", capsys=capsys)
+    status, _, err = run_cli("chelsea", "coffee", "-o", "x.png", *ARGUMENTS, "-q")
     assert status == 1
     assert "use a smaller size" in err
     assert Image.open(tmp_path / "x.png").size == (32, 21)
@@ -329,10 +318,10 @@ def test_sizes_double_and_half_of_the_steps_are_at_full_size(size, scales):
     assert _coarse_to_fine(size, 120) == scales
 
 
-def test_an_unknown_quality_is_refused_with_the_known_ones(capsys):
+def test_an_unknown_quality_is_refused_with_the_known_ones(run_cli):
     with pytest.raises(nst.InputError, match="draft, good, best"):
         nst.stylize("chelsea", "coffee", quality="perfect", **FAST)
-    status, _, err = run_cli("chelsea", "coffee", "--quality", "perfect", capsys=capsys)
+    status, _, err = run_cli("chelsea", "coffee", "--quality", "perfect")
     assert status == 2
     assert "--quality" in err
 
