@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .backbones import Backbone, load_backbone
-from .base.checks import nearest, one_of
+from .base.checks import known_arguments, nearest, one_of
 from .base.devices import fast_precision, keep_freed_memory, usable_device, without_autocast
 from .errors import ImageError, InputError, LayerNotFound
 
@@ -48,6 +48,7 @@ class FeatureExtractor(nn.Module):
     mean: Tensor
     std: Tensor
 
+    @known_arguments
     @torch.inference_mode(False)  # gradients are taken through it later
     def __init__(
         self,

@@ -22,7 +22,7 @@ from PIL import Image, ImageFile
 from torch import Tensor
 from torch.nn import functional as F
 
-from .base.checks import whole
+from .base.checks import known_arguments, whole
 from .base.devices import usable_device
 from .errors import ImageError, InputError, NstError, OutOfMemory, RunWarning, brief
 from .pictures.mending import mended
@@ -52,6 +52,7 @@ MAX_PIXELS = 178_000_000  # a small file can unfold into a picture that fills th
 MAX_BYTES = 50_000_000
 
 
+@known_arguments
 def load_image(source: Source, size: int | None = None, device: str | torch.device | None = None) -> Tensor:
     """Load a picture.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from .base.checks import in_pixels, number, one_of, shape_of, size_of
+from .base.checks import in_pixels, instance, known_arguments, number, one_of, shape_of, size_of
 from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
 from .large.ways import Comparison
@@ -64,6 +64,7 @@ class Objective(Targets):
     beta = OneWeight()
     tv = OneWeight()
 
+    @known_arguments
     def __init__(
         self,
         extract: FeatureExtractor,
@@ -81,6 +82,7 @@ class Objective(Targets):
     ):
         self.normalization, self.border = normalization, border
         beta = BETA[self.normalization] if beta is None else beta
+        instance("the extractor", FeatureExtractor, extract)
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         super().__init__(extract, content, style, content_layers, style_layers, tile, spread)
         if not self.layers:

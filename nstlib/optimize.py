@@ -13,7 +13,18 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, in_pixels, number, one_of, picture, size_of, whole
+from .base.checks import (
+    KnownAttributes,
+    Size,
+    in_pixels,
+    instance,
+    known_arguments,
+    number,
+    one_of,
+    picture,
+    size_of,
+    whole,
+)
 from .base.devices import is_out_of_memory as is_out_of_memory
 from .base.devices import without_autocast
 from .base.interrupts import noted
@@ -204,12 +215,6 @@ class Stepper(KnownAttributes):
             _tell(f"out of memory; going on with tiles of {tile} pixels")
 
 
-def _instance(name: str, kind: type, value: Any) -> Any:
-    if not isinstance(value, kind):
-        raise InputError(f"{name} is {value!r:.80}; expected an instance of {kind.__name__}")
-    return value
-
-
 class Run(Stepper):
     """An optimization that can be watched, steered, stopped, saved and resumed.
 
@@ -258,13 +263,14 @@ class Run(Stepper):
     planned: int
     _checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
         **{name: partial(whole, name) for name in ("snapshot_every", "planned", "taken")},
-        "history": partial(_instance, "history", History),
-        "snapshots": partial(_instance, "snapshots", Snapshots),
+        "history": partial(instance, "history", History),
+        "snapshots": partial(instance, "snapshots", Snapshots),
         "seconds": partial(number, "seconds"),
     }
     stop_reason: str
     seconds: float
 
+    @known_arguments
     def __init__(
         self,
         objective: Objective,
@@ -283,7 +289,7 @@ class Run(Stepper):
         self.snapshot_every, self.planned = snapshot_every, planned
         self.history, self.snapshots = History(), Snapshots()
         self.stop_reason, self.seconds, self._restorations = "", 0.0, 0
-        with _as_usual(objective.extract.device):
+        with _as_usual(instance("the objective", Objective, objective).extract.device):
             start = start_image(objective, init, seed, size)
             super().__init__(objective, start, optimizer, lr, betas, memory, scales or {})
             if snapshot_every:
@@ -398,7 +404,7 @@ class Run(Stepper):
             RunError: no such file, or not a saved run. WeightsUnavailable: the backbone's weights are not at hand.
         """
         if objective is not None:
-            _instance("objective", Objective, objective)
+            instance("objective", Objective, objective)
         with _as_usual(torch.device("cpu")):
             state = read_run(path)
             if objective is None:

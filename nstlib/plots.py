@@ -56,6 +56,7 @@ class Figure(figure.Figure):
         display(data, raw=True, metadata={f"image/{kind}": {"alt": self.alt}})  # type: ignore[no-untyped-call]
 
 
+@checks.known_arguments
 def strip(pictures: Mapping[str, Tensor], height: float = 2.6, alt: str = "") -> Figure:
     """Pictures side by side at one height, each under its title.
 
@@ -78,6 +79,7 @@ def strip(pictures: Mapping[str, Tensor], height: float = 2.6, alt: str = "") ->
     return fig
 
 
+@checks.known_arguments
 def film(snapshots: Mapping[int, Tensor], count: int = 6, alt: str = "") -> Figure:
     """The way of a run: up to `count` of its snapshots from the first to the last, closer together at the beginning.
 
@@ -95,6 +97,7 @@ def film(snapshots: Mapping[int, Tensor], count: int = 6, alt: str = "") -> Figu
     return strip(shown, alt=alt or f"The image on its way: {', '.join(shown)}")
 
 
+@checks.known_arguments
 def grid(
     pictures: Mapping[tuple[str, str], Tensor], rows: str = "", columns: str = "", alt: str = "", width: float = WIDTH
 ) -> Figure:
@@ -135,6 +138,7 @@ def grid(
     return fig
 
 
+@checks.known_arguments
 def sheet(pictures: Mapping[str, Tensor], columns: int = 3, alt: str = "") -> Figure:
     """A contact sheet: pictures of about one shape, row by row, each under its title.
 
@@ -160,6 +164,7 @@ def sheet(pictures: Mapping[str, Tensor], columns: int = 3, alt: str = "") -> Fi
     return fig
 
 
+@checks.known_arguments
 def curves(
     lines: Mapping[str, Any],
     ylabel: str = "loss",
@@ -215,6 +220,7 @@ def curves(
     return fig
 
 
+@checks.known_arguments
 def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[str], y: str, alt: str = "") -> Figure:
     """Ways from one set of errors to another: lines of labelled points, on the same height in every panel.
 
@@ -264,6 +270,7 @@ def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[st
     return fig
 
 
+@checks.known_arguments
 def tradeoff(
     pictures: Mapping[Any, Tensor],
     content: Mapping[Any, float],
@@ -314,6 +321,7 @@ def tradeoff(
     return fig
 
 
+@checks.known_arguments
 def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "") -> Figure:
     """What some channels of each layer answer, as small pictures: bright where the answer is strong.
 
@@ -341,6 +349,7 @@ def feature_maps(features: Mapping[str, Tensor], channels: int = 6, alt: str = "
     return fig
 
 
+@checks.known_arguments
 def channel_pairs(
     features: Tensor,
     pairs: Mapping[str, tuple[int, int]],
@@ -388,6 +397,7 @@ def channel_pairs(
     return fig
 
 
+@checks.known_arguments
 def gram_heatmap(
     grams: Mapping[str, Tensor], pictures: Mapping[str, Tensor] | None = None, channels: int = 32, alt: str = ""
 ) -> Figure:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .base.checks import picture, whole
+from .base.checks import one_of, picture, whole
 from .errors import InputError
 from .images import cover
 from .objective import Objective
@@ -46,6 +46,7 @@ def start_of(
 
 
 def _named_start(content: Tensor | None, style: Tensor | None, init: str, seed: int, size: tuple[int, int]) -> Tensor:
+    one_of("init", init, INITS, also="a picture or ")
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
@@ -54,11 +55,9 @@ def _named_start(content: Tensor | None, style: Tensor | None, init: str, seed: 
         reference = content if content is not None else style
         assert reference is not None
         return (reference.mean((2, 3), keepdim=True) + NOISE * _noise(seed, size).to(reference.device)).clamp(0, 1)
-    if init == "style_statistics":
-        if style is None:
-            raise InputError("init is 'style_statistics', but the objective has no style picture")
-        return _colored_like(style, _noise(seed, size).to(style.device)).clamp(0, 1)
-    raise InputError(f"init is {init!r:.80}; choose a picture or one of: {', '.join(INITS)}")
+    if style is None:
+        raise InputError("init is 'style_statistics', but the objective has no style picture")
+    return _colored_like(style, _noise(seed, size).to(style.device)).clamp(0, 1)
 
 
 def _noise(seed: int, size: tuple[int, int]) -> Tensor:

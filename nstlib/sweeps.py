@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .base.checks import elsewhere, number, whole
+from .base.checks import elsewhere, instance, number, whole
 from .base.interrupts import finish
 from .base.reporting import progress_bar
 from .errors import InputError, RunWarning
@@ -114,6 +114,7 @@ def sweep(
         InputError: nothing to sweep, an unknown name, a value that cannot work. LayerNotFound, ImageError: see
             `Objective`. OutOfMemory: not even a single picture fits.
     """
+    instance("the objective", Objective, objective)
     steps, chunk = whole("steps", steps, 1), None if chunk is None else whole("chunk", chunk, 1)
     result = _plan(objective, axes)
     batches = _Batches(objective, optimizer, lr, size)
@@ -138,7 +139,7 @@ def _make(keys: list[Key], chunk: int, steps: int, batches: "_Batches", bar: "tq
             try:
                 _optimize(partial(batches.start, [result.settings[key] for key in group]), steps, bar, group, result)
                 waiting = waiting[chunk:]
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if len(group) == 1 or not is_out_of_memory(error):
                     raise
                 chunk = len(group) // 2

@@ -88,6 +88,8 @@ def layer_weights(layers: Layers) -> dict[str, Weight]:
     names = list(layers)
     if strange := [name for name in names if not isinstance(name, str)]:
         raise InputError(f"a layer is called {strange[0]!r:.80}; expected names, such as 'relu4_2'")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"{', '.join(sorted(twice))} is there twice; name each layer once")
     if isinstance(layers, Mapping):
         return dict(layers)
     return {name: 1 / len(names) for name in names}
@@ -96,6 +98,8 @@ def layer_weights(layers: Layers) -> dict[str, Weight]:
 def _weight(name: str, value: Weight, device: torch.device) -> Tensor:
     try:
         with torch.inference_mode(False):  # the weight outlives the block in which it is set
+            if isinstance(value, bool | str):
+                raise TypeError
             given = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float32, device="cpu")
             tensor = given.detach().to(device, torch.float32, copy=True)
     except (TypeError, ValueError, RuntimeError) as error:

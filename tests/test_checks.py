@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nstlib import InputError
+import nstlib as nst
+from nstlib import InputError, live, plots
 from nstlib.base.checks import known_names, number, one_of, whole
 
 
@@ -56,6 +57,7 @@ def test_a_word_with_a_slip_is_refused_with_the_right_one():
     [
         ("aplha", "the nearest are alpha"),
         ("style_weight", "what other programs call style_weight is 'beta' here"),
+        ("iteration", "what other programs call iteration is 'steps' here"),
         ("num_steps", "what other programs call num_steps is 'steps' here"),
         ("zzz", "there are alpha, beta, steps"),
     ],
@@ -64,3 +66,37 @@ def test_a_name_that_means_nothing_is_refused_with_the_word_that_this_package_ha
     known_names(["alpha", "beta"], ["alpha", "beta", "steps"])
     with pytest.raises(InputError, match=f"there is no option '{name}'; {words}"):
         known_names([name], ["alpha", "beta", "steps"])
+
+
+@pytest.mark.parametrize(
+    ("face", "name", "words"),
+    [
+        (nst.Objective, "style_weight", "what other programs call style_weight is 'beta' here"),
+        (nst.Objective, "bta", "the nearest are beta"),
+        (nst.Run, "learning_rate", "what other programs call learning_rate is 'lr' here"),
+        (nst.FeatureExtractor, "pool", "what other programs call pool is 'pooling' here"),
+        (nst.load_image, "imsize", "what other programs call imsize is 'size' here"),
+        (nst.save_image, "qualty", "the nearest are quality"),
+        (nst.sweep, "iterations", "what other programs call iterations is 'steps' here"),
+        (plots.grid, "row", "the nearest are rows"),
+        (live.texture, "layer", "the nearest are layers"),
+        (live.scrub, "title", "the nearest are titles"),
+    ],
+)
+def test_every_face_refuses_arguments_that_it_does_not_have(extract, face, name, words):
+    objective = nst.Objective(extract, style=torch.rand(1, 3, 32, 32))
+    with pytest.raises(InputError, match=f"there is no (argument )?'{name}'.*; {words}"):
+        face(*([objective] if face is nst.sweep else []), **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nst.Objective("mini"), "the extractor is 'mini'; expected an instance of FeatureExtractor"),
+        (lambda: nst.Run(None), "the objective is None; expected an instance of Objective"),
+        (lambda: nst.sweep(None, beta=[1, 2]), "the objective is None; expected an instance of Objective"),
+    ],
+)
+def test_a_thing_of_another_kind_is_refused_by_name(call, words):
+    with pytest.raises(InputError, match=words):
+        call()

@@ -245,10 +245,10 @@ def test_a_scrubber_takes_titles_and_refuses_wrong_ones(content):
 
 def test_arguments_that_mean_nothing_are_refused_in_words(extract, content):
     for call, words in [
-        (lambda: live.reconstruct("mini", content, LAYERS), "extract is 'mini'; expected a nstlib.FeatureExtractor"),
+        (lambda: live.reconstruct("mini", content, LAYERS), "extract is 'mini'; expected an instance of"),
         (lambda: live.reconstruct(extract, None, LAYERS), "content is None; give a picture"),
         (lambda: live.texture(extract, None, LAYERS), "style is None; give a picture"),
-        (lambda: live.balance(content), "expected a nstlib.Objective"),
+        (lambda: live.balance(content), "expected an instance of Objective"),
         (lambda: live.scrub(5), "frames is 5; expected pictures"),
         (lambda: live.scrub("village"), "frames is 'village'; expected pictures"),
         (lambda: live.scrub([content, content], "ab"), "titles is 'ab'; expected a list"),

@@ -354,3 +354,14 @@ def test_what_is_no_image_is_refused_in_words(objective, image):
         objective(image)
     with pytest.raises(nst.InputError, match="expected layer names"):
         objective.style_target = None
+
+
+@pytest.mark.parametrize("value", [True, "3"])
+def test_what_is_no_number_is_no_weight(objective, value):
+    with pytest.raises(nst.InputError, match="the weight beta is .*; expected a number"):
+        objective.beta = value
+
+
+def test_a_layer_named_twice_is_refused():
+    with pytest.raises(nst.InputError, match="relu1_1 is there twice; name each layer once"):
+        nst.objective.layer_weights(["relu1_1", "relu2_1", "relu1_1"])

@@ -198,22 +198,23 @@ def test_ctrl_c_before_the_first_step_gives_no_picture_and_no_traceback(objectiv
         result.final("style")
 
 
-def fits_only(monkeypatch, count):
+def fits_only(monkeypatch, count, error=torch.OutOfMemoryError):
     """Let batches of more pictures run out of memory."""
     call = nst.Objective.__call__
 
     def small(self, image):
         if len(image) > count:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error("CUDA out of memory")
         return call(self, image)
 
     monkeypatch.setattr(nst.Objective, "__call__", small)
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(objective, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_out_of_memory_halves_the_batch_and_goes_on(objective, monkeypatch, error):
     betas = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     expected = sweep(objective, beta=betas)
-    fits_only(monkeypatch, 2)
+    fits_only(monkeypatch, 2, error)
     with pytest.warns(nst.RunWarning, match="out of memory with") as said:
         result = sweep(objective, beta=betas, chunk=100)
     assert [str(warning.message).split("with ")[1:] for warning in said] == [

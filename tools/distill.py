@@ -36,7 +36,8 @@ from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 # Wide in the deep layers, where a channel costs little time: a step costs less than a third of VGG-19's.
 WIDTHS = (32, 32, "M", 64, 64, "M", 144, 128, 128, 144, "M", 208, 208, 208, 208, "M", 320, 160, 160, 160, "M")
 MAXIMUM_SHARE = 0.4  # of the steps that do not train on painted pictures pool by maximum
-PASSING = 0.35  # what layers count that transfers do not look at by default
+PASSING = 0.35  # what layers count that transfers do not look at by default, but deeper ones are made of
+LAST = 0.1  # what layers count that are not even that
 PRUNING_CROP, PRUNING_BATCH = 224, 4
 
 
@@ -247,7 +248,9 @@ class Training:
 
 
 def _weight(layer: str) -> float:
-    return 1.0 if layer in GATYS_STYLE or layer in GATYS_CONTENT else PASSING
+    if layer in GATYS_STYLE or layer in GATYS_CONTENT:
+        return 1.0
+    return PASSING if layer < max(GATYS_STYLE) else LAST
 
 
 def _schedule(progress: float) -> float:

@@ -1,17 +1,21 @@
 """Checks of what is given: each gives the value in the type that the code wants, or says what was expected."""
 
 import difflib
+import functools
 import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 Size = tuple[int, int]  # height and width of a picture, in pixels
 ROUNDING = 0.01  # by which values of a picture may leave [0, 1]
 
@@ -105,8 +109,14 @@ def number(name: str, value: Any, least: float = 0.0, below: float = math.inf, *
     return found
 
 
-def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+def one_of(name: str, value: Any, choices: Iterable[str], also: str = "") -> str:
     """A word among the choices.
+
+    Args:
+        name: what messages call it.
+        value: what was given.
+        choices: the words.
+        also: what else is possible, in the middle of the message.
 
     Raises:
         InputError: another; its message names the nearest.
@@ -116,7 +126,7 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.6)
     guess = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"{name} is {value!r:.80}; choose one of: {', '.join(choices)}{guess}")
+    raise InputError(f"{name} is {value!r:.80}; choose {also}one of: {', '.join(choices)}{guess}")
 
 
 def known_names(given: Iterable[str], known: Sequence[str], what: str = "option") -> None:
@@ -128,6 +138,31 @@ def known_names(given: Iterable[str], known: Sequence[str], what: str = "option"
     for name in given:
         if name not in known:
             raise InputError(f"there is no {what} {name!r}; {nearest(name, known)}")
+
+
+def known_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that refuses, in `known_names`' words, arguments by names that it does not have."""
+    kinds = inspect.signature(function).parameters
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [name for name, parameter in kinds.items() if parameter.kind in by_name and name != "self"]
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        known_names(kwargs, known, "argument")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def instance(name: str, kind: type[T], value: Any) -> T:
+    """An instance of the class.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {value!r:.80}; expected an instance of {kind.__name__}")
+    return value
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -143,7 +178,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def elsewhere(name: str, known: Sequence[str]) -> str | None:
     """The word that this package has for what other programs call so, if it is among the known ones."""
     plain = name.strip("-").replace("-", "_").lower()
-    word = _HERE.get(plain, plain)
+    singular = plain.removesuffix("s")
+    word = next((_HERE[word] for word in (plain, f"{plain}s", singular) if word in _HERE), plain)
     return next((here for here in (word, f"{word}_path") if here in known), None)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from torch import Tensor
 
-from ..base.checks import given
+from ..base.checks import given, instance, known_arguments
 from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import to_pil
@@ -28,6 +28,7 @@ Things = TypeVar("Things", bound=Sized)
 WIDE = {"description_width": "110px"}
 
 
+@known_arguments
 @own_modes()
 def reconstruct(
     extract: FeatureExtractor,
@@ -63,6 +64,7 @@ def reconstruct(
     return Live(Engine({"layer": layers[0]}, begin), "reconstruct", {"layer": layer}, driver=driver)
 
 
+@known_arguments
 @own_modes()
 def texture(extract: FeatureExtractor, style: Tensor, layers: Layers, *, driver: DriverName = "auto") -> Live:
     """A texture from noise, for the style layers that are ticked; those that are share the weight of 1 equally.
@@ -93,6 +95,7 @@ def texture(extract: FeatureExtractor, style: Tensor, layers: Layers, *, driver:
     return Live(Engine(ticked, begin, adopt), "texture", boxes, driver=driver)
 
 
+@known_arguments
 @own_modes()
 def balance(objective: Objective, *, driver: DriverName = "auto") -> Live:
     """A running transfer under a pad of alpha against beta: two sliders, and the place that they give.
@@ -104,8 +107,7 @@ def balance(objective: Objective, *, driver: DriverName = "auto") -> Live:
     Raises:
         InputError: alpha or beta is 0, or one for each picture of a batch.
     """
-    if not isinstance(objective, Objective):
-        raise InputError(f"objective is {objective!r:.80}; expected a nstlib.Objective")
+    instance("objective", Objective, objective)
     weights = {"alpha": objective.alpha, "beta": objective.beta}
     for name, weight in weights.items():
         if weight.numel() != 1 or not weight.item() > 0:
@@ -168,6 +170,7 @@ class Scrubber:
         show(self.widget, still, f"One of {len(self._titles)} pictures under a slider: {title}")
 
 
+@known_arguments
 def scrub(frames: Mapping[int, Tensor] | Iterable[Tensor], titles: Sequence[str] | None = None) -> Scrubber:
     """A slider through pictures that were kept, such as `run.snapshots`. Nothing is computed while it moves.
 
@@ -194,8 +197,7 @@ def scrub(frames: Mapping[int, Tensor] | Iterable[Tensor], titles: Sequence[str]
 
 
 def _checked(extract: FeatureExtractor, name: str, picture: Tensor) -> None:
-    if not isinstance(extract, FeatureExtractor):
-        raise InputError(f'extract is {extract!r:.80}; expected a nstlib.FeatureExtractor, such as of "mini"')
+    instance("extract", FeatureExtractor, extract)
     given(name, picture)
 
 

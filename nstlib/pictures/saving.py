@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..base.checks import whole
+from ..base.checks import known_arguments, whole
 from ..errors import ImageError, InputError, OutOfMemory, RunWarning, brief
 from .pixels import over_white
 from .sources import PICTURE_SUFFIXES, full_path
@@ -30,6 +30,7 @@ NO_NAMES = {"CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"}
 NO_NAMES |= {f"{port}{k}" for port in ("COM", "LPT") for k in "0123456789¹²³"}
 
 
+@known_arguments
 def to_pil(image: Tensor) -> Image.Image:
     """One picture (3, H, W) or (1, 3, H, W) as a PIL picture: clamped to [0, 1] and rounded to 8 bits."""
     if not isinstance(image, Tensor) or not image.is_floating_point():
@@ -45,6 +46,7 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(eight_bits.reshape(image.shape[-3:]).permute(1, 2, 0).contiguous().numpy())
 
 
+@known_arguments
 def save_image(image: Tensor | Image.Image, path: str | os.PathLike[str], quality: int = 92) -> Path:
     """Save one picture; the ending of the path (.png, .jpg, .webp, .tif, .bmp) says the format.
 
@@ -97,6 +99,7 @@ def save_image_somewhere(image: Tensor | Image.Image, path: str | os.PathLike[st
     raise reason
 
 
+@known_arguments
 def save_gif(
     frames: Iterable[Tensor | Image.Image], path: str | os.PathLike[str], seconds_a_frame: float = 0.1
 ) -> Path:
