@@ -358,7 +358,7 @@ def test_what_is_no_image_is_refused_in_words(objective, image):
 
 @pytest.mark.parametrize("value", [True, "3"])
 def test_what_is_no_number_is_no_weight(objective, value):
-    with pytest.raises(nst.InputError, match="the weight beta is .*; expected a number"):
+    with pytest.raises(nst.InputError, match=r"the weight beta is .*; expected a number"):
         objective.beta = value
 
 
