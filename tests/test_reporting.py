@@ -89,7 +89,7 @@ def test_letters_that_the_output_lacks_become_escapes(monkeypatch, encoding):
         Raising(RuntimeError("the window is gone")),
         Raising(UnicodeEncodeError("ascii", "結", 0, 1, "ordinal not in range")),
     ],
-    ids=lambda stream: repr(getattr(stream, "error", stream))[:30],
+    ids=lambda stream: repr(getattr(stream, "error", type(stream)))[:30],
 )
 def test_no_stream_can_fail_a_report_or_a_progress_bar(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
