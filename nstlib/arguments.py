@@ -13,6 +13,7 @@ from .backbones import POOLINGS, available_backbones
 from .base.checks import elsewhere
 from .base.reporting import tell
 from .base.version import __version__
+from .control.colors import COLORS
 from .extractor import PRECISIONS
 from .losses import NORMALIZATIONS
 from .objective import BETA
@@ -38,7 +39,9 @@ class Parser(argparse.ArgumentParser):
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """What was asked for; ends the program where that makes no sense."""
         self._refuse_others(arguments)
-        return self.parse_args(self._joined(arguments))
+        found = self.parse_intermixed_args(self._joined(arguments))
+        found.style = found.style if len(found.style) > 1 else next(iter(found.style), None)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Say it without the usage before it."""
@@ -118,7 +121,7 @@ def parser() -> Parser:
         "2 for arguments that cannot work; 130 for Ctrl-C.",
     )
     p.add_argument("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or 'noise'")
-    p.add_argument("style", nargs="?", metavar="STYLE", help="picture that gives its style")
+    p.add_argument("style", nargs="*", metavar="STYLE", help="picture that gives its style; several share, see --shares")
     p.add_argument(
         *("-o", "--out"),
         type=Path,
@@ -139,8 +142,12 @@ Add = Callable[..., Any]
 
 def _add_picture(add: Add) -> None:
     add("-s", "--size", type=_positive_or_none, help="longer side in pixels; 'none' keeps it" + _default("size"))
-    add("--style-size", type=_positive_or_none, help="longer side of the style; larger, larger strokes (size)")
+    sizes = "longer side of the style; larger, larger strokes (size); of several, one each"
+    add("--style-size", type=_sizes, metavar="PIXELS[,...]", help=sizes)
+    add("--shares", type=_shares, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
+    colors = "style: its own; match: the style in the content's; luminance: only brightness comes over"
+    add("--color", choices=COLORS, help=colors + _default("color"))
     add("--seed", type=int, help="of the noise" + _default("seed"))
 
 
@@ -214,6 +221,18 @@ def _positive(text: str) -> int:
 
 def _positive_or_none(text: str) -> int | None:
     return None if text.lower() == "none" else _positive(text)
+
+
+def _sizes(text: str) -> int | list[int | None] | None:
+    sizes = [_positive_or_none(part) for part in text.split(",")]
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 0.7,0.3") from None
 
 
 def _tile(text: str) -> int | str | None:

@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from .errors import ImageError, InputError, LayerNotFound
 Features = dict[str, Tensor]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+Sight = Literal["colors", "luminance"]
+SIGHTS: tuple[str, ...] = get_args(Sight)
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601), as the paper's authors have it
 LARGEST_GRADIENT = 2.0**4  # of float16's 65504, which leaves room for the sums on the way back through the network
 
 
@@ -36,11 +39,13 @@ class FeatureExtractor(nn.Module):
             and so are Gram matrices and losses. Gradients on their way back through a network in float16 are scaled
             to its range, for each picture by a power of two.
         device: where the network lives; without it, `default_device()`.
+        sees: "colors", or "luminance": pictures without their colors, as gray ones.
 
     Attributes:
         backbone: the `Backbone` whose layers it extracts. It stays as it is: extractors share its network, and one for
             another device or precision has a copy.
         precision: what "auto" came to.
+        sees: "colors" or "luminance".
         spec: the arguments that build the same extractor again, for a saved run. Those of a `Backbone` that
             `load_backbone` did not build cannot, and say so when they are tried.
     """
@@ -59,10 +64,12 @@ class FeatureExtractor(nn.Module):
         weights: str | os.PathLike[str] | None = None,
         precision: Precision = "float32",
         device: str | torch.device | None = None,
+        sees: Sight = "colors",
     ):
         super().__init__()
         device = usable_device(device, with_numbers=False)
         one_of("precision", precision, PRECISIONS)
+        self.sees = cast(Sight, one_of("sees", sees, SIGHTS))
         self.precision = fast_precision(device) if precision == "auto" else precision
         self.dtype: torch.dtype = getattr(torch, self.precision)
         if isinstance(backbone, Backbone):
@@ -71,7 +78,7 @@ class FeatureExtractor(nn.Module):
             backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
         self.backbone = backbone
         recipe = backbone.recipe or {"backbone": backbone.name, "pooling": None}
-        self.spec = {**recipe, "precision": self.precision}
+        self.spec = {**recipe, "precision": self.precision, "sees": sees}
         # Channels innermost: see `load_backbone`. MPS was not tried.
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
         self.net = _at_home(backbone.net, device, self.dtype, self._format)
@@ -112,7 +119,8 @@ class FeatureExtractor(nn.Module):
         self.check(layers, image.shape[-2:])
         if not layers:
             return {}
-        normalized = ((image - self.mean) / self.std).contiguous(memory_format=self._format)
+        seen = luminance(image) if self.sees == "luminance" else image
+        normalized = ((seen - self.mean) / self.std).contiguous(memory_format=self._format)
         cut = self.cut(layers)
         with without_autocast(self.device):  # the precision is what it was built with
             if self.dtype == torch.float16:
@@ -120,6 +128,15 @@ class FeatureExtractor(nn.Module):
             else:
                 features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
         return {layer: features[layer] for layer in layers}
+
+    def other(self, precision: Precision | None = None, sees: Sight | None = None) -> "FeatureExtractor":
+        """The same network on the same device, in another precision or with another sight."""
+        if precision in (None, self.precision) and sees in (None, self.sees):
+            return self
+        precision, sees = precision or cast(Precision, self.precision), sees or self.sees
+        made = FeatureExtractor(self.backbone, precision=precision, device=self.device, sees=sees)
+        made.spec = {**self.spec, "precision": made.precision, "sees": sees}
+        return made
 
     def check(self, layers: str | Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:
         """Raise LayerNotFound for a name that is not there, ImageError for a size (H, W) that cannot reach a layer."""
@@ -142,6 +159,12 @@ class FeatureExtractor(nn.Module):
             nodes = {self.backbone.nodes[layer]: layer for layer in layers}
             self._cuts[asked] = _cut(self.net, nodes).eval()
         return self._cuts[asked]
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """The brightness (B, 1, H, W) of a picture (B, 3, H, W)."""
+    red, green, blue = picture.unbind(1)
+    return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue).unsqueeze(1)
 
 
 def _names(layers: str | Iterable[str]) -> list[str]:

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from .base.checks import in_pixels, instance, known_arguments, number, one_of, shape_of, size_of
+from .control.styles import Blend
 from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
 from .large.ways import Comparison
 from .losses import NORMALIZATIONS, Normalization
 from .losses import Terms as Terms
+from .targets import Style as Style
 from .targets import Targets
 from .weighting import Layers as Layers  # they belong to the face of an objective
 from .weighting import OneWeight, Weights
@@ -40,7 +42,7 @@ class Objective(Targets):
     Args:
         extract: the features to compare.
         content: picture (B or 1, 3, H, W) in [0, 1], or None for no content term.
-        style: picture of any size, or None for no style term.
+        style: picture of any size; several with their shares, as [(one, 0.7), (other, 0.3)]; or None for no style term.
         content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1.
         alpha, beta, tv: a number, or one for each picture of the batch. Without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`.
@@ -69,7 +71,7 @@ class Objective(Targets):
         self,
         extract: FeatureExtractor,
         content: Tensor | None = None,
-        style: Tensor | None = None,
+        style: Style | None = None,
         content_layers: Layers = GATYS_CONTENT,
         style_layers: Layers = GATYS_STYLE,
         alpha: Weight = 1.0,
@@ -164,7 +166,7 @@ class Objective(Targets):
         return {
             "backbone": self.extract.spec,
             "content": self.content,
-            "style": self.style,
+            "style": list(self.style) if isinstance(self.style, Blend) else self.style,
             "content_layers": dict(self.content_layers),
             "style_layers": dict(self.style_layers),
             **self.weights,

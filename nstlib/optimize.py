@@ -30,6 +30,7 @@ from .base.devices import without_autocast
 from .base.interrupts import noted
 from .base.reporting import progress_bar
 from .base.saving import read_run, told_as_foreign, write_run
+from .control.colors import keep_colors
 from .descent import AdamDescent, Descent, LBFGSDescent
 from .errors import InputError, OutOfMemory, RunWarning
 from .history import History, Snapshots
@@ -112,9 +113,13 @@ class Stepper(KnownAttributes):
     def image(self) -> Tensor:
         """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
 
-        A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU.
+        A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU. Where the
+        network sees the luminance alone, the colors are the content's.
         """
-        return cover(self._descent.good, self._size).clone()
+        good, content = cover(self._descent.good, self._size), self.objective.content
+        if content is not None and self.objective.extract.sees == "luminance":
+            return keep_colors(good, content.to(good.device))
+        return good.clone()
 
     @property
     def device(self) -> torch.device:

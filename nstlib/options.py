@@ -1,7 +1,7 @@
 """What a transfer can be told, what it does otherwise, and what a quality chooses."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypedDict, cast
@@ -11,6 +11,8 @@ import torch
 
 from .backbones import POOLINGS
 from .base.checks import known_names, number, one_of, whole
+from .control.colors import COLORS, Color
+from .control.styles import Blend, normalized
 from .errors import InputError
 from .extractor import PRECISIONS, Precision
 from .images import MAX_SIZE, Source
@@ -18,6 +20,7 @@ from .losses import NORMALIZATIONS, Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Weight
 from .optimize import ADAM_BETAS, OPTIMIZERS, OptimizerName
 
+Styles = Source | Mapping[Any, float] | Sequence[Source | tuple[Source, float]] | Blend
 QualityName = Literal["draft", "good", "best"]
 
 
@@ -26,7 +29,9 @@ class Options(TypedDict, total=False):
 
     Attributes:
         size: longer side of the result in pixels; None keeps the picture's own. The aspect is the content's.
-        style_size: longer side of the style; without it, `size`. Larger gives larger strokes.
+        shares: how much of each of several styles; equal ones unless given here or beside each style.
+        style_size: longer side of the style; without it, `size`. Larger gives larger strokes. Of several styles, one
+            for all or a list of one for each.
         backbone: a name of `available_backbones()`; without it, `default_backbone()` chooses and says why.
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
@@ -38,6 +43,9 @@ class Options(TypedDict, total=False):
         lr, betas: learning rate, or a schedule of it, and how far back Adam looks; see `Run`.
         init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
             one, else noise.
+        color: whose colors: "style": the style brings its own; "match": it gets the content's before the transfer, see
+            `nstlib.control.colors.match_colors`; "luminance": only brightness comes over, and every color stays the
+            content's.
         seed: of the noise.
         snapshot_every: keep a picture every so many steps; 0 keeps none.
         quality: "draft", "good" or "best" choose optimizer, rates, steps and precision, whatever comes to a good
@@ -51,7 +59,8 @@ class Options(TypedDict, total=False):
     """
 
     size: int | None
-    style_size: int | None
+    shares: Sequence[float] | None
+    style_size: int | Sequence[int | None] | None
     backbone: str | None
     pooling: str
     keep_scale: bool
@@ -68,6 +77,7 @@ class Options(TypedDict, total=False):
     lr: float | Mapping[int, float] | None
     betas: tuple[float, float]
     init: Source | None
+    color: Color
     seed: int
     snapshot_every: int
     quality: QualityName | None
@@ -77,6 +87,7 @@ class Options(TypedDict, total=False):
 
 DEFAULTS: Options = {
     "size": 512,
+    "shares": None,
     "style_size": None,
     "backbone": None,
     "pooling": "avg",
@@ -94,6 +105,7 @@ DEFAULTS: Options = {
     "lr": None,
     "betas": ADAM_BETAS,
     "init": None,
+    "color": "style",
     "seed": 0,
     "snapshot_every": 0,
     "quality": None,
@@ -179,6 +191,28 @@ def _side(name: str, value: Any) -> int | None:
     return None if value is None else whole(name, value, 1, MAX_SIZE, hint)
 
 
+def _shares(name: str, value: Any) -> tuple[float, ...] | None:
+    return None if value is None else normalized(value)
+
+
+def _sides(name: str, value: Any) -> int | list[int | None] | None:
+    if isinstance(value, list | tuple):
+        return [_side(name, each) for each in value]
+    return _side(name, value)
+
+
+def style_sizes(given: int | Sequence[int | None] | None, count: int, size: int | None) -> list[int | None]:
+    """The longer side of each style, where it is not said that of the content.
+
+    Raises:
+        InputError: not as many as there are styles.
+    """
+    sizes = list(given) if isinstance(given, Sequence) else [given] * count
+    if len(sizes) != count:
+        raise InputError(f"there are {len(sizes)} style sizes, but the number of styles is {count}")
+    return [each or size for each in sizes]
+
+
 def _tile(name: str, value: Any) -> int | str | None:
     if value is None or (isinstance(value, str) and value == "auto"):
         return value
@@ -228,7 +262,8 @@ def _word(choices: Iterable[str], name: str, value: Any) -> str:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "size": _side,
-    "style_size": _side,
+    "shares": _shares,
+    "style_size": _sides,
     "pooling": partial(_word, POOLINGS),
     "keep_scale": _yes_or_no,
     "weights": _file,
@@ -239,6 +274,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "lr": _rates,
     "betas": _betas,
     "border": number,
+    "color": partial(_word, COLORS),
     "seed": partial(whole, most=2**63 - 1),
     "snapshot_every": whole,
     "precision": partial(_word, PRECISIONS),

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image
 from torch import Tensor
 
+from .control.styles import Blend
 from .errors import ImageError, InputError
 from .images import Source, safe_stem, save_image_somewhere
 from .pictures.sources import find, full_path, is_address
@@ -18,8 +19,8 @@ CLONE = Path(__file__).resolve().parents[1]
 LONGEST = 50  # characters of one picture's part of a name: systems take some 250 bytes for the whole
 
 
-def default_output(content_path: Source, style_path: Source | None, mode: str) -> Path:
-    """img/results/<content>_<style>.png, after the names of the pictures.
+def default_output(content_path: Source, style_path: Any, mode: str) -> Path:
+    """img/results/<content>_<style>.png, after the names of the pictures; of several styles, after all of them.
 
     In the folder at hand; from anywhere in a clone, such as notebooks/, in the clone's own folder of results.
 
@@ -27,7 +28,8 @@ def default_output(content_path: Source, style_path: Source | None, mode: str) -
         ImageError: the folder at hand was deleted.
     """
     here = full_path(".")
-    names = [_name(source) for source in (content_path, style_path) if source is not None]
+    styles = () if style_path is None else Blend.of(style_path).pictures
+    names = [_name(source) for source in (content_path, *styles)]
     base = CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
     stem = "_".join([*names, *([] if mode == "style_transfer" else [mode])])
     return base / "img" / "results" / f"{stem}.png"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import one_of, picture, whole
+from .control.styles import Blend, mean_colors
 from .errors import InputError
 from .images import cover
 from .objective import Objective
@@ -25,7 +26,7 @@ def start_image(
 
 def start_of(
     content: Tensor | None,
-    style: Tensor | None,
+    style: Tensor | Blend | None,
     device: torch.device,
     init: Init | Tensor,
     seed: int = 0,
@@ -45,7 +46,9 @@ def start_of(
         return _named_start(content, style, init, whole("the seed", seed, most=2**63 - 1), wanted).to(device)
 
 
-def _named_start(content: Tensor | None, style: Tensor | None, init: str, seed: int, size: tuple[int, int]) -> Tensor:
+def _named_start(
+    content: Tensor | None, style: Tensor | Blend | None, init: str, seed: int, size: tuple[int, int]
+) -> Tensor:
     one_of("init", init, INITS, also="a picture or ")
     if init == "content":
         if content is None:
@@ -53,11 +56,11 @@ def _named_start(content: Tensor | None, style: Tensor | None, init: str, seed: 
         return content
     if init == "noise":
         reference = content if content is not None else style
-        assert reference is not None
-        return (reference.mean((2, 3), keepdim=True) + NOISE * _noise(seed, size).to(reference.device)).clamp(0, 1)
+        mean = mean_colors(Blend.of(reference))[0][..., None]
+        return (mean + NOISE * _noise(seed, size).to(mean.device)).clamp(0, 1)
     if style is None:
         raise InputError("init is 'style_statistics', but the objective has no style picture")
-    return _colored_like(style, _noise(seed, size).to(style.device)).clamp(0, 1)
+    return _colored_like(Blend.of(style), _noise(seed, size)).clamp(0, 1)
 
 
 def _noise(seed: int, size: tuple[int, int]) -> Tensor:
@@ -66,7 +69,7 @@ def _noise(seed: int, size: tuple[int, int]) -> Tensor:
     return torch.randn(1, 3, *size, generator=generator, device="cpu", dtype=torch.float32)
 
 
-def _size(content: Tensor | None, style: Tensor | None, size: Sequence[int] | None) -> tuple[int, int]:
+def _size(content: Tensor | None, style: Tensor | Blend | None, size: Sequence[int] | None) -> tuple[int, int]:
     """Height and width of the start."""
     if size is not None:
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
@@ -76,8 +79,7 @@ def _size(content: Tensor | None, style: Tensor | None, size: Sequence[int] | No
             there = tuple(content.shape[-2:])
             raise InputError(f"the size is {size}, but the content's is {there}; leave the size out")
         return size
-    reference = content if content is not None else style
-    assert reference is not None
+    reference = Blend.of(content if content is not None else style).pictures[0]
     return reference.shape[-2], reference.shape[-1]
 
 
@@ -88,11 +90,9 @@ def _picture(init: Tensor, batch: int) -> Tensor:
     return init
 
 
-def _colored_like(style: Tensor, noise: Tensor) -> Tensor:
-    pixels = style.to(noise.device).flatten(2)
-    mean = pixels.mean(2, keepdim=True)
-    covariance = (pixels - mean) @ (pixels - mean).mT / pixels.shape[2]
+def _colored_like(style: Blend, noise: Tensor) -> Tensor:
+    mean, covariance = mean_colors(style)
     # The small diagonal lets a gray picture, whose covariance is singular, have a Cholesky factor too.
     little = 1e-6 * torch.eye(3, device="cpu", dtype=torch.float32)
-    factor = torch.linalg.cholesky(covariance.cpu() + little).to(noise.device)
-    return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise)
+    factor = torch.linalg.cholesky(covariance.cpu() + little).to(mean.device)
+    return mean[..., None] + torch.einsum("bij,ojhw->bihw", factor, noise.to(mean.device))

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .base.checks import elsewhere, instance, number, whole
+from .base.checks import elsewhere, instance, number, one_of, whole
 from .base.interrupts import finish
 from .base.reporting import progress_bar
+from .control.colors import COLORS, Color, for_color
+from .control.styles import Blend, mean_of_grams
 from .errors import InputError, RunWarning
+from .extractor import Sight
 from .large import ranks
-from .objective import Layers, Objective, layer_weights
+from .objective import Layers, Objective, Style, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .options import checked
 from .starts import Init, start_of
@@ -36,7 +39,9 @@ class Axes(TypedDict, total=False):
     Attributes:
         alpha, beta, tv: weights of content, style and total variation.
         content_layers, style_layers: sets of layers: dicts of layer name to w_l, or names alone. Always several.
-        style: pictures (1, 3, H, W) of any size.
+        style: pictures (1, 3, H, W) of any size; of a dict, each may be several with their shares, see `Objective`.
+        shares: of the objective's several styles: how much of each; of two, a number is the share of the first.
+        color: whose colors: "style", "match" or "luminance", see `nstlib.Options`.
         init: where a run starts, see `Run`.
         seed: of the noise.
     """
@@ -46,7 +51,9 @@ class Axes(TypedDict, total=False):
     tv: float | Iterable[float] | Mapping[str, float]
     content_layers: Iterable[Layers] | Mapping[str, Layers]
     style_layers: Iterable[Layers] | Mapping[str, Layers]
-    style: Tensor | Iterable[Tensor] | Mapping[str, Tensor]
+    style: Tensor | Iterable[Tensor] | Mapping[str, Style]
+    shares: Iterable[float | Sequence[float]] | Mapping[str, float | Sequence[float]]
+    color: Color | Iterable[Color] | Mapping[str, Color]
     init: Init | Tensor | Iterable[Init | Tensor] | Mapping[str, Init | Tensor]
     seed: int | Iterable[int] | Mapping[str, int]
 
@@ -123,7 +130,7 @@ def sweep(
     on_cpu = objective.extract.device.type == "cpu"
     chunk = chunk or max(1, (CPU_PIXELS if on_cpu else GPU_PIXELS) // (height * width))
     # Pictures of the same layers go together, so that few compute layers for the sake of others.
-    waiting = sorted(result.settings, key=lambda key: _layers(result.settings[key]))[ranks.rank() :: ranks.count()]
+    waiting = sorted(result.settings, key=lambda key: _kind(result.settings[key]))[ranks.rank() :: ranks.count()]
     with progress_bar(len(waiting) * steps, shown=progress and ranks.rank() == 0) as bar:
         _make(waiting, chunk, steps, batches, bar, result)
     _gather(result)
@@ -135,10 +142,11 @@ def _make(keys: list[Key], chunk: int, steps: int, batches: "_Batches", bar: "tq
     waiting = keys
     try:
         while waiting and not result.stop_reason:
-            group = waiting[:chunk]
+            sees = [_sees(result.settings[key]) for key in waiting]
+            group = waiting[: min(chunk, sees.count(sees[0]))]
             try:
                 _optimize(partial(batches.start, [result.settings[key] for key in group]), steps, bar, group, result)
-                waiting = waiting[chunk:]
+                waiting = waiting[len(group) :]
             except (RuntimeError, MemoryError) as error:
                 if len(group) == 1 or not is_out_of_memory(error):
                     raise
@@ -171,6 +179,8 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
         "content_layers": {layer: float(weight) for layer, weight in objective.content_layers.items()},
         "style_layers": {layer: float(weight) for layer, weight in objective.style_layers.items()},
         "style": objective.style,
+        "shares": None,
+        "color": "style",
         "init": "noise" if objective.content is None else "content",
         "seed": 0,
     }
@@ -178,11 +188,39 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
     several = {name: values for name, given in axes.items() if (values := _values(name, given)) is not None}
     if not several:
         raise InputError(f"there is nothing to sweep; give several values for one of {', '.join(defaults)}")
-    settings: dict[Key, Settings] = {}
+    settings: dict[Key, dict[str, Any]] = {}
     for labels in itertools.product(*several.values()):
         chosen = {name: several[name][label] for name, label in zip(several, labels, strict=True)}
         settings[labels if len(labels) > 1 else labels[0]] = _checked({**defaults, **axes, **chosen})
-    return Sweep({name: list(values) for name, values in several.items()}, settings)
+    _finish_styles(objective, settings.values())
+    return Sweep({name: list(values) for name, values in several.items()}, {**settings})
+
+
+def _finish_styles(objective: Objective, settings: Iterable[dict[str, Any]]) -> None:
+    """Give each style its shares and its colors, a picture once for all that share it."""
+    made: dict[tuple[int, str], Any] = {}
+
+    def colored(picture: Tensor | None, color: Color) -> Any:
+        if (id(picture), color) not in made:
+            made[id(picture), color] = for_color(picture, objective.content, color)
+        return made[id(picture), color]
+
+    for chosen in settings:
+        if chosen["shares"] is not None:
+            chosen["style"] = _shared(chosen["style"], chosen["shares"])
+        if chosen["color"] != "style":
+            chosen["style"] = Blend.of(chosen["style"]).map(partial(colored, color=chosen["color"])).style
+
+
+def _shared(style: Any, shares: Any) -> Blend:
+    """The styles with other shares; of two, a number is that of the first."""
+    blend = Blend.of(style)
+    if len(blend) < 2:
+        raise InputError("there are shares to sweep, but not several styles; give the objective some")
+    if not isinstance(shares, Iterable) and len(blend) == 2:
+        first = number("a share", shares, below=1 + 1e-9)
+        shares = (first, max(1 - first, 0.0))
+    return blend.with_shares(shares)
 
 
 def _refuse_unknown(axes: Iterable[str], known: list[str]) -> None:
@@ -194,17 +232,18 @@ def _refuse_unknown(axes: Iterable[str], known: list[str]) -> None:
             raise InputError(f"there is no {name!r} to sweep; {there}")
 
 
-def _checked(settings: dict[str, Any]) -> Settings:
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of one picture, in the types that the code wants."""
     for name in ("alpha", "beta", "tv"):
         settings[name] = number(f"the weight {name}", settings[name])
     for name in ("content_layers", "style_layers"):
         layers = _layer_set(name, settings[name])
         settings[name] = {layer: number(f"the weight {layer}", weight) for layer, weight in layers.items()}
-    style = settings["style"]
-    if style is not None and not (isinstance(style, Tensor) and style.ndim == 4 and style.shape[1] == 3):
-        shape = tuple(style.shape) if isinstance(style, Tensor) else type(style).__name__
-        raise InputError(f"the style is {shape}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+    for style in () if settings["style"] is None else Blend.of(settings["style"]).pictures:
+        if not (isinstance(style, Tensor) and style.ndim == 4 and style.shape[1] == 3):
+            shape = tuple(style.shape) if isinstance(style, Tensor) else type(style).__name__
+            raise InputError(f"the style is {shape}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
+    one_of("color", settings["color"], COLORS)
     settings["seed"] = whole("the seed", settings["seed"], most=2**63 - 1)
     return settings
 
@@ -251,6 +290,16 @@ def _layers(settings: Settings) -> list[str]:
     return sorted([*settings["content_layers"], *settings["style_layers"]])
 
 
+def _sees(settings: Settings) -> Sight | None:
+    """How the network sees these pictures, where it is not as the given objective has it."""
+    return "luminance" if settings["color"] == "luminance" else None
+
+
+def _kind(settings: Settings) -> tuple[bool, list[str]]:
+    """Pictures of the same kind can be computed together."""
+    return _sees(settings) is not None, _layers(settings)
+
+
 def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list[Key], result: Sweep) -> None:
     """Make the pictures of one batch and put them into the result; on Ctrl-C, those that there are."""
     run: Run | None = None
@@ -287,7 +336,7 @@ class _Batches:
         self._how: dict[str, Any] = {**checked({"optimizer": optimizer, "lr": lr})}
         self._size = _checked_size(size)
         self._batch: Objective | None = None
-        self._targets: dict[int, Mapping[str, Tensor]] = {}  # of the batch, by the identity of the style
+        self._grams: dict[int, Mapping[str, Tensor]] = {}  # of the batch's styles, by the identity of the picture
 
     def checked_size(self, settings: Iterable[Settings]) -> tuple[int, int]:
         """Height and width that all pictures will have; the network is not asked.
@@ -301,7 +350,9 @@ class _Batches:
             style, init = chosen["style"], chosen["init"]
             key = (init if isinstance(init, str) else id(init), chosen["seed"], id(style))
             starts[key] = starts[key] if key in starts else self._start(chosen).shape
-            pictures = {starts[key], *(picture.shape for picture in (style, content) if picture is not None)}
+            styles = () if style is None else Blend.of(style).pictures
+            others = styles if content is None else (*styles, content)
+            pictures = {starts[key], *(picture.shape for picture in others)}
             if any(shape[0] != 1 for shape in pictures):
                 raise InputError(
                     "a sweep makes one picture of each combination; give content, styles and starts as (1, 3, H, W)"
@@ -333,16 +384,23 @@ class _Batches:
             _stacked([settings[name] for settings in group]) for name in ("content_layers", "style_layers")
         )
         batch, given = self._batch, self._given
-        if batch and [*batch.content_layers] == [*content_layers] and [*batch.style_layers] == [*style_layers]:
+        extract = given.extract.other(sees=_sees(group[0]))
+        if (
+            batch
+            and batch.extract.sees == extract.sees
+            and [*batch.content_layers] == [*content_layers]
+            and [*batch.style_layers] == [*style_layers]
+        ):
             batch.weights.update(weights)
             batch.content_layers.update(content_layers)
             batch.style_layers.update(style_layers)
             return batch
         style = group[0]["style"]
+        first = None if style is None else Blend.of(style).pictures[0]
         self._batch = batch = Objective(
-            given.extract,
+            extract,
             given.content,
-            style,
+            first,
             content_layers,
             style_layers,
             normalization=given.normalization,
@@ -350,22 +408,23 @@ class _Batches:
             border=given.border,
             **weights,
         )
-        self._targets = {id(style): self._own_or_set(batch, style)}
+        self._grams = {id(first): batch.style_target}
         return batch
 
-    def _target(self, batch: Objective, style: Tensor) -> Mapping[str, Tensor]:
-        """The Gram matrices of a style."""
-        if id(style) not in self._targets:
-            batch.set_style(style)
-            self._targets[id(style)] = self._own_or_set(batch, style)
-        return self._targets[id(style)]
+    def _target(self, batch: Objective, style: Tensor | Blend | None) -> Mapping[str, Tensor]:
+        """The Gram matrices of a style: its own, or those that were set in their place."""
+        blend, given = Blend.of(style), self._given
+        own = mean_of_grams([self._grams_of(batch, picture) for picture in blend.pictures], blend.shares)
+        if style is not given.style or given.own_style_target:
+            return own
+        return own | {layer: target for layer, target in given.style_target.items() if layer in batch.style_layers}
 
-    def _own_or_set(self, batch: Objective, style: Tensor) -> Mapping[str, Tensor]:
-        """The style's own matrices, just computed; those that were set in their place stay."""
-        if style is not self._given.style:
-            return dict(batch.style_target)
-        given = {layer: target for layer, target in self._given.style_target.items() if layer in batch.style_layers}
-        return {**batch.style_target, **given}
+    def _grams_of(self, batch: Objective, picture: Tensor | None) -> Mapping[str, Tensor]:
+        """Each picture goes through the network once."""
+        if id(picture) not in self._grams:
+            batch.set_style(picture)
+            self._grams[id(picture)] = batch.style_target
+        return self._grams[id(picture)]
 
 
 def _checked_size(size: Any) -> tuple[int, int] | None:

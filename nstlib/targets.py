@@ -1,6 +1,7 @@
 """What an image is compared with: pictures, and the targets that the network gives for them, computed once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -8,10 +9,13 @@ import torch
 from torch import Tensor
 
 from .base.checks import KnownAttributes, picture, shape_of
+from .control.styles import Blend, mean_of_grams
 from .errors import InputError, LayerNotFound
-from .extractor import FeatureExtractor, Features, Precision
+from .extractor import FeatureExtractor, Features, Precision, Sight
 from .large.ways import Way, Ways
 from .weighting import Layers, Weights, layer_weights
+
+Style = Tensor | Blend | Sequence[Tensor | tuple[Tensor, float]]
 
 
 class Targets(KnownAttributes):
@@ -20,7 +24,8 @@ class Targets(KnownAttributes):
     Attributes:
         extract: the features to compare.
         content_layers, style_layers: layer name to w_l; they say which targets there are.
-        content, style: the pictures; of those in tiles, in the memory of the CPU.
+        content: the picture; one in tiles, in the memory of the CPU.
+        style: likewise; or a `Blend` of several pictures with their shares.
         content_target: layer name to response (B or 1, C, H', W'); likewise.
         own_style_target: whether the style target is the style picture's own, and not one that was set.
     """
@@ -29,12 +34,12 @@ class Targets(KnownAttributes):
     content_layers: Weights
     style_layers: Weights
     content: Tensor | None
-    style: Tensor | None
+    style: Tensor | Blend | None
     content_target: Features
     own_style_target: bool
     _swaps: int = 0
     _instead: ClassVar[Mapping[str, str]] = {
-        "extract": "call set_precision, or make a new objective",
+        "extract": "call set_precision or set_sight, or make a new objective",
         "content_layers": "set single weights, or call set_content_layers",
         "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
         "content": "call set_content(picture)",
@@ -46,7 +51,7 @@ class Targets(KnownAttributes):
         self,
         extract: FeatureExtractor,
         content: Tensor | None,
-        style: Tensor | None,
+        style: Style | None,
         content_layers: Layers,
         style_layers: Layers,
         tile: int | None,
@@ -62,16 +67,45 @@ class Targets(KnownAttributes):
 
     def set_content(self, content: Tensor | None) -> None:
         """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew."""
-        kept = self._kept("content", content)
+        kept = None if content is None else self._kept("content", content)
         self.content_target = self._target(kept, lambda way, kept: way.responses(kept, self.content_layers))
         self._put(content=kept)
         self._swaps += 1
 
-    def set_style(self, style: Tensor | None) -> None:
-        """Change the style picture, of any size; only its own target is computed anew."""
-        kept = self._kept("style", style)
-        self._style_target = MappingProxyType(self._target(kept, lambda way, kept: way.grams(kept, self.style_layers)))
-        self._put(own_style_target=True, style=kept)
+    def set_style(self, style: Style | None) -> None:
+        """Change the style; only its own target is computed anew.
+
+        Args:
+            style: a picture (B or 1, 3, H, W) of any size; or several, as a list of pictures or of pairs (picture,
+                share), see `nstlib.control.styles`; or None.
+        """
+        kept = Blend((), ()) if style is None else Blend.of(style).map(partial(self._kept, "style"))
+        grams = [
+            self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
+            for picture in kept.pictures
+        ]
+        self._grams_of_styles = grams
+        self._style_target = MappingProxyType(mean_of_grams(grams, kept.shares))
+        self._put(own_style_target=True, style=None if style is None else kept.style)
+        self._swaps += 1
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How much of each style there is; the sum is 1. Set, it acts from the next call on."""
+        return self.style.shares if isinstance(self.style, Blend) else () if self.style is None else (1.0,)
+
+    @shares.setter
+    def shares(self, shares: Sequence[float]) -> None:
+        if self.style is None:
+            raise InputError("there is no style that could have a share; call set_style")
+        blend = Blend.of(self.style).with_shares(shares)
+        mean = mean_of_grams(self._grams_of_styles, blend.shares)
+        if self.own_style_target:  # in place, so that a captured graph reads it
+            for layer, target in self._style_target.items():
+                target.copy_(mean[layer])
+        else:
+            self._style_target = MappingProxyType(mean)
+        self._put(own_style_target=True, style=blend.style)
         self._swaps += 1
 
     @property
@@ -120,8 +154,15 @@ class Targets(KnownAttributes):
 
     def set_precision(self, precision: Precision) -> None:
         """Let the network compute in another precision; targets are computed anew, except one set by hand."""
-        extract = FeatureExtractor(self.extract.backbone, precision=precision, device=self.extract.device)
-        extract.spec = {**self.extract.spec, "precision": extract.precision}
+        self._look_through(self.extract.other(precision=precision))
+
+    def set_sight(self, sees: Sight) -> None:
+        """Let the network see "colors" or "luminance"; targets are computed anew, except one set by hand."""
+        self._look_through(self.extract.other(sees=sees))
+
+    def _look_through(self, extract: FeatureExtractor) -> None:
+        if extract is self.extract:
+            return
         set_by_hand = None if self.own_style_target else self._style_target
         self._put(extract=extract)
         self._ways = Ways(extract, [*self.content_layers, *self.style_layers], self.tile, self.spread)
@@ -165,10 +206,8 @@ class Targets(KnownAttributes):
         """Whether processes that were joined share the work."""
         return self._ways.spread
 
-    def _kept(self, what: str, given: Tensor | None) -> Tensor | None:
+    def _kept(self, what: str, given: Tensor) -> Tensor:
         """A picture as it is kept: checked, in float32, and where its way has its home."""
-        if given is None:
-            return None
         found = picture(what, given)
         return found.to(self.way(found).home, torch.float32)
 

@@ -16,6 +16,8 @@ from .base.checks import given, one_of, size_of, whole
 from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
+from .control.colors import for_color, sight_of
+from .control.styles import Blend, is_several
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
 from .images import Source, check_output, download, load_image, to_pil
@@ -24,7 +26,7 @@ from .large.budget import plan
 from .lbfgs import MEMORY
 from .objective import Objective, layer_weights
 from .optimize import Run
-from .options import DEFAULTS, Options, checked, chosen_quality, count_steps, with_quality
+from .options import DEFAULTS, Options, Styles, checked, chosen_quality, count_steps, style_sizes, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
 from .pictures.sources import find, is_address
 from .starts import INITS
@@ -37,7 +39,7 @@ ENLARGED = 1.5  # times: from there on a picture is visibly soft
 
 def prepare(
     content: Source | None,
-    style: Source | None,
+    style: Styles | None,
     *,
     steps: int | None = None,
     quiet: bool = False,
@@ -47,7 +49,8 @@ def prepare(
 
     Args:
         content: a path, an address, a bundled name, a PIL picture, an array, a tensor; None for a texture.
-        style: likewise; None for a content reconstruction.
+        style: likewise; several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)]; None for a content
+            reconstruction.
         steps: how many are to be taken: rates and scales of a quality take their course in that number.
         quiet: do not print which backbone and which tiles were chosen, and why.
         options: see `Options`.
@@ -62,9 +65,12 @@ def prepare(
     quiet = quiet or ranks.rank() > 0
     size = chosen["size"]
     content = None if content is None else _loaded("content", content, size)
-    style = None if style is None else _loaded("style", style, chosen["style_size"] or size)
-    objective, memory = _objective(content, style, chosen, quiet)
-    longer = max((style if content is None else content).shape[-2:])  # type: ignore[union-attr]
+    if style is None and chosen["shares"] is not None:
+        raise InputError("shares are given, but no styles; leave them out")
+    styles = None if style is None else _loaded_styles(style, chosen)
+    styles = for_color(styles, content, chosen["color"])
+    objective, memory = _objective(content, styles, chosen, quiet)
+    longer = max(_pictures(content, styles)[0].shape[-2:])
     return Run(
         objective,
         init=_init(chosen["init"], content),
@@ -80,7 +86,7 @@ def prepare(
 
 
 def stylize(
-    content: Source, style: Source, *, steps: int | None = None, progress: bool = True, **options: Unpack[Options]
+    content: Source, style: Styles, *, steps: int | None = None, progress: bool = True, **options: Unpack[Options]
 ) -> Tensor:
     """Paint one picture in the style of another.
 
@@ -88,7 +94,8 @@ def stylize(
         >>> nst.save_image(nst.stylize("village", "swirls", size=512), "village_swirls.png")
 
     Args:
-        content, style: a path, an address, a bundled name, a PIL picture, an array or a tensor.
+        content: a path, an address, a bundled name, a PIL picture, an array or a tensor.
+        style: likewise; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)], or a dict of them.
         steps: evaluations of the objective; without it, those of the quality. Ctrl-C ends the run early and keeps
             what it has.
         progress: show a progress bar, and print what was chosen where nobody said.
@@ -112,7 +119,7 @@ def stylize(
 
 def main(
     content_path: Source = "noise",
-    style_path: Source | None = None,
+    style_path: Styles | None = None,
     mode: Mode = "style_transfer",
     *,
     steps: int | None = None,
@@ -129,7 +136,7 @@ def main(
 
     Args:
         content_path: where the image starts: a picture, or "noise". In mode "style_transfer" it is the content too.
-        style_path: the reference: the style, or in mode "content" the picture to reconstruct.
+        style_path: the reference: the style, or several as for `stylize`; in mode "content" the picture to reconstruct.
         mode: "style_transfer", "content" or "style".
         steps, progress, options: see `stylize`.
         out: where to save; without it, img/results/<content>_<style>.png, with a number where that is taken.
@@ -143,7 +150,7 @@ def main(
     options = checked(options, "content_path", "style_path", "mode", "steps", "out", "progress")
     _check_mode(content_path, style_path, mode)
     path = check_output(out or free_name(default_output(content_path, style_path, mode)))
-    inputs = {"content": content_path, "style": style_path, "start": options.get("init")}
+    inputs = {"content": content_path, **named_styles(style_path), "start": options.get("init")}
     keep_inputs({"the output": path}, {**inputs, "file of weights": options.get("weights")})
     count, options = count_steps(steps, options), with_quality(steps, options)
     run = prepare_mode(content_path, style_path, mode, steps=count, quiet=not progress, **options)
@@ -160,7 +167,7 @@ def main(
 
 def prepare_mode(
     content_path: Source,
-    style_path: Source | None,
+    style_path: Styles | None,
     mode: str,
     *,
     steps: int | None = None,
@@ -171,6 +178,8 @@ def prepare_mode(
     from_noise = _check_mode(content_path, style_path, mode)
     if mode == "style_transfer":
         return prepare(content_path, style_path, steps=steps, quiet=quiet, **options)
+    if mode == "content" and is_several(style_path):
+        raise InputError("mode 'content' reconstructs one picture, but several are given; give one")
     if style_path is None:  # one picture: reconstruct it, from noise
         style_path, from_noise = content_path, True
     options.setdefault("init", "noise" if from_noise else content_path)
@@ -190,7 +199,28 @@ def _take(run: Run, count: int, progress: bool, interruptions: list[int]) -> Non
         run.stop_reason = "interrupted"
 
 
-def _loaded(what: str, source: Source, size: int | None) -> Tensor:
+def named_styles(style: Styles | None) -> dict[str, Any]:
+    """Each style by what messages call it."""
+    pictures = () if style is None else Blend.of(style).pictures
+    return {"style" if len(pictures) == 1 else f"style {place}": each for place, each in enumerate(pictures, start=1)}
+
+
+def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
+    """The styles, each in its size."""
+    blend = Blend.of(style) if chosen["shares"] is None else Blend.of(style).with_shares(chosen["shares"])
+    for name, picture in named_styles(style).items():
+        given(name, picture)
+    sizes = style_sizes(chosen["style_size"], len(blend), chosen["size"])
+    pictures = [_loaded("style", picture, size, calls=4) for picture, size in zip(blend.pictures, sizes, strict=True)]
+    loaded: Tensor | Blend = Blend(tuple(pictures), blend.shares).style
+    return loaded
+
+
+def _pictures(content: Tensor | None, style: Tensor | Blend | None) -> list[Tensor]:
+    return [*([] if content is None else [content]), *([] if style is None else Blend.of(style).pictures)]
+
+
+def _loaded(what: str, source: Source, size: int | None, calls: int = 3) -> Tensor:
     """The picture in that size; where it is enlarged so much that it gets soft, with a word about it."""
     picture = load_image(source, size)
     width, height = _own_size(source) or (picture.shape[-1], picture.shape[-2])
@@ -201,7 +231,7 @@ def _loaded(what: str, source: Source, size: int | None) -> Tensor:
             f"the {what} is {width} x {height} pixels and is enlarged {times:.1f} times, which leaves it soft; "
             f"give a larger picture, or a {setting} of about {max(width, height)}"
         )
-        warnings.warn(message, RunWarning, stacklevel=3)
+        warnings.warn(message, RunWarning, stacklevel=calls)
     return picture
 
 
@@ -223,7 +253,9 @@ def _own_size(source: Source) -> tuple[int, int] | None:
     return None
 
 
-def _objective(content: Tensor | None, style: Tensor | None, chosen: Options, quiet: bool) -> tuple[Objective, int]:
+def _objective(
+    content: Tensor | None, style: Tensor | Blend | None, chosen: Options, quiet: bool
+) -> tuple[Objective, int]:
     """What to minimize, and how many pairs L-BFGS remembers."""
     usable_device(chosen["device"])  # before the backbone, which may be large
     extract = FeatureExtractor(
@@ -233,6 +265,7 @@ def _objective(content: Tensor | None, style: Tensor | None, chosen: Options, qu
         weights=chosen["weights"],
         precision=chosen["precision"],
         device=chosen["device"],
+        sees=sight_of(chosen["color"]),
     )
     tile, memory = _fitting(extract, content, style, chosen, quiet)
     objective = Objective(
@@ -255,13 +288,13 @@ def _objective(content: Tensor | None, style: Tensor | None, chosen: Options, qu
 def _fitting(
     extract: FeatureExtractor,
     content: Tensor | None,
-    style: Tensor | None,
+    style: Tensor | Blend | None,
     chosen: Options,
     quiet: bool,
 ) -> tuple[int | None, int]:
     """The tile, and how many pairs L-BFGS remembers."""
     tile = chosen["tile"]
-    pictures = [picture for picture in (content, style) if picture is not None]
+    pictures = _pictures(content, style)
     if tile != "auto" or not pictures:
         return (None if tile == "auto" else tile), MEMORY
     layers = [
@@ -290,7 +323,7 @@ def _coarse_to_fine(size: int, steps: int) -> dict[int, float]:
     return {**shares, steps // 2: 1.0} if shares else {}
 
 
-def _check_mode(content_path: Source, style_path: Source | None, mode: str) -> bool:
+def _check_mode(content_path: Source, style_path: Styles | None, mode: str) -> bool:
     """Refuse a mode without the pictures that it needs; gives whether the image starts from noise."""
     one_of("mode", mode, MODES)
     given("content", content_path)

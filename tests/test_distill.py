@@ -309,3 +309,19 @@ def test_pooling_scales_are_ratios_of_means():
     ratios = pooling_scale.pooling_scale(network(SHALLOW))
     assert ratios["avg"].keys() == {"pool1", "pool2"}
     assert all(ratios["avg"][at] >= ratios["l2"][at] >= 1 for at in ratios["avg"])
+
+
+def test_the_optimizer_moves_weights_and_biases_in_place():
+    torch.manual_seed(0)
+    features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3)).to(memory_format=torch.channels_last)
+    optimizer = distill.Optimizer(features, 0.01)
+    before = [parameter.detach().clone() for parameter in features.parameters()]
+    losses = []
+    for _ in range(20):
+        features.zero_grad()
+        loss = (features(torch.ones(1, 3, 8, 8)) - 1).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    assert all((old != new).any() for old, new in zip(before, features.parameters(), strict=True))

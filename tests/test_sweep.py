@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nstlib as nst
+from nstlib.control.colors import sight_of
 from nstlib.starts import start_image
 
 STEPS = 6  # later on, differences in the last digit of a convolution have grown
@@ -27,9 +28,10 @@ def sweep(objective, **options):
 def single(objective, chosen, optimizer):
     """The run that the settings of a picture describe, without any batch."""
     chosen = dict(chosen)
-    init, seed = chosen.pop("init"), chosen.pop("seed")
+    init, seed, sees = chosen.pop("init"), chosen.pop("seed"), sight_of(chosen.pop("color"))
+    assert chosen.pop("shares") is None
     options = {"normalization": objective.normalization, "border": objective.border, **chosen}
-    alone = nst.Objective(objective.extract, objective.content, **options)
+    alone = nst.Objective(objective.extract.other(sees=sees), objective.content, **options)
     run = nst.Run(alone, init, optimizer, seed=seed)
     for _ in run.steps(STEPS, progress=False):
         pass

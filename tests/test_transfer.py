@@ -177,7 +177,7 @@ def test_cli_lists_pictures_and_backbones(run_cli):
         (("chelsae", "coffee"), "nearest are chelsea"),
         (("chelsea", "."), "is a folder"),
         (("noise", "coffee"), "not 'noise'"),
-        (("chelsea", "coffee", "extra"), "unrecognized arguments: extra"),
+        (("chelsea", "coffee", "extra"), "there is no bundled picture 'extra'"),
         (("chelsea", "coffee", "-o", "x.xyz"), "'.xyz' says no known format"),
         (("chelsea", "coffee", "-o", "."), "is a folder"),
         (("chelsea", "coffee", "--size", "0"), "'0' is not a whole number above 0"),

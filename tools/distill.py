@@ -118,6 +118,49 @@ def rescale(convolutions: Mapping[str, nn.Conv2d], factors: Mapping[str, Tensor]
 # ---------------------------------------------------------------- training
 
 
+class Optimizer:
+    """Muon (Jordan et al. 2024) for the weights, each a matrix (C_out, 9 C_in), and Adam for the biases.
+
+    Muon moves all directions of a matrix at the same pace, and not mostly the few that are loud. At the same rate it
+    came further in the same steps than Adam.
+    """
+
+    def __init__(self, convolutions: Iterable[nn.Conv2d], rate: float):
+        self._convolutions = list(convolutions)
+        self._matrices = [nn.Parameter(_as_matrix(module.weight.detach())) for module in self._convolutions]
+        biases = [module.bias for module in self._convolutions if module.bias is not None]
+        self._parts = [
+            torch.optim.Muon(self._matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Adam(biases, lr=rate, betas=(0.9, 0.99)),
+        ]
+
+    def set_rate(self, rate: float) -> None:
+        """Change both parts' learning rate."""
+        for group in (group for part in self._parts for group in part.param_groups):
+            group["lr"] = rate
+
+    def step(self) -> None:
+        """Change weights and biases by their gradients."""
+        for matrix, module in zip(self._matrices, self._convolutions, strict=True):
+            matrix.grad = _as_matrix(module.weight.grad)
+        for part in self._parts:
+            part.step()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """What `load_state_dict` takes."""
+        return [part.state_dict() for part in self._parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Go on from a state."""
+        for part, state in zip(self._parts, states, strict=True):
+            part.load_state_dict(state)
+
+
+def _as_matrix(weight: Tensor) -> Tensor:
+    """(C_out, 9 C_in) of a weight with channels innermost; they share their memory."""
+    return weight.permute(0, 2, 3, 1).flatten(1)
+
+
 class Training:
     """Student, optimizer and progress: all that a checkpoint holds.
 
@@ -146,7 +189,7 @@ class Training:
         self.student.features.to(device)
         self.average = copy.deepcopy(self.student)
         self.average.features.requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.student.features.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
+        self.optimizer = Optimizer(self.student.convolutions.values(), recipe.rate)
 
     def prune(self) -> dict[str, float]:
         """Start from the pruned teachers; gives each layer's relative squared error."""
@@ -168,14 +211,13 @@ class Training:
     def advance(self) -> dict[str, Tensor]:
         """One step."""
         step, recipe = self.step, self.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate * _schedule(step / recipe.steps)
+        self.optimizer.set_rate(recipe.rate * _schedule(step / recipe.steps))
         normalized, pooling = self._batch(step)
         taught = self.teachers(normalized, pooling)
         with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             found = errors(self.student, self.kept, taught, normalized, pooling)
         loss = sum(_weight(layer) * (e[0] + recipe.gram_weight * e[1]) for layer, e in found.items())
-        self.optimizer.zero_grad()
+        self.student.features.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.features.parameters(), 5.0)
         self.optimizer.step()

@@ -51,6 +51,10 @@ ELSEWHERE = {
     "weights": ("model_weights", "checkpoint_path", "weights_path"),
     "pooling": ("pool", "pooling_type"),
     "device": ("gpu", "gpus", "devices", "use_gpu", "cuda"),
+    "color": (
+        *("original_colors", "preserve_color", "preserve_colors", "keep_colors", "color_transfer", "maintain_color"),
+        *("preserve_original_colors", "original_color"),
+    ),
     "seed": ("random_seed", "manual_seed"),
     "snapshot_every": ("save_iter", "save_every", "save_iterations", "saving_freq", "save_interval"),
     "progress": ("verbose", "print_iter", "show_progress", "print_interval"),

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from torch import Tensor
 
 from ..base.checks import Size, number, size_of, whole
+from ..control.styles import Blend
 from ..errors import InputError
 from ..images import cover
 
@@ -17,7 +18,7 @@ class Scalable(Protocol):
     """What a pyramid asks of an objective."""
 
     content: Tensor | None
-    style: Tensor | None
+    style: Tensor | Blend | None
     own_style_target: bool
 
     @property
@@ -27,8 +28,8 @@ class Scalable(Protocol):
     def set_content(self, content: Tensor | None) -> None:
         """Change the content picture."""
 
-    def set_style(self, style: Tensor | None) -> None:
-        """Change the style picture."""
+    def set_style(self, style: Tensor | Blend | None) -> None:
+        """Change the style."""
 
 
 Objective = TypeVar("Objective", bound=Scalable)
@@ -90,9 +91,13 @@ def _scaled(objective: Objective, scale: float) -> Objective:
     if objective.content is not None:
         small.set_content(cover(objective.content, scaled(size_of(objective.content), scale)))
     if objective.style is not None and objective.own_style_target:
-        size = size_of(objective.style)
-        small.set_style(cover(objective.style, scaled(size, _not_too_small(scale, size))))
+        small.set_style(Blend.of(objective.style).map(lambda picture: _small_style(picture, scale)))
     return small
+
+
+def _small_style(picture: Tensor, scale: float) -> Tensor:
+    size = size_of(picture)
+    return cover(picture, scaled(size, _not_too_small(scale, size)))
 
 
 def _checked(scales: Mapping[int, float]) -> dict[int, float]:

@@ -24,6 +24,11 @@ SLIDERS: Mapping[str, tuple[str, float, float]] = {  # label, and powers of ten 
     "tv": ("tv (smoothness)", -2, 3),
     "lr": ("learning rate", -3, 1),
 }
+COLORS_OF: Mapping[str, str] = {
+    "the style's": "style",
+    "the content's, matched": "match",
+    "the content's, brightness alone": "luminance",
+}
 LAYERS = [f"relu{block}_1" for block in range(1, 6)]
 PRESETS: Mapping[str, tuple[float, float, float, tuple[float, ...]]] = {  # alpha, beta, tv, and w_l of LAYERS
     "balanced": (1, 10, 10, (0.2, 0.2, 0.2, 0.2, 0.2)),
@@ -50,17 +55,20 @@ def _dropdowns(start: Settings, layers: Sequence[str]) -> dict[str, widgets.Valu
     content_layers = {layer: {layer: 1.0} for layer in layers if layer.startswith("relu")}
     if start["content_layers"] not in content_layers.values():
         content_layers = {" + ".join(start["content_layers"]): start["content_layers"], **content_layers}
+    styles = [*start["style"]] if isinstance(start["style"], list) else [start["style"], ""]
     choices: dict[str, Sequence[tuple[str, Any]]] = {
         "content": _named(bundled_images("content") + bundled_images("photo"), start["content"]),
-        "style": _named(bundled_images("style"), start["style"]),
+        "style": _named(bundled_images("style"), styles[0]),
+        "second": [("none", ""), *_named(bundled_images("style"), styles[1] or "swirls")],
         "content_layer": list(content_layers.items()),
         "init": [(init.replace("_", " "), init) for init in INITS],
+        "color": list(COLORS_OF.items()),
         "optimizer": [("L-BFGS" if name == "lbfgs" else name.title(), name) for name in OPTIMIZERS],
         "size": [(f"{size} pixels", size) for size in sorted({*SIZES, start["size"]})],
         "backbone": [(name, name) for name in available_backbones()],
     }
-    values = {**start, "content_layer": start["content_layers"]}
-    labels = {"content_layer": "content layer", "init": "start"}
+    values = {**start, "content_layer": start["content_layers"], "style": styles[0], "second": styles[1]}
+    labels = {"content_layer": "content layer", "init": "start", "color": "colors", "second": "second style"}
     return {
         name: widgets.Dropdown(options=options, value=values[name], description=labels.get(name, name), **wide())
         for name, options in choices.items()
@@ -72,6 +80,10 @@ def _sliders(start: Settings) -> dict[str, widgets.ValueWidget]:
     for name, (label, low, high) in SLIDERS.items():
         power = math.log10(start[name])
         sliders[name] = log_slider(label, start[name], min(low, power), max(high, power))
+    share = start["shares"][1] if start["shares"] else 0.5
+    sliders["share"] = widgets.FloatSlider(
+        value=share, min=0, max=1, step=0.05, description="its share", readout_format=".2f", **wide()
+    )
     for layer, weight in start["style_layers"].items():
         sliders[layer] = widgets.FloatSlider(
             value=weight, min=0, max=max(1, weight), step=0.05, description=layer, readout_format=".2f", **wide()

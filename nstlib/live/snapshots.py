@@ -15,6 +15,7 @@ from typing import Any, Self
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..control.styles import Blend
 from ..errors import ImageError, InputError
 from ..images import check_output
 from ..outputs import CLONE
@@ -42,7 +43,8 @@ class Snapshot:
     @property
     def stem(self) -> str:
         """The name of its file, without the ending."""
-        names = [Path(str(self.settings[name])).stem for name in ("content", "style")]
+        pictures = [self.settings["content"], *Blend.of(self.settings["style"]).pictures]
+        names = [Path(str(picture)).stem for picture in pictures]
         return f"studio_{'_'.join(names)}_{self.taken}"
 
 

@@ -1,7 +1,7 @@
 """The transfer beneath the studio: from settings to a run, and from changed settings to the run that goes on."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, cast
@@ -11,18 +11,20 @@ from torch import Tensor
 from ..backbones import default_backbone
 from ..base.checks import given, known_names, number, one_of, whole
 from ..base.devices import default_device
+from ..control.colors import for_color, sight_of
+from ..control.styles import Blend
 from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
 from ..objective import Objective
 from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
-from ..options import DEFAULTS, QUALITIES, Options, QualityName
+from ..options import DEFAULTS, QUALITIES, Options, QualityName, Styles, style_sizes
 from ..starts import INITS
 from ..transfer import prepare
 from .engine import Settings
 from .upload import PictureFile
 
 
-def complete(content: Source, style: Source, options: Options) -> tuple[dict[str, Any], Run]:
+def complete(content: Source, style: Styles, options: Options) -> tuple[dict[str, Any], Run]:
     """Every setting by name, as the controls hold them, and the run that they begin.
 
     Raises:
@@ -30,7 +32,8 @@ def complete(content: Source, style: Source, options: Options) -> tuple[dict[str
     """
     known_names(options, list(DEFAULTS))
     settings: dict[str, Any] = {**DEFAULTS, **_of_quality(options), **options, "quality": None, "snapshot_every": 0}
-    settings = {"content": _kept(content, "content"), "style": _kept(style, "style"), **settings}
+    shares = settings.pop("shares")
+    settings = {"content": _kept(content, "content"), **_kept_styles(style, shares), **settings}
     settings["size"] = _size(options)
     settings["backbone"] = settings["backbone"] or default_backbone(True, settings["device"])
     settings["init"] = "content" if settings["init"] is None else settings["init"]
@@ -56,13 +59,15 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     if "backbone" in changed:
         return _with_its_past(_prepare(settings, init=run.image.cpu()), run)
     objective = run.objective
-    sizes = {"content": settings["size"], "style": settings["style_size"] or settings["size"]}
-    pictures = {kind: _loaded(settings[kind], size) for kind, size in sizes.items() if {kind, "size"} & changed.keys()}
+    pictures = _changed_pictures(objective.content, settings, changed)
     with all_or_nothing(objective):
         if "content" in pictures:
             objective.set_content(pictures["content"])
+        objective.set_sight(sight_of(settings["color"]))
         if "style" in pictures:
             objective.set_style(pictures["style"])
+        elif "shares" in changed:
+            objective.shares = changed["shares"]
         if "content_layers" in changed:
             objective.set_content_layers(settings["content_layers"])
         if "optimizer" in changed:
@@ -74,9 +79,24 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     return run
 
 
+def _changed_pictures(content: Tensor | None, settings: Settings, changed: Settings) -> dict[str, Any]:
+    """What is to be compared with from now on, by its name; a style in the content's colors follows the content."""
+    pictures: dict[str, Any] = {}
+    if {"content", "size"} & changed.keys():
+        pictures["content"] = content = _loaded(settings["content"], settings["size"])
+    if {"style", "size", "color"} & changed.keys() or (settings["color"] != "style" and pictures):
+        kept = Blend.of(settings["style"])
+        kept = kept.with_shares(settings["shares"] or kept.shares)
+        sizes = style_sizes(settings["style_size"], len(kept), settings["size"])
+        loaded = [_loaded(picture, size) for picture, size in zip(kept.pictures, sizes, strict=True)]
+        pictures["style"] = for_color(Blend(tuple(loaded), kept.shares).style, content, settings["color"])
+    return pictures
+
+
 @contextmanager
 def all_or_nothing(objective: Objective) -> Iterator[None]:
-    """Where the block fails half-way, the objective gets its pictures and its content layers back."""
+    """Where the block fails half-way, the objective gets its pictures, its sight and its content layers back."""
+    sees = objective.extract.sees
     content, style, layers = objective.content, objective.style, dict(objective.content_layers)
     try:
         yield
@@ -87,6 +107,7 @@ def all_or_nothing(objective: Objective) -> Iterator[None]:
             objective.set_style(style)
         if list(objective.content_layers) != list(layers):
             objective.set_content_layers(layers)
+        objective.set_sight(sees)
         raise
 
 
@@ -129,6 +150,16 @@ def _kept(source: Source, name: str) -> str | PictureFile:
     return PictureFile(f"{name}.png", file.getvalue())
 
 
+def _kept_styles(style: Styles, shares: Sequence[float] | None) -> dict[str, Any]:
+    """One style, or two with their shares: the studio has room for so many."""
+    given("style", style)
+    blend = Blend.of(style) if shares is None else Blend.of(style).with_shares(shares)
+    if len(blend) > 2:
+        raise InputError(f"the studio takes one style or two, not {len(blend)}; nstlib.stylize takes any number")
+    kept = [_kept(picture, "style") for picture in blend.pictures]
+    return {"style": kept if len(kept) > 1 else kept[0], "shares": blend.shares if len(kept) > 1 else None}
+
+
 def _loaded(kept: str | PictureFile, size: int | None) -> Tensor:
     if not isinstance(kept, PictureFile):
         return load_image(kept, size)
@@ -140,9 +171,13 @@ def _loaded(kept: str | PictureFile, size: int | None) -> Tensor:
 
 def _prepare(settings: Settings, **others: Any) -> Run:
     options = {**settings, **others}
-    pictures = [options.pop(name) for name in ("content", "style")]
-    files = [picture.data if isinstance(picture, PictureFile) else picture for picture in pictures]
-    return prepare(*files, **cast(Options, options))
+    content, style = options.pop("content"), options.pop("style")
+    styles = [_data(each) for each in style] if isinstance(style, list) else _data(style)
+    return prepare(_data(content), styles, **cast(Options, options))
+
+
+def _data(kept: str | PictureFile) -> str | bytes:
+    return kept.data if isinstance(kept, PictureFile) else kept
 
 
 def _run_on(objective: Objective, image: Tensor, settings: Settings) -> Run:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from ..base.reporting import shown_path
+from ..control.styles import Blend
 from ..errors import InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
-from ..options import DEFAULTS, Options
+from ..options import DEFAULTS, Options, Styles
 from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
 from .engine import Engine, Settings
 from .modes import own_modes
@@ -30,7 +31,7 @@ class Studio(Live):
     def __init__(
         self,
         content: Source,
-        style: Source,
+        style: Styles,
         driver: DriverName = "auto",
         folder: str | os.PathLike[str] | None = "auto",
         **options: Unpack[Options],
@@ -53,17 +54,20 @@ class Studio(Live):
         self.preset = widgets.Dropdown(options=["", *PRESETS], description="preset", **wide())
         self.preset.observe(self._on_preset, "value")
         super().__init__(engine, "studio", made_controls(start, self._layers), driver=driver)
-        self.controls["style"].observe(self._mark_style, "value")
+        for name in ("style", "second"):
+            self.controls[name].observe(self._mark_style, "value")
         self._mark_style()
 
     def settings(self) -> Settings:
         """What the controls say, in the words of `nstlib.stylize`."""
         wanted = self.engine.wanted
-        wanted = {**wanted, **wanted["style_layers"]}
+        share = wanted["shares"][1] if wanted["shares"] else self.controls["share"].value
+        wanted = {**wanted, **wanted["style_layers"], "share": share}
         values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
         return {
             **self._fixed,
-            **{name: values[name] for name in ("content", "style", "size", "backbone", "optimizer", "init")},
+            **{name: values[name] for name in ("content", "size", "color", "backbone", "optimizer", "init")},
+            **_styles(values["style"], values["second"], values["share"]),
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
             "content_layers": dict(values["content_layer"]),
             "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers()},
@@ -74,7 +78,7 @@ class Studio(Live):
         settings, defaults = dict(self.engine.settings), dict(DEFAULTS)
         if settings["lr"] == DEFAULT_LR[settings["optimizer"]]:
             del settings["lr"]
-        pictures = ", ".join(repr(str(settings.pop(name))) for name in ("content", "style"))
+        pictures = ", ".join(_in_python(settings.pop(name)) for name in ("content", "style"))
         defaults |= {"init": "content", "backbone": None}
         told = [f"{name}={value!r}" for name, value in settings.items() if value != defaults[name]]
         return f"nst.stylize({pictures}, steps={self.engine.run.taken}, {', '.join(told)})"
@@ -104,7 +108,7 @@ class Studio(Live):
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
         self._left = column("100 1 400px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
-        choices = ("content", "style", "size", "content_layer", "init", "optimizer", "backbone")
+        choices = ("content", "style", "second", "share", "color", "size", "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
             heading("Weights: they act on the next step"),
@@ -171,6 +175,7 @@ class Studio(Live):
 
     def _put(self, settings: Settings) -> None:
         layers = settings.get("style_layers", {})
+        settings = {**settings, **_for_controls(settings)}
         super()._put({**settings, **{layer: layers.get(layer, 0.0) for layer in self._style_layers() if layers}})
         if "content_layers" in settings:
             self.controls["content_layer"].value = settings["content_layers"]
@@ -232,7 +237,9 @@ class Studio(Live):
                 "settings moved on its way. Reset, and as many steps, give what the line gives."
             )
         )
-        uploads = [str(value) for value in self.engine.settings.values() if isinstance(value, PictureFile)]
+        settings = self.engine.settings
+        pictures = [settings["content"], *Blend.of(settings["style"]).pictures]
+        uploads = [str(picture) for picture in pictures if isinstance(picture, PictureFile)]
         note = f" It needs your file {escape(', '.join(uploads))} beside it." if uploads else ""
         self._line_note.value = f'<span style="font-size: 12px">{faithful}{note}</span>'
         smaller = self._smaller_size() if driver.too_large else None
@@ -242,10 +249,33 @@ class Studio(Live):
     def _mark_style(self, _: Any = None) -> None:
         for name, thumbnail in self.thumbnails.items():
             thumbnail.button_style = "primary" if name == self.controls["style"].value else ""
+        self.controls["share"].disabled = not self.controls["second"].value
 
     def _status(self) -> str:
         said = f'<br><span role="status">{escape(self._said)}</span>' if self._said else ""
         return super()._status() + said
+
+
+def _styles(style: Any, second: Any, share: float) -> Settings:
+    """The styles as `nstlib.stylize` takes them."""
+    if not second:
+        return {"style": style, "shares": None}
+    return {"style": [style, second], "shares": (round(1 - share, 4), round(share, 4))}
+
+
+def _for_controls(settings: Settings) -> Settings:
+    """The same as the controls hold it."""
+    held: dict[str, Any] = {}
+    if "style" in settings:
+        styles = settings["style"]
+        held["style"], held["second"] = styles if isinstance(styles, list) else (styles, "")
+    if settings.get("shares"):
+        held["share"] = settings["shares"][1]
+    return held
+
+
+def _in_python(picture: Any) -> str:
+    return repr([str(each) for each in picture] if isinstance(picture, list) else str(picture))
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
@@ -259,7 +289,7 @@ def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
 @own_modes()
 def studio(
     content: Source = "village",
-    style: Source = "swirls",
+    style: Styles = "swirls",
     *,
     driver: DriverName = "auto",
     folder: str | os.PathLike[str] | None = "auto",
@@ -273,7 +303,7 @@ def studio(
         >>> studio.call()            # the settings of the moment as a line of Python
 
     Args:
-        content, style: as for `nstlib.stylize`; others can be chosen and uploaded on the page.
+        content, style: as for `nstlib.stylize`, one style or two; others can be chosen and uploaded on the page.
         driver: see `Live`.
         folder: where snapshots are written; "auto" is img/results; None only offers them on the page.
         options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU. Of a quality, the
