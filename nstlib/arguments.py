@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from .backbones import POOLINGS, available_backbones
-from .base.checks import elsewhere
+from .base.checks import elsewhere, the_nearest
 from .base.reporting import tell
 from .base.version import __version__
 from .control.colors import COLORS
@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         if here:
             return f"{word}, it is --{SPELLED.get(here, here).replace('_', '-')} here"
         near = ["--" + name.replace("_", "-") for name in difflib.get_close_matches(name, self._names(), 3, 0.5)]
-        return f"{word}, the nearest are {', '.join(near)}" if near else word
+        return f"{word}, {the_nearest(near)}" if near else word
 
     def _joined(self, arguments: Sequence[str]) -> list[str]:
         """Options and their values in one word where argparse would part or join them wrongly."""
@@ -121,7 +121,7 @@ def parser() -> Parser:
         "2 for arguments that cannot work; 130 for Ctrl-C.",
     )
     p.add_argument("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or 'noise'")
-    p.add_argument("style", nargs="*", metavar="STYLE", help="picture that gives its style; several share, see --shares")
+    p.add_argument("style", nargs="*", metavar="STYLE", help="picture that gives its style, or several: --shares")
     p.add_argument(
         *("-o", "--out"),
         type=Path,

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .base.checks import one_of
+from .base.checks import guess, one_of
 from .base.devices import has_gpu, is_out_of_memory, usable_device
 from .base.reporting import tell
 from .errors import BackboneNotFound, InputError, OutOfMemory, WeightsUnavailable, brief
@@ -101,7 +101,8 @@ def load_backbone(
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
     """
     if not isinstance(name, str) or name not in _BUILDERS:
-        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(available_backbones())}")
+        known = available_backbones()
+        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
     if pooling is None:
         raise InputError(
             f"the backbone {name!r} was a Backbone object that load_backbone did not build, so it cannot be built "

@@ -171,7 +171,7 @@ def _check_pictures(args: argparse.Namespace, options: dict[str, Any], p: Parser
     if args.resume is None and args.content is None:
         p.error("give a content and a style picture")
     if args.resume is None and args.style is None and args.mode != "content":
-        p.error("give a style picture after the content")
+        p.error("give a style picture after the content" + (", which is 'noise' here" if args.mode == "style" else ""))
 
 
 def _remaining(run: Run, args: argparse.Namespace) -> int:

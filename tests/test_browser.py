@@ -345,7 +345,7 @@ def test_every_control_is_reached_by_the_tab_key_and_has_a_name(page):
         page.page.keyboard.press("Tab")
     wanted = ["Start", "Step", "Reset", "Undo", "Snapshot", "preset", "alpha (content)", "beta (style)", "relu5_1"]
     wanted += ["tv (smoothness)", "learning rate", "content", "style", "size", "content layer", "start", "optimizer"]
-    wanted += ["backbone", "cave", "woodcut", "in Python"]
+    wanted += ["backbone", "second style", "its share", "colors", "cave", "woodcut", "in Python"]
     assert set(wanted) <= found, set(wanted) - found
     assert any(name.startswith("own style") for name in found)
 

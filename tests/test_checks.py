@@ -55,7 +55,7 @@ def test_a_word_with_a_slip_is_refused_with_the_right_one():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("aplha", "the nearest are alpha"),
+        ("aplha", "the nearest is alpha"),
         ("style_weight", "what other programs call style_weight is 'beta' here"),
         ("iteration", "what other programs call iteration is 'steps' here"),
         ("num_steps", "what other programs call num_steps is 'steps' here"),
@@ -72,15 +72,15 @@ def test_a_name_that_means_nothing_is_refused_with_the_word_that_this_package_ha
     ("face", "name", "words"),
     [
         (nst.Objective, "style_weight", "what other programs call style_weight is 'beta' here"),
-        (nst.Objective, "bta", "the nearest are beta"),
+        (nst.Objective, "bta", "the nearest is beta"),
         (nst.Run, "learning_rate", "what other programs call learning_rate is 'lr' here"),
         (nst.FeatureExtractor, "pool", "what other programs call pool is 'pooling' here"),
         (nst.load_image, "imsize", "what other programs call imsize is 'size' here"),
-        (nst.save_image, "qualty", "the nearest are quality"),
+        (nst.save_image, "qualty", "the nearest is quality"),
         (nst.sweep, "iterations", "what other programs call iterations is 'steps' here"),
-        (plots.grid, "row", "the nearest are rows"),
-        (live.texture, "layer", "the nearest are layers"),
-        (live.scrub, "title", "the nearest are titles"),
+        (plots.grid, "row", "the nearest is rows"),
+        (live.texture, "layer", "the nearest is layers"),
+        (live.scrub, "title", "the nearest is titles"),
     ],
 )
 def test_every_face_refuses_arguments_that_it_does_not_have(extract, face, name, words):

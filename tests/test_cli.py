@@ -34,9 +34,9 @@ def in_an_empty_folder(tmp_path, monkeypatch):
         (("--num-steps", "5"), ["it is --steps here"]),
         (("--imsize", "64"), ["it is --size here"]),
         (("--save-iter", "64"), ["it is --save-every here"]),
-        (("--aplha", "64"), ["nearest are --alpha"]),
+        (("--aplha", "64"), ["nearest is --alpha"]),
         (("--styl", "64"), ["no option --styl"]),
-        (("--siz", "64"), ["nearest are --size"]),
+        (("--siz", "64"), ["nearest is --size"]),
         (("-size", "64"), ["-size, it is --size here"]),
         (("-backend", "nn"), ["no option -backend"]),
         (
@@ -400,3 +400,36 @@ def test_with_few_steps_a_picture_reaches_its_full_size():
     for _ in run.steps(4, progress=False):
         pass
     assert max(run._param.shape) == 1000
+
+
+def test_a_python_without_the_packages_says_what_to_do():
+    code = "import sys; sys.modules['requests'] = None; sys.argv = ['nstlib', 'a', 'b']; import runpy; "
+    code += "runpy.run_module('nstlib', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no requests; activate the environment" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: nst.save_image("x.png", torch.rand(1, 3, 8, 8)),
+            "the path is of type Tensor; expected the path of a file",
+        ),
+        (lambda: nst.FeatureExtractor("VGG19"), "there is no backbone 'VGG19'; .*did you mean 'vgg19'"),
+        (
+            lambda: nst.FeatureExtractor("mini", device="gpu"),
+            "'gpu' cannot be used .it is none of cpu, cuda, mps, xpu.",
+        ),
+        (
+            lambda: nst.stylize("village", "swirls", quality="great"),
+            "quality is 'great'; choose one of: draft, good, best$",
+        ),
+        (lambda: nst.stylize("village", "swirls", cpu=True), "what other programs call cpu is 'device' here"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant_and_with_no_wild_guess(call, words):
+    with pytest.raises(nst.NstError, match=words):
+        call()

@@ -674,7 +674,7 @@ class TestFinding:
         assert load_image("mosaic").shape == (1, 3, 30, 30)
 
     def test_a_wrong_name_names_the_nearest_and_how_to_give_a_path(self, home):
-        with pytest.raises(ImageError, match=r"'mosiac'; the nearest are mosaic\. .* give its path, for example"):
+        with pytest.raises(ImageError, match=r"'mosiac'; the nearest is mosaic\. .* give its path, for example"):
             load_image("mosiac")
 
     def test_a_name_like_no_other_names_them_all(self, home):

@@ -373,7 +373,7 @@ def test_a_disk_that_fills_leaves_no_half_snapshot(make, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"bta": 3}, "there is no option 'bta'; the nearest are .*beta"),
+        ({"bta": 3}, "there is no option 'bta'; the nearest (is|are) .*beta"),
         ({"style_weight": 3}, "what other programs call style_weight is 'beta' here"),
         ({"imsize": 64}, "what other programs call imsize is 'size' here"),
         ({"learning_rate": 1}, "is 'lr' here"),
@@ -434,3 +434,65 @@ def test_a_studio_from_a_cell_in_inference_mode_steps():
     made.run(1)
     assert made.engine.run.taken == 2
     assert made.driver.error == ""
+
+
+@pytest.mark.parametrize("color", ["match", "luminance"])
+def test_a_change_of_colors_acts_and_follows_the_content(make, color):
+    made = make().run(2)
+    made.controls["color"].value = color
+    made.run(2)
+    made.controls["content"].value = "village"
+    made.run(2)
+    assert f"color={color!r}" in made.call()
+    fresh = nst.prepare("village", "coffee", color=color, quiet=True, **SMALL).objective
+    objective = made.engine.run.objective
+    assert objective.extract.sees == fresh.extract.sees
+    torch.testing.assert_close(objective.style, fresh.style)
+    made._reset.click()
+    made.run(4)
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+    made.controls["color"].value = "style"
+    made.run(1)
+    assert made.engine.run.objective.extract.sees == "colors"
+    assert torch.equal(made.engine.run.objective.style, nst.load_image("coffee", 48))
+
+
+def test_a_second_style_comes_in_with_its_share_and_a_share_asks_no_network(make, monkeypatch):
+    made = make().run(2)
+    assert made.controls["share"].disabled
+    made.controls["second"].value = "mosaic"
+    made.run(2)
+    assert not made.controls["share"].disabled
+    objective = made.engine.run.objective
+    assert objective.shares == (0.5, 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(nst.Objective, "set_style", lambda *_: pytest.fail("the styles were computed anew"))
+        made.controls["share"].value = 0.25
+        made.run(1)
+    assert objective.shares == pytest.approx((0.75, 0.25))
+    assert "nst.stylize('chelsea', ['coffee', 'mosaic'], " in made.call()
+    assert "shares=(0.75, 0.25)" in made.call()
+    made._snap.click()
+    assert made.engine.snapshots[-1].stem == "studio_chelsea_coffee_mosaic_5"
+    made._reset.click()
+    made.run(4)
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+    made.controls["share"].value = 0.6
+    made.run(1)
+    made._undo.click()
+    assert made.controls["share"].value == 0.25
+    made.run(1)
+    assert objective.shares == (0.75, 0.25)
+    made.controls["second"].value = ""
+    made.run(1)
+    assert objective.shares == (1.0,)
+    assert "shares" not in made.call()
+
+
+def test_the_studio_begins_with_two_styles_and_takes_no_more(make, tmp_path):
+    made = live.studio("chelsea", {"coffee": 1, "mosaic": 3}, driver="none", folder=tmp_path, **SMALL).run(3)
+    assert (made.controls["style"].value, made.controls["second"].value) == ("coffee", "mosaic")
+    assert made.controls["share"].value == 0.75
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+    with pytest.raises(nst.InputError, match="the studio takes one style or two, not 3"):
+        live.studio("chelsea", ["coffee", "mosaic", "swirls"], driver="none", folder=tmp_path, **SMALL)

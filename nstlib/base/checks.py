@@ -50,7 +50,7 @@ ELSEWHERE = {
     "backbone": ("model", "network", "cnn", "model_file", "net", "model_name", "feature_extractor"),
     "weights": ("model_weights", "checkpoint_path", "weights_path"),
     "pooling": ("pool", "pooling_type"),
-    "device": ("gpu", "gpus", "devices", "use_gpu", "cuda"),
+    "device": ("gpu", "gpus", "devices", "use_gpu", "cuda", "cpu", "no_gpu", "use_cuda"),
     "color": (
         *("original_colors", "preserve_color", "preserve_colors", "keep_colors", "color_transfer", "maintain_color"),
         *("preserve_original_colors", "original_color"),
@@ -128,9 +128,13 @@ def one_of(name: str, value: Any, choices: Iterable[str], also: str = "") -> str
     choices = list(choices)
     if isinstance(value, str) and value in choices:
         return value
-    near = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.6)
-    guess = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"{name} is {value!r:.80}; choose {also}one of: {', '.join(choices)}{guess}")
+    raise InputError(f"{name} is {value!r:.80}; choose {also}one of: {', '.join(choices)}{guess(value, choices)}")
+
+
+def guess(value: Any, choices: Iterable[str]) -> str:
+    """What may have been meant, as the end of a message; empty where nothing is near."""
+    near = difflib.get_close_matches(str(value).lower(), list(choices), n=1, cutoff=0.65)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def known_names(given: Iterable[str], known: Sequence[str], what: str = "option") -> None:
@@ -176,7 +180,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
     if here and here != plain.lower():  # which would be a slip of the shift key
         return f"what other programs call {plain} is {here!r} here"
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-    return f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(known)}"
+    return the_nearest(near) if near else f"there are {', '.join(known)}"
+
+
+def the_nearest(names: Sequence[str]) -> str:
+    """One name or several, as a part of a message."""
+    return f"the nearest {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
 
 
 def elsewhere(name: str, known: Sequence[str]) -> str | None:

@@ -40,7 +40,8 @@ def usable_device(device: str | torch.device | None, with_numbers: bool = True) 
         if with_numbers:
             place.cpu()
     except Exception as error:  # torch raises many kinds, depending on its build
-        reason = brief(error)
+        unknown = "device type at start of device string" in str(error)  # torch lists all that anybody ever built
+        reason = "it is none of cpu, cuda, mps, xpu" if unknown else brief(error)
         raise InputError(f"device {str(device)!r} cannot be used ({reason}); the best is {default_device()}") from error
     return place.device
 

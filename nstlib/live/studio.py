@@ -108,7 +108,8 @@ class Studio(Live):
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
         self._left = column("100 1 400px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
-        choices = ("content", "style", "second", "share", "color", "size", "content_layer", "init", "optimizer", "backbone")
+        pictures = ("content", "style", "second", "share", "color", "size")
+        choices = (*pictures, "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
             heading("Weights: they act on the next step"),

@@ -136,7 +136,12 @@ def check_output(
         path: where a picture shall be saved.
         suffixes: the endings that are possible.
         size: (H, W) of the picture, where it is known: whether the format can hold it, and the disk.
+
+    Raises:
+        ImageError; InputError for what is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"the path is of type {type(path).__name__}; expected the path of a file, as 'result.png'")
     full = full_path(path)
     problem = _problem(full, tuple(suffixes)) or (size and _problem_of_size(full, *size))
     if problem:

@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 import platformdirs
 import requests
 
+from ..base.checks import the_nearest
 from ..base.version import __version__
 from ..errors import ImageError, InputError
 
@@ -142,7 +143,7 @@ def _not_found(source: str, path: Path, bundled: list[str]) -> str:
     if path.name == source and not path.suffix:
         nearest = difflib.get_close_matches(source.lower(), bundled, n=3, cutoff=0.5) or bundled
         return (
-            f"there is no bundled picture {source!r:.100}; the nearest are {', '.join(nearest)}. "
+            f"there is no bundled picture {source!r:.100}; {the_nearest(nearest)}. "
             f"For a file of your own give its path, for example pictures/{source:.100}.jpg"
         )
     folder = full_path(path).parent
