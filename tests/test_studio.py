@@ -460,11 +460,13 @@ def test_a_change_of_colors_acts_and_follows_the_content(make, color):
 def test_a_second_style_comes_in_with_its_share_and_a_share_asks_no_network(make, monkeypatch):
     made = make().run(2)
     assert made.controls["share"].disabled
+    assert "share" not in made.alt()
     made.controls["second"].value = "mosaic"
     made.run(2)
     assert not made.controls["share"].disabled
     objective = made.engine.run.objective
     assert objective.shares == (0.5, 0.5)
+    assert "its share 0.5" in made.alt()
     with monkeypatch.context() as patch:
         patch.setattr(nst.Objective, "set_style", lambda *_: pytest.fail("the styles were computed anew"))
         made.controls["share"].value = 0.25

@@ -89,8 +89,9 @@ class Studio(Live):
         return f"min(100%, 78vh * {width / height:.4f})"
 
     def rows(self) -> list[tuple[str, str, float | None]]:
-        """The settings for the still: sliders first."""
-        return sorted(super().rows(), key=lambda row: row[2] is None)
+        """The settings for the still: sliders first; of a second style only where there is one."""
+        of_second = () if self.controls["second"].value else ("second style", "its share")
+        return sorted((row for row in super().rows() if row[0] not in of_second), key=lambda row: row[2] is None)
 
     def _begin(self, settings: Settings) -> Run:
         """A fresh run; the objective of the run before it serves again, as `adopt` kept it up to date."""
