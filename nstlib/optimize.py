@@ -30,7 +30,7 @@ from .base.devices import without_autocast
 from .base.interrupts import noted
 from .base.reporting import progress_bar
 from .base.saving import read_run, told_as_foreign, write_run
-from .control.colors import keep_colors
+from .control.colors import with_colors_of
 from .descent import AdamDescent, Descent, LBFGSDescent
 from .errors import InputError, OutOfMemory, RunWarning
 from .history import History, Snapshots
@@ -118,7 +118,7 @@ class Stepper(KnownAttributes):
         """
         good, content = cover(self._descent.good, self._size), self.objective.content
         if content is not None and self.objective.extract.sees == "luminance":
-            return keep_colors(good, content.to(good.device))
+            return with_colors_of(cover(content, self._size).to(good.device), good)  # which may be new and larger
         return good.clone()
 
     @property

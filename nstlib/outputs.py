@@ -16,7 +16,7 @@ from .images import Source, safe_stem, save_image_somewhere
 from .pictures.sources import find, full_path, is_address
 
 CLONE = Path(__file__).resolve().parents[1]
-LONGEST = 50  # characters of one picture's part of a name: systems take some 250 bytes for the whole
+LONGEST = 50  # characters of one of two pictures' part of a name: systems take some 250 bytes for the whole
 
 
 def default_output(content_path: Source, style_path: Any, mode: str) -> Path:
@@ -29,7 +29,8 @@ def default_output(content_path: Source, style_path: Any, mode: str) -> Path:
     """
     here = full_path(".")
     styles = () if style_path is None else Blend.of(style_path).pictures
-    names = [_name(source) for source in (content_path, *styles)]
+    sources = [content_path, *styles]
+    names = [_name(source, 2 * LONGEST // max(len(sources), 2)) for source in sources]
     base = CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
     stem = "_".join([*names, *([] if mode == "style_transfer" else [mode])])
     return base / "img" / "results" / f"{stem}.png"
@@ -76,14 +77,14 @@ def save_picture(image: Tensor, path: Path, chosen: bool = True) -> Path:
     return save_image_somewhere(image, path if chosen else free_name(path))
 
 
-def _name(source: Source) -> str:
+def _name(source: Source, longest: int) -> str:
     if not isinstance(source, str | os.PathLike):
         return "picture"
     text = os.fsdecode(source)
     if is_address(text):
         address = urlsplit(text)
         text = unquote(address.path).rstrip("/") or address.hostname or "picture"
-    return safe_stem(Path(text).stem, LONGEST)
+    return safe_stem(Path(text).stem, longest)
 
 
 def _file_of(source: Any) -> Path | None:

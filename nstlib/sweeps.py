@@ -16,7 +16,7 @@ from .base.checks import elsewhere, instance, number, one_of, whole
 from .base.interrupts import finish
 from .base.reporting import progress_bar
 from .control.colors import COLORS, Color, for_color
-from .control.styles import Blend, mean_of_grams
+from .control.styles import Blend, is_several, mean_of_grams
 from .errors import InputError, RunWarning
 from .extractor import Sight
 from .large import ranks
@@ -206,6 +206,12 @@ def _finish_styles(objective: Objective, settings: Iterable[dict[str, Any]]) -> 
         return made[id(picture), color]
 
     for chosen in settings:
+        changed = chosen["shares"] is not None or chosen["color"] != "style"
+        if changed and (objective.extract.sees != "colors" or not objective.own_style_target):
+            raise InputError(
+                "colors and shares are swept from the styles' own pictures and targets; make the objective "
+                "with these, and let it see colors"
+            )
         if chosen["shares"] is not None:
             chosen["style"] = _shared(chosen["style"], chosen["shares"])
         if chosen["color"] != "style":
@@ -218,8 +224,10 @@ def _shared(style: Any, shares: Any) -> Blend:
     if len(blend) < 2:
         raise InputError("there are shares to sweep, but not several styles; give the objective some")
     if not isinstance(shares, Iterable) and len(blend) == 2:
-        first = number("a share", shares, below=1 + 1e-9)
-        shares = (first, max(1 - first, 0.0))
+        first = number("a share", shares)
+        if first > 1:
+            raise InputError(f"a share is {first:g}; expected a number from 0 to 1, the share of the first style")
+        shares = (first, 1 - first)
     return blend.with_shares(shares)
 
 
@@ -252,7 +260,7 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
     """Label to value; None where there is one value for all pictures."""
     if isinstance(given, np.ndarray) or (isinstance(given, Tensor) and given.ndim == 1):
         given = given.tolist()
-    if isinstance(given, str | Tensor) or not isinstance(given, Iterable):
+    if isinstance(given, str | Tensor | Blend) or not isinstance(given, Iterable):
         return None
     # What can be read only once is read here.
     pairs = list(given.items()) if isinstance(given, Mapping) else [(None, value) for value in given]
@@ -273,9 +281,15 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
 def _label(value: Any, place: int) -> str:
     if isinstance(value, Tensor):
         return f"{value.item():g}" if value.ndim == 0 else f"picture {place}"
+    if isinstance(value, Blend) or (is_several(value) and any(map(_holds_a_picture, value))):
+        return f"styles {place}"
     if isinstance(value, float):
         return f"{value:g}".replace("e+0", "e").replace("e-0", "e-")
     return " + ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
+
+
+def _holds_a_picture(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(_holds_a_picture, value)))
 
 
 def _layer_set(name: str, layers: Any) -> dict[str, Any]:

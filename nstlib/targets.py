@@ -85,9 +85,8 @@ class Targets(KnownAttributes):
             for picture in kept.pictures
         ]
         self._grams_of_styles = grams
-        self._style_target = MappingProxyType(mean_of_grams(grams, kept.shares))
-        self._put(own_style_target=True, style=None if style is None else kept.style)
-        self._swaps += 1
+        self._mix(kept.shares)
+        self._put(style=None if style is None else kept.style)
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -99,13 +98,14 @@ class Targets(KnownAttributes):
         if self.style is None:
             raise InputError("there is no style that could have a share; call set_style")
         blend = Blend.of(self.style).with_shares(shares)
-        mean = mean_of_grams(self._grams_of_styles, blend.shares)
-        if self.own_style_target:  # in place, so that a captured graph reads it
-            for layer, target in self._style_target.items():
-                target.copy_(mean[layer])
-        else:
-            self._style_target = MappingProxyType(mean)
-        self._put(own_style_target=True, style=blend.style)
+        self._mix(blend.shares)
+        self._put(style=blend.style)
+
+    def _mix(self, shares: Sequence[float]) -> None:
+        """Take the styles' own target, in these shares."""
+        with torch.inference_mode(False):
+            self._style_target = MappingProxyType(mean_of_grams(self._grams_of_styles, shares))
+        self._put(own_style_target=True)
         self._swaps += 1
 
     @property

@@ -17,7 +17,7 @@ from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .control.colors import for_color, sight_of
-from .control.styles import Blend, is_several
+from .control.styles import Blend, has_shares
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
 from .images import Source, check_output, download, load_image, to_pil
@@ -178,8 +178,10 @@ def prepare_mode(
     from_noise = _check_mode(content_path, style_path, mode)
     if mode == "style_transfer":
         return prepare(content_path, style_path, steps=steps, quiet=quiet, **options)
-    if mode == "content" and is_several(style_path):
-        raise InputError("mode 'content' reconstructs one picture, but several are given; give one")
+    if mode == "content" and style_path is not None:
+        if len(blend := Blend.of(style_path)) > 1:
+            raise InputError("mode 'content' reconstructs one picture, but several are given; give one")
+        style_path = blend.pictures[0]
     if style_path is None:  # one picture: reconstruct it, from noise
         style_path, from_noise = content_path, True
     options.setdefault("init", "noise" if from_noise else content_path)
@@ -207,6 +209,8 @@ def named_styles(style: Styles | None) -> dict[str, Any]:
 
 def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
     """The styles, each in its size."""
+    if chosen["shares"] is not None and has_shares(style):
+        raise InputError("the styles have shares already; leave out the option shares, or those beside the styles")
     blend = Blend.of(style) if chosen["shares"] is None else Blend.of(style).with_shares(chosen["shares"])
     for name, picture in named_styles(style).items():
         given(name, picture)

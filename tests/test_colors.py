@@ -232,3 +232,23 @@ def test_a_sweep_over_colors_makes_what_single_runs_make(extract):
             **options,
         )  # fmt: skip
         torch.testing.assert_close(swept.pictures[color, "50"], single, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("wrong", [None, np.zeros((1, 3, 4, 4)), torch.rand(3, 4, 4), torch.full((1, 3, 4, 4), 255.0)])
+def test_what_is_no_picture_has_no_colors_to_keep(wrong):
+    content = torch.rand(1, 3, 4, 4)
+    for call in (keep_colors, match_luminance, match_colors):
+        with pytest.raises(nst.InputError, match=r"expected a picture \(B, 3, H, W\)|must lie in \[0, 1\]"):
+            call(wrong, content)
+    with pytest.raises(nst.InputError, match="there are 2 images, but 3 contents"):
+        keep_colors(content.expand(2, -1, -1, -1), content.expand(3, -1, -1, -1))
+
+
+def test_a_content_of_another_size_may_come_while_luminance_is_painted(extract):
+    content = nst.load_image("village", 32)
+    run = nst.Run(nst.Objective(extract.other(sees="luminance"), content, nst.load_image("swirls", 32)))
+    list(run.steps(1, progress=False))
+    run.objective.set_content(nst.load_image("village", 48))
+    assert run.image.shape == content.shape
+    list(run.steps(1, progress=False))
+    assert max(run.image.shape) == 48

@@ -438,7 +438,7 @@ def test_a_studio_from_a_cell_in_inference_mode_steps():
 
 @pytest.mark.parametrize("color", ["match", "luminance"])
 def test_a_change_of_colors_acts_and_follows_the_content(make, color):
-    made = make().run(2)
+    made = make(init="noise").run(2)
     made.controls["color"].value = color
     made.run(2)
     made.controls["content"].value = "village"
@@ -451,7 +451,10 @@ def test_a_change_of_colors_acts_and_follows_the_content(make, color):
     made._reset.click()
     made.run(4)
     assert torch.equal(run_line(made.call()), made.engine.run.image)
+    shown = made.engine.run.image
     made.controls["color"].value = "style"
+    made.engine.work(0, False)
+    torch.testing.assert_close(made.engine.run.image, shown, rtol=0, atol=1e-6)  # nothing jumps
     made.run(1)
     assert made.engine.run.objective.extract.sees == "colors"
     assert torch.equal(made.engine.run.objective.style, nst.load_image("coffee", 48))
@@ -496,5 +499,7 @@ def test_the_studio_begins_with_two_styles_and_takes_no_more(make, tmp_path):
     assert (made.controls["style"].value, made.controls["second"].value) == ("coffee", "mosaic")
     assert made.controls["share"].value == 0.75
     assert torch.equal(run_line(made.call()), made.engine.run.image)
+    with pytest.raises(nst.InputError, match="the studio takes one style_size for all"):
+        live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, style_size=[40, 48], **SMALL)
     with pytest.raises(nst.InputError, match="the studio takes one style or two, not 3"):
         live.studio("chelsea", ["coffee", "mosaic", "swirls"], driver="none", folder=tmp_path, **SMALL)

@@ -62,26 +62,31 @@ def test_shares_are_brought_to_the_sum_1(style, shares):
         ([("a", -1), ("b", 2)], "a share is -1; expected a finite number, 0 or more"),
         ([("a", "half"), ("b", 2)], "a share is 'half'"),
         ([("a", 1, 512)], "is no style with its share; expected pairs"),
+        ([("a", 1), "b"], "some styles have a share and some have none"),
+        (("a", 0.7), "is one style with its share; expected a list of such pairs"),
     ],
 )
 def test_shares_that_cannot_work_are_refused(style, words):
     with pytest.raises(nst.InputError, match=words):
         Blend.of(style)
-    with pytest.raises(nst.InputError, match="the shares are 3; expected numbers"):
-        normalized(3)
+    for shares in (3, {0.9, 0.1}, {0.9: 1, 0.1: 1}):
+        with pytest.raises(nst.InputError, match=r"the shares are .*; expected numbers"):
+            normalized(shares)
+    assert normalized([1e308, 1e308]) == (0.5, 0.5)
 
 
 def test_shares_can_be_changed_and_the_network_is_not_asked(extract, content, styles, monkeypatch):
     objective = nst.Objective(extract, content, styles)
     fresh = nst.Objective(extract, content, list(zip(styles, (0.2, 0.8), strict=True)))
-    version, kept = objective.version, dict(objective.style_target)
+    version, kept = objective.version, {layer: t.clone() for layer, t in objective.style_target.items()}
+    held = dict(objective.style_target)
     monkeypatch.setattr(nst.FeatureExtractor, "forward", lambda *_: pytest.fail("the network was asked"))
     objective.shares = (1, 4)
     assert objective.version > version
     assert objective.shares == (0.2, 0.8)
     for layer, target in objective.style_target.items():
         torch.testing.assert_close(target, fresh.style_target[layer])
-        assert target.data_ptr() == kept[layer].data_ptr()  # a captured graph reads the same memory
+        assert torch.equal(held[layer], kept[layer])  # whoever holds the old one keeps it
     with pytest.raises(nst.InputError, match="there are 3 shares, but 2 styles"):
         objective.shares = (1, 2, 3)
     assert objective.shares == (0.2, 0.8)
@@ -205,3 +210,52 @@ def test_the_command_line_takes_several_styles(run_cli, tmp_path):
     assert "is not of the form 0.7,0.3" in run_cli("village", "swirls", "mosaic", "--shares", "a,b", *common)[2]
     assert run_cli("village", "swirls", "mosaic", "--style-size", "48,40", *common)[0] == 0
     assert "there are 2 style sizes" in run_cli("village", "swirls", "--style-size", "48,40", *common)[2]
+
+
+def test_shares_beside_the_styles_and_as_an_option_are_refused():
+    with pytest.raises(nst.InputError, match="the styles have shares already"):
+        nst.prepare("village", {"swirls": 0.7, "mosaic": 0.3}, shares=[0.1, 0.9], quiet=True, **FAST)
+    run = nst.prepare("village", ["swirls", "mosaic"], shares=[1, 9], quiet=True, **FAST)
+    assert run.objective.shares == pytest.approx((0.1, 0.9))
+
+
+def test_styles_of_different_batches_blend(extract, styles):
+    content = nst.load_image("chelsea", 32)
+    objective = nst.Objective(extract, content, [styles[0].repeat(2, 1, 1, 1), styles[1]])
+    assert objective.batch == 2
+    assert mean_colors(Blend.of([styles[0].repeat(2, 1, 1, 1), styles[1]]))[1].shape == (2, 3, 3)
+
+
+def test_shares_set_under_inference_mode_serve_later(extract, content, styles):
+    with torch.inference_mode():
+        objective = nst.Objective(extract, content, styles)
+        objective.shares = (0.3, 0.7)
+    objective.shares = (0.1, 0.9)
+    list(nst.Run(objective).steps(1, progress=False))
+
+
+def test_a_sweep_refuses_colors_and_shares_where_the_styles_own_target_is_not_used(extract, content, styles):
+    objective = nst.Objective(extract, content, styles)
+    objective.style_target = dict(objective.style_target)
+    gray = nst.Objective(extract.other(sees="luminance"), content, styles)
+    for of, axis in (
+        (objective, {"shares": [0, 1]}),
+        (objective, {"color": ["style", "match"]}),
+        (gray, {"shares": [0, 1]}),
+    ):
+        with pytest.raises(nst.InputError, match=r"swept from the styles' own pictures and targets"):
+            nst.sweep(of, steps=1, progress=False, **axis)
+    with pytest.raises(nst.InputError, match=r"a share is 1.5; expected a number from 0 to 1"):
+        nst.sweep(nst.Objective(extract, content, styles), shares=[0, 1.5], steps=1, progress=False)
+    named = nst.sweep(nst.Objective(extract, content, styles[0]), style=[styles, styles[::-1]], steps=1, progress=False)
+    assert list(named.pictures) == ["styles 1", "styles 2"]
+
+
+def test_a_name_that_nobody_chose_stays_short_with_many_styles(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    long = [f"{letter * 48}.png" for letter in "abcdef"]
+    for name in long:
+        nst.save_image(torch.rand(1, 3, 32, 32), tmp_path / name)
+    nst.main(long[0], long[1:], progress=False, **FAST)
+    (made,) = (tmp_path / "img" / "results").iterdir()
+    assert len(made.stem) < 120

@@ -55,6 +55,7 @@ ELSEWHERE = {
         *("original_colors", "preserve_color", "preserve_colors", "keep_colors", "color_transfer", "maintain_color"),
         *("preserve_original_colors", "original_color"),
     ),
+    "shares": ("style_blend_weights", "style_interpolation_weights", "blend_weights", "style_mix"),
     "seed": ("random_seed", "manual_seed"),
     "snapshot_every": ("save_iter", "save_every", "save_iterations", "saving_freq", "save_interval"),
     "progress": ("verbose", "print_iter", "show_progress", "print_interval"),

@@ -41,7 +41,8 @@ def match_colors(style: Tensor, content: Tensor, how: Matching = "transport", *,
             "cholesky" and "pca": A = L_c L_s^-1, with Cholesky factors or with symmetric roots of the covariances, as
             the paper has them; "histogram": not only mean and covariance, the whole distribution becomes the
             content's, by matching histograms along many axes in turn (Pitie et al. 2005), and the covariance at last.
-        clip: whether colors that leave [0, 1] are brought back. Mean and covariance are exact without it.
+        clip: whether colors that leave [0, 1] are brought back. Without it mean and covariance are exact, but for
+            directions in which the style varies by less than one level of 255: these are not enlarged further.
 
     Returns:
         (B, 3, h, w), where the style is. Directions in which the style does not vary, as those of a gray one, stay
@@ -76,8 +77,16 @@ def keep_colors(image: Tensor, content: Tensor) -> Tensor:
     Raises:
         ImageError: pictures of different sizes.
     """
+    image, content = checked_picture("image", image), checked_picture("content", content)
     if size_of(image) != size_of(content):
         raise ImageError(f"the image is {in_pixels(size_of(image))}, but the content {in_pixels(size_of(content))}")
+    if len(image) != len(content) and 1 not in (len(image), len(content)):
+        raise InputError(f"there are {len(image)} images, but {len(content)} contents; give 1 or as many")
+    return with_colors_of(content, image)
+
+
+def with_colors_of(content: Tensor, image: Tensor) -> Tensor:
+    """The same for pictures that are known to fit."""
     brightness = luminance(image).clamp(0, 1)
     color = content - luminance(content)
     room = torch.where(color > 0, 1 - brightness, brightness)
@@ -92,6 +101,7 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
     L_s' = (sigma_c / sigma_s) (L_s - mu_s) + mu_c: equation 2 of Gatys et al. 2016, in which the authors' code leaves
     the deviations out. Brightness outside [0, 1] is clipped.
     """
+    style, content = checked_picture("style", style), checked_picture("content", content)
     return match_colors(luminance(style).expand(-1, 3, -1, -1), luminance(content).expand(-1, 3, -1, -1))
 
 

@@ -5,18 +5,18 @@ products over positions, so that the blend is the matrix of a picture which has 
 side by side. It is not that of the mean picture, in which both would show through.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..base.checks import number
 from ..errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # pictures cannot be compared with ==
 class Blend:
     """Several styles, each a picture with its share; iterating gives the pairs.
 
@@ -42,11 +42,15 @@ class Blend:
             return style
         if not is_several(style):
             return cls((style,), (1.0,))
+        if isinstance(style, tuple) and len(style) == 2 and isinstance(style[1], Real) and not is_several(style[0]):
+            raise InputError(f"{style!r:.80} is one style with its share; expected a list of such pairs")
         pairs = list(style.items()) if isinstance(style, Mapping) else [_pair(each) for each in style]
         if not pairs:
             raise InputError("there is no style in the list of styles; give at least one")
         pictures, shares = zip(*pairs, strict=True)
-        if all(share is None for share in shares):
+        if None in shares:
+            if any(share is not None for share in shares):
+                raise InputError("some styles have a share and some have none; give one to each, or to none")
             shares = (1.0,) * len(pairs)
         return cls(tuple(pictures), normalized(shares))
 
@@ -82,24 +86,32 @@ def is_several(style: Any) -> bool:
     return isinstance(style, list | tuple | Mapping | Blend)
 
 
+def has_shares(style: Any) -> bool:
+    """Whether several styles come with their shares."""
+    if isinstance(style, Mapping | Blend):
+        return True
+    return isinstance(style, list | tuple) and any(isinstance(each, list | tuple) for each in style)
+
+
 def normalized(shares: Iterable[Any]) -> tuple[float, ...]:
     """The shares, brought to the sum 1.
 
     Raises:
         InputError: a share that is no number, 0 or more; or none above 0.
     """
-    if isinstance(shares, str | bytes) or not isinstance(shares, Iterable):
+    if isinstance(shares, str | bytes | Mapping | Set) or not isinstance(shares, Iterable):
         raise InputError(f"the shares are {shares!r:.80}; expected numbers, one a style, such as [0.7, 0.3]")
     values = [number("a share", share) for share in shares]
-    if not sum(values) > 0:
+    if not any(values):
         raise InputError(f"the shares are {values}; at least one must be above 0")
+    values = [value / max(values) for value in values]  # so that no sum is too large
     return tuple(value / sum(values) for value in values)
 
 
 def mean_of_grams(grams: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
     """The mean, weighted by the shares, of Gram matrices by layer name."""
     return {
-        layer: torch.stack([share * each[layer] for each, share in zip(grams, shares, strict=True)]).sum(0)
+        layer: _weighted_sum([each[layer] for each in grams], shares)  # of batches of one picture or of as many
         for layer in (grams[0] if grams else ())
     }
 
@@ -107,13 +119,20 @@ def mean_of_grams(grams: Sequence[Mapping[str, Tensor]], shares: Sequence[float]
 def mean_colors(blend: Blend) -> tuple[Tensor, Tensor]:
     """Mean (B or 1, 3, 1) and covariance (B or 1, 3, 3) of the colors of a blend, of all its pixels together."""
     means = [picture.flatten(2).mean(2, keepdim=True) for picture in blend.pictures]
-    mean = torch.stack([share * each for each, share in zip(means, blend.shares, strict=True)]).sum(0)
+    mean = _weighted_sum(means, blend.shares)
     spreads = []
-    for (picture, share), own in zip(blend, means, strict=True):
+    for picture, own in zip(blend.pictures, means, strict=True):
         pixels = picture.flatten(2) - own
-        away = own - mean
-        spreads.append(share * (pixels @ pixels.mT / pixels.shape[2] + away @ away.mT))
-    return mean, torch.stack(spreads).sum(0)
+        away = own.to(mean.device) - mean
+        spreads.append((pixels @ pixels.mT / pixels.shape[2]).to(mean.device) + away @ away.mT)
+    return mean, _weighted_sum(spreads, blend.shares)
+
+
+def _weighted_sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    total = weights[0] * tensors[0]
+    for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
+        total = total + weight * tensor.to(total.device)
+    return total
 
 
 def _pair(each: Any) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..control.styles import Blend
 from ..errors import ImageError, InputError
-from ..images import check_output
+from ..images import check_output, safe_stem
 from ..outputs import CLONE
 
 
@@ -44,7 +44,7 @@ class Snapshot:
     def stem(self) -> str:
         """The name of its file, without the ending."""
         pictures = [self.settings["content"], *Blend.of(self.settings["style"]).pictures]
-        names = [Path(str(picture)).stem for picture in pictures]
+        names = [safe_stem(Path(str(picture)).stem, 40) for picture in pictures]
         return f"studio_{'_'.join(names)}_{self.taken}"
 
 

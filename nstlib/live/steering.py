@@ -17,7 +17,7 @@ from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
 from ..objective import Objective
 from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
-from ..options import DEFAULTS, QUALITIES, Options, QualityName, Styles, style_sizes
+from ..options import DEFAULTS, QUALITIES, Options, QualityName, Styles
 from ..starts import INITS
 from ..transfer import prepare
 from .engine import Settings
@@ -33,6 +33,8 @@ def complete(content: Source, style: Styles, options: Options) -> tuple[dict[str
     known_names(options, list(DEFAULTS))
     settings: dict[str, Any] = {**DEFAULTS, **_of_quality(options), **options, "quality": None, "snapshot_every": 0}
     shares = settings.pop("shares")
+    if isinstance(settings["style_size"], list | tuple):
+        raise InputError("the studio takes one style_size for all its styles; nstlib.stylize takes one for each")
     settings = {"content": _kept(content, "content"), **_kept_styles(style, shares), **settings}
     settings["size"] = _size(options)
     settings["backbone"] = settings["backbone"] or default_backbone(True, settings["device"])
@@ -59,7 +61,7 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     if "backbone" in changed:
         return _with_its_past(_prepare(settings, init=run.image.cpu()), run)
     objective = run.objective
-    pictures = _changed_pictures(objective.content, settings, changed)
+    pictures, shown, sees = _changed_pictures(objective.content, settings, changed), run.image, objective.extract.sees
     with all_or_nothing(objective):
         if "content" in pictures:
             objective.set_content(pictures["content"])
@@ -72,6 +74,8 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
             objective.set_content_layers(settings["content_layers"])
         if "optimizer" in changed:
             run = _with_its_past(_run_on(objective, run.image, settings), run)
+    if objective.extract.sees != sees:
+        run.go_on_from(shown)  # beneath what is seen, a picture that was made without colors has others
     objective.weights.update({name: value for name, value in changed.items() if name in objective.weights})
     objective.style_layers.update(changed.get("style_layers", {}))
     if "lr" in changed:
@@ -87,8 +91,8 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
     if {"style", "size", "color"} & changed.keys() or (settings["color"] != "style" and pictures):
         kept = Blend.of(settings["style"])
         kept = kept.with_shares(settings["shares"] or kept.shares)
-        sizes = style_sizes(settings["style_size"], len(kept), settings["size"])
-        loaded = [_loaded(picture, size) for picture, size in zip(kept.pictures, sizes, strict=True)]
+        size = settings["style_size"] or settings["size"]
+        loaded = [_loaded(picture, size) for picture in kept.pictures]
         pictures["style"] = for_color(Blend(tuple(loaded), kept.shares).style, content, settings["color"])
     return pictures
 
