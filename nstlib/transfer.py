@@ -17,7 +17,7 @@ from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .control.colors import for_color, sight_of
-from .control.styles import Blend, has_shares
+from .control.styles import Blend
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
 from .images import Source, check_output, download, load_image, to_pil
@@ -209,9 +209,7 @@ def named_styles(style: Styles | None) -> dict[str, Any]:
 
 def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
     """The styles, each in its size."""
-    if chosen["shares"] is not None and has_shares(style):
-        raise InputError("the styles have shares already; leave out the option shares, or those beside the styles")
-    blend = Blend.of(style) if chosen["shares"] is None else Blend.of(style).with_shares(chosen["shares"])
+    blend = Blend.of(style, chosen["shares"])
     for name, picture in named_styles(style).items():
         given(name, picture)
     sizes = style_sizes(chosen["style_size"], len(blend), chosen["size"])

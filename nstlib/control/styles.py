@@ -29,15 +29,20 @@ class Blend:
     shares: tuple[float, ...]
 
     @classmethod
-    def of(cls, style: Any) -> "Blend":
+    def of(cls, style: Any, shares: Sequence[float] | None = None) -> "Blend":
         """The blend that is meant by a picture, a list of pictures or of (picture, share), or a dict of them.
 
         Args:
             style: pictures without a share have equal ones. Shares are brought to the sum 1.
+            shares: where they are not beside the pictures.
 
         Raises:
-            InputError: no style at all, or shares that cannot work.
+            InputError: no style at all, shares that cannot work, or shares twice.
         """
+        if shares is not None:
+            if has_shares(style):
+                raise InputError("the styles have shares already; give them beside the styles or as shares, not both")
+            return cls.of(style).with_shares(shares)
         if isinstance(style, Blend):
             return style
         if not is_several(style):

@@ -61,11 +61,12 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     if "backbone" in changed:
         return _with_its_past(_prepare(settings, init=run.image.cpu()), run)
     objective = run.objective
-    pictures, shown, sees = _changed_pictures(objective.content, settings, changed), run.image, objective.extract.sees
+    pictures, sees = _changed_pictures(objective.content, settings, changed), sight_of(settings["color"])
+    shown = None if sees == objective.extract.sees else run.image
     with all_or_nothing(objective):
         if "content" in pictures:
             objective.set_content(pictures["content"])
-        objective.set_sight(sight_of(settings["color"]))
+        objective.set_sight(sees)
         if "style" in pictures:
             objective.set_style(pictures["style"])
         elif "shares" in changed:
@@ -74,7 +75,7 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
             objective.set_content_layers(settings["content_layers"])
         if "optimizer" in changed:
             run = _with_its_past(_run_on(objective, run.image, settings), run)
-    if objective.extract.sees != sees:
+    if shown is not None:
         run.go_on_from(shown)  # beneath what is seen, a picture that was made without colors has others
     objective.weights.update({name: value for name, value in changed.items() if name in objective.weights})
     objective.style_layers.update(changed.get("style_layers", {}))
@@ -89,8 +90,7 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
     if {"content", "size"} & changed.keys():
         pictures["content"] = content = _loaded(settings["content"], settings["size"])
     if {"style", "size", "color"} & changed.keys() or (settings["color"] != "style" and pictures):
-        kept = Blend.of(settings["style"])
-        kept = kept.with_shares(settings["shares"] or kept.shares)
+        kept = Blend.of(settings["style"], settings["shares"])
         size = settings["style_size"] or settings["size"]
         loaded = [_loaded(picture, size) for picture in kept.pictures]
         pictures["style"] = for_color(Blend(tuple(loaded), kept.shares).style, content, settings["color"])
@@ -157,7 +157,7 @@ def _kept(source: Source, name: str) -> str | PictureFile:
 def _kept_styles(style: Styles, shares: Sequence[float] | None) -> dict[str, Any]:
     """One style, or two with their shares: the studio has room for so many."""
     given("style", style)
-    blend = Blend.of(style) if shares is None else Blend.of(style).with_shares(shares)
+    blend = Blend.of(style, shares)
     if len(blend) > 2:
         raise InputError(f"the studio takes one style or two, not {len(blend)}; nstlib.stylize takes any number")
     kept = [_kept(picture, "style") for picture in blend.pictures]
