@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from .base.checks import elsewhere, the_nearest
 from .base.reporting import tell
 from .base.version import __version__
 from .control.colors import COLORS
+from .control.masks import GUIDANCES
 from .extractor import PRECISIONS
 from .losses import NORMALIZATIONS
 from .objective import BETA
@@ -148,6 +150,11 @@ def _add_picture(add: Add) -> None:
     add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
     colors = "style: its own; match: the style in the content's; luminance: only brightness comes over"
     add("--color", choices=COLORS, help=colors + _default("color"))
+    masks = "where each style goes: a gray picture each, or one with a color each: red, green, blue, ... (everywhere)"
+    add("--masks", type=_files, metavar="FILE[,...]", help=masks)
+    add("--style-masks", type=_files, metavar="FILE[,...]", help="which part of each style counts; 'none' for all")
+    seen = "how masks reach the layers: plain; inside: what sees nothing else; dilated: what sees any of it"
+    add("--guidance", choices=GUIDANCES, help=seen + _default("guidance"))
     add("--seed", type=int, help="of the noise" + _default("seed"))
 
 
@@ -233,6 +240,13 @@ def _shares(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 0.7,0.3") from None
+
+
+def _files(text: str) -> str | list[str | None]:
+    """One file, or several with commas between them; a file may have a comma in its own name."""
+    names = [text] if os.path.exists(text) else text.split(",")
+    files = [None if name.lower() == "none" else name for name in names]
+    return files[0] if len(files) == 1 and files[0] is not None else files
 
 
 def _tile(text: str) -> int | str | None:

@@ -21,7 +21,7 @@ from .large import ranks
 from .optimize import Run
 from .options import Options, count_steps, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
-from .transfer import named_styles, prepare_mode
+from .transfer import named_files, named_styles, prepare_mode
 
 GIF_FRAMES = 40
 
@@ -147,7 +147,7 @@ def _prepare(args: argparse.Namespace, p: Parser) -> tuple[Run, int, Files]:
     options: Any = {name: vars(args)[name] for name in get_type_hints(Options) if name in vars(args)}
     _check_pictures(args, options, p)
     inputs = {"content": args.content, **named_styles(args.style), "start": options.get("init")}
-    files = Files.of(args, {**inputs, "file of weights": options.get("weights")})
+    files = Files.of(args, {**inputs, **named_files(options)})
     if args.resume:
         run = Run.load(args.resume, device=options.get("device"))
         count = _remaining(run, args)

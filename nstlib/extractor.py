@@ -151,6 +151,18 @@ class FeatureExtractor(nn.Module):
                     f"{smallest} on each side; use a larger size or a layer less deep"
                 )
 
+    @torch.no_grad()
+    def map_sizes(self, layers: str | Iterable[str], size: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        """Height and width of the responses of a picture (H, W), by layer; nothing is computed."""
+        self.check(layers := _names(layers), size)
+        if not layers:
+            return {}
+        # On torch's device "meta" tensors have a shape and no values.
+        responses = copy.deepcopy(self.cut(layers)).to("meta")(
+            torch.empty(1, 3, *size, device="meta", dtype=self.dtype)
+        )
+        return {layer: (responses[layer].shape[-2], responses[layer].shape[-1]) for layer in layers}
+
     def cut(self, layers: str | Iterable[str]) -> nn.Module:
         """The network up to the deepest of the layers; all cuts share the network's weights."""
         self.check(layers := _names(layers))

@@ -90,6 +90,47 @@ class _Gram(torch.autograd.Function):
         return gradient.view(features.shape).to(features.dtype)
 
 
+def guided_gram(features: Tensor, guides: Tensor) -> Tensor:
+    """Gram matrices of the regions of a picture: for each, a weighted mean over positions.
+
+    With weights T^2 / sum T^2 it is the Gram matrix of features that a guidance channel T multiplies, divided by its
+    mass (Gatys et al. 2017, arXiv 1611.07865). Equal weights give `gram`.
+
+    Args:
+        features: (B, C, H, W).
+        guides: (R, H, W), the weights of the positions for each of R regions. A mean has weights that sum to 1; sums
+            over the parts of a picture, with the weights of the whole, add up to its mean.
+
+    Returns:
+        (B, R, C, C), float32.
+    """
+    matrices: Tensor = _GuidedGram.apply(features, guides)
+    return matrices
+
+
+class _GuidedGram(torch.autograd.Function):
+    """As `_Gram`; the features are kept once, however many regions there are."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, guides: Tensor) -> Tensor:
+        """F diag(w) F^T for each region's weights w."""
+        ctx.save_for_backward(features, guides)
+        with without_autocast(features.device):
+            rows = features.flatten(2).float()
+            return torch.stack([(rows * weights) @ rows.mT for weights in guides.flatten(1).float()], 1)
+
+    @staticmethod
+    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:
+        """The sum over regions of (S + S^T) F diag(w)."""
+        features, guides = ctx.saved_tensors
+        with without_autocast(features.device):
+            columns = features.flatten(2).float().mT
+            gradient = torch.zeros_like(columns)
+            for slope, weights in zip(slopes.unbind(1), guides.flatten(1).float(), strict=True):
+                gradient += columns @ (slope + slope.mT) * weights[:, None]
+        return gradient.mT.view(features.shape).to(features.dtype), None
+
+
 def content_loss(features: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:
     """How far features are from the content's.
 
@@ -131,6 +172,24 @@ def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization 
     if checked(normalization) == "paper":
         return error / (4 * target.shape[-1] ** 2)
     return error / _or_one(sum_of_squares(target))
+
+
+def guided_style_loss(
+    image_grams: Tensor, targets: Tensor, shares: Tensor, normalization: Normalization = "paper"
+) -> Tensor:
+    """How far the regions of a picture are from their styles, for one layer: the mean of `style_loss`, by shares.
+
+    Args:
+        image_grams: (B, R, C, C) of the R regions, from `guided_gram`.
+        targets: (B or 1, R, C, C).
+        shares: (B or 1, R), how much each region counts.
+
+    Returns:
+        (B,)
+    """
+    pairs = zip(image_grams.unbind(1), targets.unbind(1), strict=True)
+    losses = [style_loss(image_gram, target, normalization) for image_gram, target in pairs]
+    return (torch.stack(losses, 1) * shares).sum(1)
 
 
 def tv_loss(image: Tensor, border: float = 0.0) -> Tensor:

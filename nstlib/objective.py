@@ -1,7 +1,7 @@
 """What is optimized: targets computed once, weights that can change at any moment, one call for every term."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import in_pixels, instance, known_arguments, number, one_of, shape_of, size_of
+from .control.masks import Guidance, kept_outside
 from .control.styles import Blend
 from .errors import ImageError, InputError
 from .extractor import FeatureExtractor
@@ -52,6 +53,10 @@ class Objective(Targets):
         spread: whether processes that `nstlib.large.ranks` joined share the tiles. These are then small enough that
             each process has one.
         border: how much more the total variation counts at the border, see `nstlib.losses.tv_loss`.
+        masks: where in the content each style goes, see `set_masks`; None: everywhere.
+        style_masks: which part of each style counts, see `set_style`.
+        guidance: how masks are brought to the layers: "plain", "inside" or "dilated", see
+            `nstlib.control.masks.guides`.
 
     Attributes:
         weights: alpha, beta and tv by name; further ones see `Targets`.
@@ -81,12 +86,17 @@ class Objective(Targets):
         tile: int | None = None,
         spread: bool = False,
         border: float = 0.0,
+        masks: Sequence[Tensor] | Tensor | None = None,
+        style_masks: Sequence[Tensor | None] | None = None,
+        guidance: Guidance = "plain",
     ):
         self.normalization, self.border = normalization, border
         beta = BETA[self.normalization] if beta is None else beta
         instance("the extractor", FeatureExtractor, extract)
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
-        super().__init__(extract, content, style, content_layers, style_layers, tile, spread)
+        super().__init__(
+            extract, content, style, content_layers, style_layers, tile, spread, masks, style_masks, guidance
+        )
         if not self.layers:
             raise InputError("there is nothing to match: give a content or a style picture, and layers for it")
 
@@ -94,6 +104,7 @@ class Objective(Targets):
     def batch(self) -> int:
         """How many pictures the weights and the targets are made for; 1 where each holds for all pictures."""
         weights = [*self.weights.values(), *self.content_layers.values(), *self.style_layers.values()]
+        weights += [] if self._region_shares is None else [self._region_shares]
         targets = [*self.content_target.values(), *self._style_target.values()]
         sizes = {len(tensor) for tensor in (*weights, *targets)} - {1}
         if len(sizes) > 1:
@@ -120,13 +131,20 @@ class Objective(Targets):
             raise ImageError(
                 f"the image is {in_pixels(size_of(image))}, but the content is {in_pixels(size_of(self.content))}"
             )
-        targets = Comparison(self.content_target, self._style_target, self.normalization, self.border)
+        image = self.kept_outside(image)
+        targets = Comparison(
+            self.content_target, self._style_target, self.normalization, self.border, self._guides, self._region_shares
+        )
         losses = self.way(image).losses(image, targets)
         tv = losses.pop("tv")
         content = _weighted("content", losses, self.content_layers, image)
         style = _weighted("style", losses, self.style_layers, image)
         total = self.alpha * content + self.beta * style + self.tv * tv
         return Terms(total, content, style, tv, layers=losses)
+
+    def kept_outside(self, image: Tensor) -> Tensor:
+        """The image (B, 3, H, W) as it counts and is shown: where masks leave a part uncovered, that is the content."""
+        return image if self.content is None else kept_outside(image, self.content, self.coverage)
 
     def reads(self) -> dict[str, Any]:
         """All that a call reads beside the image, by name: settings, weights and targets."""
@@ -138,6 +156,10 @@ class Objective(Targets):
             **{f"weight of style/{layer}": weight for layer, weight in self.style_layers.items()},
             **{f"content/{layer}": target for layer, target in self.content_target.items()},
             **{f"style/{layer}": target for layer, target in self._style_target.items()},
+            **{f"guides/{layer}": guides for layer, guides in (self._guides or {}).items()},
+            "shares": self._region_shares,
+            "coverage": self.coverage,
+            "content": None if self.coverage is None else self.content,
         }
 
     @property
@@ -174,6 +196,9 @@ class Objective(Targets):
             "style_target": None if self.own_style_target else dict(self.style_target),
             "tile": self.tile,
             "border": self.border,
+            "masks": self._masks,
+            "style_masks": list(self.style.parts) or None if isinstance(self.style, Blend) else None,
+            "guidance": self.guidance,
         }
 
     @classmethod

@@ -114,11 +114,13 @@ class Stepper(KnownAttributes):
         """The picture now, (B, 3, H, W) in [0, 1]: the one whose losses are last in `history`.
 
         A picture at a coarse scale is brought to the full size. One in tiles may be in the memory of the CPU. Where the
-        network sees the luminance alone, the colors are the content's.
+        network sees the luminance alone, the colors are the content's; where masks leave a part uncovered, all is.
         """
         good, content = cover(self._descent.good, self._size), self.objective.content
         if content is not None and self.objective.extract.sees == "luminance":
-            return with_colors_of(cover(content, self._size).to(good.device), good)  # which may be new and larger
+            good = with_colors_of(cover(content, self._size).to(good.device), good)  # which may be new and larger
+        if content is not None and size_of(content) == self._size:
+            good = self.objective.kept_outside(good)
         return good.clone()
 
     @property

@@ -12,6 +12,8 @@ import torch
 from .backbones import POOLINGS
 from .base.checks import known_names, number, one_of, whole
 from .control.colors import COLORS, Color
+from .control.masks import GUIDANCES, Guidance
+from .control.regions import Masks
 from .control.styles import Blend, normalized
 from .errors import InputError
 from .extractor import PRECISIONS, Precision
@@ -43,6 +45,13 @@ class Options(TypedDict, total=False):
         lr, betas: learning rate, or a schedule of it, and how far back Adam looks; see `Run`.
         init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
             one, else noise.
+        masks: where in the content each style goes: one for each style, or one fewer, and the last has the rest. Gray
+            pictures, white where it goes; one picture with a color for each region (red, green, blue, ... in the order
+            of the styles); arrays; or a brush. What they leave uncovered keeps its content. With masks, shares say how
+            much each place counts. See `nstlib.control.regions.read_masks`.
+        style_masks: which part of each style counts: a mask, or None for all of it.
+        guidance: how masks are brought to the layers: "plain", "inside" or "dilated"; see
+            `nstlib.control.masks.guides`.
         color: whose colors: "style": the style brings its own; "match": it gets the content's before the transfer, see
             `nstlib.control.colors.match_colors`; "luminance": only brightness comes over, and every color stays the
             content's.
@@ -77,6 +86,9 @@ class Options(TypedDict, total=False):
     lr: float | Mapping[int, float] | None
     betas: tuple[float, float]
     init: Source | None
+    masks: Masks | None
+    style_masks: Sequence[Source | None] | Source | None
+    guidance: Guidance
     color: Color
     seed: int
     snapshot_every: int
@@ -105,6 +117,9 @@ DEFAULTS: Options = {
     "lr": None,
     "betas": ADAM_BETAS,
     "init": None,
+    "masks": None,
+    "style_masks": None,
+    "guidance": "plain",
     "color": "style",
     "seed": 0,
     "snapshot_every": 0,
@@ -274,6 +289,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "lr": _rates,
     "betas": _betas,
     "border": number,
+    "guidance": partial(_word, GUIDANCES),
     "color": partial(_word, COLORS),
     "seed": partial(whole, most=2**63 - 1),
     "snapshot_every": whole,

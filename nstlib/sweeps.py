@@ -16,9 +16,9 @@ from .base.checks import elsewhere, instance, number, one_of, whole
 from .base.interrupts import finish
 from .base.reporting import progress_bar
 from .control.colors import COLORS, Color, for_color
-from .control.styles import Blend, is_several, mean_of_grams
+from .control.styles import Blend, is_several
 from .errors import InputError, RunWarning
-from .extractor import Sight
+from .extractor import Features, Sight
 from .large import ranks
 from .objective import Layers, Objective, Style, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
@@ -198,12 +198,14 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
 
 def _finish_styles(objective: Objective, settings: Iterable[dict[str, Any]]) -> None:
     """Give each style its shares and its colors, a picture once for all that share it."""
-    made: dict[tuple[int, str], Any] = {}
+    made: dict[tuple[int, int, str], Any] = {}
 
-    def colored(picture: Tensor | None, color: Color) -> Any:
-        if (id(picture), color) not in made:
-            made[id(picture), color] = for_color(picture, objective.content, color)
-        return made[id(picture), color]
+    def colored(picture: Tensor, place: int, color: Color) -> Any:
+        mask = None if objective.masks is None else objective.masks[place : place + 1]
+        key = id(picture), 0 if mask is None else place, color
+        if key not in made:
+            made[key] = for_color(picture, objective.content, color, mask)
+        return made[key]
 
     for chosen in settings:
         changed = chosen["shares"] is not None or chosen["color"] != "style"
@@ -215,7 +217,9 @@ def _finish_styles(objective: Objective, settings: Iterable[dict[str, Any]]) -> 
         if chosen["shares"] is not None:
             chosen["style"] = _shared(chosen["style"], chosen["shares"])
         if chosen["color"] != "style":
-            chosen["style"] = Blend.of(chosen["style"]).map(partial(colored, color=chosen["color"])).style
+            blend = Blend.of(chosen["style"])
+            pictures = (colored(picture, place, chosen["color"]) for place, picture in enumerate(blend.pictures))
+            chosen["style"] = Blend(tuple(pictures), blend.shares, blend.parts).style
 
 
 def _shared(style: Any, shares: Any) -> Blend:
@@ -350,7 +354,8 @@ class _Batches:
         self._how: dict[str, Any] = {**checked({"optimizer": optimizer, "lr": lr})}
         self._size = _checked_size(size)
         self._batch: Objective | None = None
-        self._grams: dict[int, Mapping[str, Tensor]] = {}  # of the batch's styles, by the identity of the picture
+        # Of the batch's styles, by the identity of the picture and of the mask that says which part of it counts.
+        self._grams: dict[tuple[int, int], Features] = {}
 
     def checked_size(self, settings: Iterable[Settings]) -> tuple[int, int]:
         """Height and width that all pictures will have; the network is not asked.
@@ -365,6 +370,8 @@ class _Batches:
             key = (init if isinstance(init, str) else id(init), chosen["seed"], id(style))
             starts[key] = starts[key] if key in starts else self._start(chosen).shape
             styles = () if style is None else Blend.of(style).pictures
+            if self._given.masks is not None and len(styles) != len(self._given.masks):
+                raise InputError(f"there are {len(self._given.masks)} masks, but a style to sweep is {len(styles)}")
             others = styles if content is None else (*styles, content)
             pictures = {starts[key], *(picture.shape for picture in others)}
             if any(shape[0] != 1 for shape in pictures):
@@ -384,6 +391,8 @@ class _Batches:
         batch = self._objective(group)
         targets = [self._target(batch, settings["style"]) for settings in group]
         batch.style_target = {layer: torch.cat([target[layer] for target in targets]) for layer in targets[0]}
+        if batch.masks is not None:
+            batch.weigh_regions([Blend.of(settings["style"]).shares for settings in group])
         images = torch.cat([self._start(settings) for settings in group])
         return Run(batch, images, size=(images.shape[-2], images.shape[-1]), **self._how)
 
@@ -409,8 +418,7 @@ class _Batches:
             batch.content_layers.update(content_layers)
             batch.style_layers.update(style_layers)
             return batch
-        style = group[0]["style"]
-        first = None if style is None else Blend.of(style).pictures[0]
+        first = group[0]["style"]
         self._batch = batch = Objective(
             extract,
             given.content,
@@ -420,25 +428,40 @@ class _Batches:
             normalization=given.normalization,
             tile=given.tile,
             border=given.border,
+            masks=given.masks,
+            guidance=given.guidance,
             **weights,
         )
-        self._grams = {id(first): batch.style_target}
+        pairs = [] if first is None else zip(_parts(first), batch.style_grams, strict=True)
+        self._grams = {_identity(*part): grams for part, grams in pairs}
         return batch
 
     def _target(self, batch: Objective, style: Tensor | Blend | None) -> Mapping[str, Tensor]:
         """The Gram matrices of a style: its own, or those that were set in their place."""
-        blend, given = Blend.of(style), self._given
-        own = mean_of_grams([self._grams_of(batch, picture) for picture in blend.pictures], blend.shares)
+        if style is None:
+            return {}
+        given = self._given
+        own = batch.target_of([self._grams_of(batch, *part) for part in _parts(style)], Blend.of(style).shares)
         if style is not given.style or given.own_style_target:
             return own
         return own | {layer: target for layer, target in given.style_target.items() if layer in batch.style_layers}
 
-    def _grams_of(self, batch: Objective, picture: Tensor | None) -> Mapping[str, Tensor]:
+    def _grams_of(self, batch: Objective, picture: Tensor, part: Tensor | None) -> Features:
         """Each picture goes through the network once."""
-        if id(picture) not in self._grams:
-            batch.set_style(picture)
-            self._grams[id(picture)] = batch.style_target
-        return self._grams[id(picture)]
+        key = _identity(picture, part)
+        if key not in self._grams:
+            self._grams[key] = batch.grams_of(picture, part)
+        return self._grams[key]
+
+
+def _parts(style: Tensor | Blend) -> list[tuple[Tensor, Tensor | None]]:
+    """Each of the styles, with the mask that says which part of it counts."""
+    blend = Blend.of(style)
+    return list(zip(blend.pictures, blend.parts or (None,) * len(blend), strict=True))
+
+
+def _identity(picture: Tensor, part: Tensor | None) -> tuple[int, int]:
+    return id(picture), id(part)
 
 
 def _checked_size(size: Any) -> tuple[int, int] | None:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, picture, shape_of
-from .control.styles import Blend, mean_of_grams
+from .base.checks import KnownAttributes, one_of, picture, shape_of, size_of
+from .control.masks import GUIDANCES, Guidance, Map, checked_masks, covered, fitted, guides
+from .control.styles import Blend, grams_side_by_side, mean_of_grams
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision, Sight
+from .large.tiles import halo_of
 from .large.ways import Way, Ways
 from .weighting import Layers, Weights, layer_weights
 
@@ -27,6 +29,7 @@ class Targets(KnownAttributes):
         content: the picture; one in tiles, in the memory of the CPU.
         style: likewise; or a `Blend` of several pictures with their shares.
         content_target: layer name to response (B or 1, C, H', W'); likewise.
+        guidance: how masks are brought to the layers, see `nstlib.control.masks`.
         own_style_target: whether the style target is the style picture's own, and not one that was set.
     """
 
@@ -36,6 +39,7 @@ class Targets(KnownAttributes):
     content: Tensor | None
     style: Tensor | Blend | None
     content_target: Features
+    guidance: Guidance
     own_style_target: bool
     _swaps: int = 0
     _instead: ClassVar[Mapping[str, str]] = {
@@ -44,6 +48,8 @@ class Targets(KnownAttributes):
         "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
         "content": "call set_content(picture)",
         "style": "call set_style(picture)",
+        "masks": "call set_masks(masks)",
+        "guidance": "make a new objective",
         "own_style_target": "call set_style(picture), or assign style_target",
     }
 
@@ -56,37 +62,125 @@ class Targets(KnownAttributes):
         style_layers: Layers,
         tile: int | None,
         spread: bool,
+        masks: Sequence[Tensor] | Tensor | None = None,
+        style_masks: Sequence[Tensor | None] | None = None,
+        guidance: Guidance = "plain",
     ):
+        self.guidance = cast(Guidance, one_of("guidance", guidance, GUIDANCES))
+        self._masks: list[Tensor] | None = None  # as given, from which those of any size are made
+        self._fit_masks: Tensor | None = None
+        self._coverage: Tensor | None = None
+        self._guides: dict[str, Tensor] | None = None
+        self._region_shares: Tensor | None = None
         self.extract = extract
         self.content_layers = Weights(layer_weights(content_layers), extract.device)
         self.style_layers = Weights(layer_weights(style_layers), extract.device)
         extract.check([*self.content_layers, *self.style_layers])
         self._ways = Ways(extract, [*self.content_layers, *self.style_layers], tile, spread)
         self.set_content(content)
-        self.set_style(style)
+        self.set_style(style, style_masks)
+        self.set_masks(masks)
 
     def set_content(self, content: Tensor | None) -> None:
-        """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew."""
+        """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew. Masks follow its size.
+
+        Raises:
+            ImageError: masks that were made over a picture of another aspect.
+        """
         kept = None if content is None else self._kept("content", content)
+        self._place_masks(self._masks, kept)
         self.content_target = self._target(kept, lambda way, kept: way.responses(kept, self.content_layers))
         self._put(content=kept)
         self._swaps += 1
 
-    def set_style(self, style: Style | None) -> None:
+    def set_masks(self, masks: Sequence[Tensor] | Tensor | None) -> None:
+        """Change where each style goes; the network is not asked.
+
+        Where no mask is, the image keeps its content, pixel by pixel. With masks, `shares` say how much each style's
+        place counts, however large it is.
+
+        Args:
+            masks: for each style one, (H, W) in [0, 1] of any size and of the content's aspect; or one fewer: the last
+                style then has the rest. None: every style is everywhere. See `nstlib.control.regions.read_masks` for
+                pictures of masks.
+
+        Raises:
+            InputError: no content or no style, not as many as there are styles, an empty one, or values outside of
+                [0, 1]. ImageError: another aspect than the content's.
+        """
+        if masks is not None and (self.content is None or self.style is None):
+            raise InputError("masks say where in a content each style goes; give a content and a style")
+        styles = Blend((), ()) if self.style is None else Blend.of(self.style)
+        kept = None if masks is None else checked_masks(masks, len(styles))
+        self._place_masks(kept, self.content)
+        self._masks = kept
+        self._mix(styles.shares)
+
+    @property
+    def masks(self) -> Tensor | None:
+        """Where each style goes: (styles, H, W) in [0, 1], of the content's size; None where each is everywhere."""
+        return self._fit_masks
+
+    @property
+    def coverage(self) -> Tensor | None:
+        """How much of each pixel has any style, (H, W); None where that is all of every pixel."""
+        return self._coverage
+
+    def _place_masks(self, masks: list[Tensor] | None, content: Tensor | None) -> None:
+        """Bring masks to the content's size, and to each layer."""
+        if masks is None:
+            self._fit_masks = self._coverage = self._guides = self._region_shares = None
+            return
+        if content is None:
+            raise InputError("there are masks, which say where in a content each style goes; call set_masks(None)")
+        with torch.inference_mode(False):
+            fit = fitted(masks, size_of(content)).to(content.device)
+            self._guides, self._fit_masks, self._coverage = self._guides_of(fit), fit, covered(fit)
+
+    def _guides_of(self, masks: Tensor) -> dict[str, Tensor]:
+        """Masks (R, H, W) of a picture's size, brought to the style layers."""
+        sizes = self.extract.map_sizes(self.style_layers, size_of(masks))
+        strides = self.extract.backbone.strides
+        maps = {
+            layer: Map(size, strides[layer], 0 if self.guidance == "plain" else halo_of(self.extract, [layer]))
+            for layer, size in sizes.items()
+        }
+        return guides(masks, maps, self.guidance)
+
+    def set_style(self, style: Style | None, style_masks: Sequence[Tensor | None] | None = None) -> None:
         """Change the style; only its own target is computed anew.
 
         Args:
             style: a picture (B or 1, 3, H, W) of any size; or several, as a list of pictures or of pairs (picture,
                 share), see `nstlib.control.styles`; or None.
+            style_masks: which part of each style counts: a mask (h, w) of any size, or None for all of it.
         """
         kept = Blend((), ()) if style is None else Blend.of(style).map(partial(self._kept, "style"))
-        grams = [
-            self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
-            for picture in kept.pictures
-        ]
-        self._grams_of_styles = grams
+        kept = kept if style_masks is None else kept.with_parts(style_masks)
+        if self._masks is not None and len(kept) != len(self._masks):
+            raise InputError(
+                f"there are {len(self._masks)} masks for as many styles, but now {len(kept)} styles; call "
+                "set_masks(None) before"
+            )
+        parts = kept.parts or (None,) * len(kept)
+        self._grams_of_styles = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
         self._mix(kept.shares)
         self._put(style=None if style is None else kept.style)
+
+    def grams_of(self, picture: Tensor, part: Tensor | None = None) -> Features:
+        """The Gram matrices (B or 1, C, C) of a style, or of a part of it, by layer name."""
+        picture = self._kept("style", picture)
+        if part is None:
+            return self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
+        checked_masks([part], 1)
+        of_part = self._guides_of(fitted([part], size_of(picture), "the style"))
+        grams = self._target(picture, lambda way, picture: way.grams(picture, self.style_layers, of_part))
+        return {layer: gram[:, 0] for layer, gram in grams.items()}
+
+    @property
+    def style_grams(self) -> Sequence[Features]:
+        """Of each style its Gram matrices (B or 1, C, C) by layer name, from which the target is made."""
+        return self._grams_of_styles
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -102,15 +196,41 @@ class Targets(KnownAttributes):
         self._put(style=blend.style)
 
     def _mix(self, shares: Sequence[float]) -> None:
-        """Take the styles' own target, in these shares."""
+        """Take the styles' own target, in these shares; with masks, each style's own, which counts by its share."""
         with torch.inference_mode(False):
-            self._style_target = MappingProxyType(mean_of_grams(self._grams_of_styles, shares))
+            self._style_target = MappingProxyType(self.target_of(self._grams_of_styles, shares))
+            if self._guides is not None:
+                self.weigh_regions([shares])
         self._put(own_style_target=True)
         self._swaps += 1
 
+    def weigh_regions(self, shares: Sequence[Sequence[float]]) -> None:
+        """How much each region counts, for all pictures or for each of a batch, (1 or B, regions)."""
+        weights = torch.tensor(shares, dtype=torch.float32, device=self.extract.device)
+        if self._region_shares is not None and self._region_shares.shape == weights.shape:
+            self._region_shares.copy_(weights)  # in place, so that a recording reads it
+        else:
+            self._region_shares = weights
+        self._swaps += 1
+
+    def target_of(self, grams: Sequence[Features], shares: Sequence[float]) -> Features:
+        """The style target that the styles' Gram matrices make: their mean in these shares, or with masks each by
+        itself."""
+        if self._guides is None:
+            return mean_of_grams(grams, shares)
+        return self._of_regions(grams_side_by_side(grams), self._guides)
+
+    @staticmethod
+    def _of_regions(grams: Features, guides: Features) -> Features:
+        """The target of each region, nothing where no position of a layer stands for it: it then has no loss there."""
+        present = {layer: (guide.sum((1, 2)) > 0).to(grams[layer].device) for layer, guide in guides.items()}
+        return {layer: gram * present[layer][:, None, None] for layer, gram in grams.items()}
+
     @property
     def style_target(self) -> Mapping[str, Tensor]:
-        """Layer name to the Gram matrix (B or 1, C, C) to match; the style picture's own unless it is set.
+        """Layer name to the Gram matrix to match, (B or 1, C, C); the style picture's own unless it is set.
+
+        With masks, it is one for each region: (B or 1, styles, C, C).
 
         Set it to match something that no single picture has, such as a mean of the matrices of two styles. A change of
         the style picture puts the picture's own in place again.
@@ -125,12 +245,14 @@ class Targets(KnownAttributes):
             if layer not in self.style_layers:
                 raise LayerNotFound(f"{layer!r} has no weight here; there are {', '.join(self.style_layers)}")
             known = self._style_target.get(layer)
-            square = isinstance(matrix, Tensor) and matrix.ndim == 3 and matrix.shape[1] == matrix.shape[2]
+            dimensions = 3 if self.masks is None else 4
+            square = isinstance(matrix, Tensor) and matrix.ndim == dimensions and matrix.shape[-2] == matrix.shape[-1]
             if not square or (known is not None and matrix.shape[1:] != known.shape[1:]):
-                c = "C" if known is None else known.shape[1]
-                raise InputError(
-                    f"the target of {layer} is {shape_of(matrix)}; expected a Gram matrix (B or 1, {c}, {c})"
-                )
+                c = "C" if known is None else known.shape[-1]
+                expected = f"a Gram matrix (B or 1, {c}, {c})"
+                if self.masks is not None:
+                    expected = f"a Gram matrix of each region, (B or 1, {len(self.masks)}, {c}, {c})"
+                raise InputError(f"the target of {layer} is {shape_of(matrix)}; expected {expected}")
         with torch.inference_mode(False):
             kept = {layer: matrix.detach().clone() for layer, matrix in target.items()}
         self._style_target = MappingProxyType(
@@ -196,6 +318,10 @@ class Targets(KnownAttributes):
         if self.content is not None:
             home = self.way(self.content).home
             self.content_target = {layer: target.to(home) for layer, target in self.content_target.items()}
+            self._put(content=self.content.to(home))
+            if self._guides is not None and self._fit_masks is not None:
+                self._guides = {layer: guide.to(home) for layer, guide in self._guides.items()}
+                self._fit_masks, self._coverage = self._fit_masks.to(home), covered(self._fit_masks.to(home))
 
     def smaller_tile(self, image: Tensor) -> int | None:
         """The tile with which a picture may fit after memory ran out; None where it cannot be smaller."""

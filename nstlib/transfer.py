@@ -17,6 +17,7 @@ from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .control.colors import for_color, sight_of
+from .control.regions import read_masks, read_style_masks
 from .control.styles import Blend
 from .errors import InputError, RunWarning
 from .extractor import FeatureExtractor
@@ -65,11 +66,14 @@ def prepare(
     quiet = quiet or ranks.rank() > 0
     size = chosen["size"]
     content = None if content is None else _loaded("content", content, size)
-    if style is None and chosen["shares"] is not None:
-        raise InputError("shares are given, but no styles; leave them out")
+    for name in ("shares", "masks", "style_masks"):
+        if chosen[name] is not None and (style is None or (name == "masks" and content is None)):
+            missing = "styles" if style is None else "content"
+            raise InputError(f"{name} are given, but no {missing}; leave them out")
     styles = None if style is None else _loaded_styles(style, chosen)
-    styles = for_color(styles, content, chosen["color"])
-    objective, memory = _objective(content, styles, chosen, quiet)
+    masks = None if chosen["masks"] is None else read_masks(chosen["masks"], len(Blend.of(styles)))
+    styles = for_color(styles, content, chosen["color"], masks)
+    objective, memory = _objective(content, styles, masks, chosen, quiet)
     longer = max(_pictures(content, styles)[0].shape[-2:])
     return Run(
         objective,
@@ -151,7 +155,7 @@ def main(
     _check_mode(content_path, style_path, mode)
     path = check_output(out or free_name(default_output(content_path, style_path, mode)))
     inputs = {"content": content_path, **named_styles(style_path), "start": options.get("init")}
-    keep_inputs({"the output": path}, {**inputs, "file of weights": options.get("weights")})
+    keep_inputs({"the output": path}, {**inputs, **named_files(options)})
     count, options = count_steps(steps, options), with_quality(steps, options)
     run = prepare_mode(content_path, style_path, mode, steps=count, quiet=not progress, **options)
     if run.objective.batch > 1:
@@ -207,6 +211,16 @@ def named_styles(style: Styles | None) -> dict[str, Any]:
     return {"style" if len(pictures) == 1 else f"style {place}": each for place, each in enumerate(pictures, start=1)}
 
 
+def named_files(options: Options) -> dict[str, Any]:
+    """Each file that is read beside content and style, by what messages call it."""
+    files: dict[str, Any] = {"file of weights": options.get("weights")}
+    for name, word in (("masks", "mask"), ("style_masks", "style mask")):
+        given = options.get(name)
+        several = given if isinstance(given, list | tuple) else [given]
+        files |= {f"{word} {place}": mask for place, mask in enumerate(several, start=1)}
+    return files
+
+
 def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
     """The styles, each in its size."""
     blend = Blend.of(style, chosen["shares"])
@@ -214,8 +228,11 @@ def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
         given(name, picture)
     sizes = style_sizes(chosen["style_size"], len(blend), chosen["size"])
     pictures = [_loaded("style", picture, size, calls=4) for picture, size in zip(blend.pictures, sizes, strict=True)]
-    loaded: Tensor | Blend = Blend(tuple(pictures), blend.shares).style
-    return loaded
+    loaded = Blend(tuple(pictures), blend.shares)
+    if chosen["style_masks"] is not None:
+        loaded = loaded.with_parts(read_style_masks(chosen["style_masks"]))
+    whole_or_blend: Tensor | Blend = loaded.style
+    return whole_or_blend
 
 
 def _pictures(content: Tensor | None, style: Tensor | Blend | None) -> list[Tensor]:
@@ -256,7 +273,7 @@ def _own_size(source: Source) -> tuple[int, int] | None:
 
 
 def _objective(
-    content: Tensor | None, style: Tensor | Blend | None, chosen: Options, quiet: bool
+    content: Tensor | None, style: Tensor | Blend | None, masks: list[Tensor] | None, chosen: Options, quiet: bool
 ) -> tuple[Objective, int]:
     """What to minimize, and how many pairs L-BFGS remembers."""
     usable_device(chosen["device"])  # before the backbone, which may be large
@@ -283,6 +300,8 @@ def _objective(
         normalization=chosen["normalization"],
         tile=tile,
         spread=ranks.count() > 1,
+        masks=masks,
+        guidance=chosen["guidance"],
     )
     return objective, memory
 

@@ -56,6 +56,11 @@ ELSEWHERE = {
         *("preserve_original_colors", "original_color"),
     ),
     "shares": ("style_blend_weights", "style_interpolation_weights", "blend_weights", "style_mix"),
+    "masks": (
+        *("mask", "mask_path", "content_mask", "content_masks", "mask_image", "segmentation", "content_seg"),
+        *("semantic_map", "color_codes", "regions"),
+    ),
+    "style_masks": ("style_mask", "style_mask_imgs", "style_seg", "style_segmentation"),
     "seed": ("random_seed", "manual_seed"),
     "snapshot_every": ("save_iter", "save_every", "save_iterations", "saving_freq", "save_interval"),
     "progress": ("verbose", "print_iter", "show_progress", "print_interval"),

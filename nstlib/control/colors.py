@@ -4,7 +4,7 @@ Two ways. Color matching changes the style before the transfer, so that it has t
 transfer lets the network see brightness alone, and keeps every color of the content.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..base.checks import in_pixels, known_arguments, one_of, size_of
 from ..base.checks import picture as checked_picture
 from ..errors import ImageError, InputError
 from ..extractor import Sight, luminance
+from .masks import checked_masks, fitted
 from .styles import Blend
 
 Matching = Literal["transport", "cholesky", "pca", "histogram"]
@@ -105,19 +106,33 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
     return match_colors(luminance(style).expand(-1, 3, -1, -1), luminance(content).expand(-1, 3, -1, -1))
 
 
-def for_color(style: Tensor | Blend | None, content: Tensor | None, color: Color) -> Tensor | Blend | None:
+def for_color(
+    style: Tensor | Blend | None, content: Tensor | None, color: Color, masks: Sequence[Tensor] | Tensor | None = None
+) -> Tensor | Blend | None:
     """The style as a transfer with that `color` takes it: as it is, in the content's colors, or without colors.
 
+    Args:
+        masks: where each style goes: it then gets the colors that the content has there.
+
     Raises:
-        InputError: an unknown word, or not both pictures.
+        InputError: an unknown word, or not both pictures. ImageError: masks of another aspect than the content's.
     """
     if one_of("color", color, COLORS) == "style":
         return style
     if content is None or style is None:
         raise InputError(f"color is {color!r}, which takes a content and a style; without one of them leave it out")
     change = match_colors if color == "match" else match_luminance
-    made: Tensor | Blend = Blend.of(style).map(lambda picture: change(picture, content)).style
+    blend = Blend.of(style)
+    places = [content] * len(blend) if masks is None else _places(content, checked_masks(masks, len(blend)))
+    pictures = [change(picture, place) for picture, place in zip(blend.pictures, places, strict=True)]
+    made: Tensor | Blend = Blend(tuple(pictures), blend.shares, blend.parts).style
     return made
+
+
+def _places(content: Tensor, masks: Sequence[Tensor]) -> list[Tensor]:
+    """The pixels of the content that a mask takes, as pictures of one row each."""
+    fit = fitted(masks, size_of(content)).to(content.device)
+    return [content[..., mask >= min(0.5, float(mask.max()))].unsqueeze(-2) for mask in fit]
 
 
 def sight_of(color: Color) -> Sight:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..base.checks import number
@@ -23,10 +24,12 @@ class Blend:
     Attributes:
         pictures: of any sizes.
         shares: 0 or more each; their sum is 1.
+        parts: which part of each picture counts: a mask (h, w), or None for all of it. Empty where all of each does.
     """
 
     pictures: tuple[Any, ...]
     shares: tuple[float, ...]
+    parts: tuple[Tensor | None, ...] = ()
 
     @classmethod
     def of(cls, style: Any, shares: Sequence[float] | None = None) -> "Blend":
@@ -67,7 +70,7 @@ class Blend:
 
     def map(self, change: Callable[[Any], Any]) -> "Blend":
         """The blend of the changed pictures."""
-        return Blend(tuple(map(change, self.pictures)), self.shares)
+        return Blend(tuple(map(change, self.pictures)), self.shares, self.parts)
 
     def with_shares(self, shares: Sequence[float]) -> "Blend":
         """The same pictures with other shares.
@@ -78,12 +81,22 @@ class Blend:
         shares = normalized(shares)
         if len(shares) != len(self):
             raise InputError(f"there are {len(shares)} shares, but {len(self)} styles")
-        return Blend(self.pictures, shares)
+        return Blend(self.pictures, shares, self.parts)
+
+    def with_parts(self, parts: Sequence[Tensor | None]) -> "Blend":
+        """The same pictures, of which these parts count.
+
+        Raises:
+            InputError: not as many.
+        """
+        if len(parts) != len(self):
+            raise InputError(f"there are {len(parts)} style masks, but {len(self)} styles; give None for a whole style")
+        return Blend(self.pictures, self.shares, tuple(parts) if any(part is not None for part in parts) else ())
 
     @property
     def style(self) -> Any:
-        """The picture, where it is one, else the blend."""
-        return self.pictures[0] if len(self) == 1 else self
+        """The picture, where it is one and whole, else the blend."""
+        return self.pictures[0] if len(self) == 1 and not self.parts else self
 
 
 def is_several(style: Any) -> bool:
@@ -121,6 +134,11 @@ def mean_of_grams(grams: Sequence[Mapping[str, Tensor]], shares: Sequence[float]
     }
 
 
+def grams_side_by_side(grams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Gram matrices (B or 1, C, C) by layer name, of each style one, as (B or 1, styles, C, C)."""
+    return {layer: _stacked([each[layer] for each in grams]) for layer in (grams[0] if grams else ())}
+
+
 def mean_colors(blend: Blend) -> tuple[Tensor, Tensor]:
     """Mean (B or 1, 3, 1) and covariance (B or 1, 3, 3) of the colors of a blend, of all its pixels together."""
     means = [picture.flatten(2).mean(2, keepdim=True) for picture in blend.pictures]
@@ -131,6 +149,11 @@ def mean_colors(blend: Blend) -> tuple[Tensor, Tensor]:
         away = own.to(mean.device) - mean
         spreads.append((pixels @ pixels.mT / pixels.shape[2]).to(mean.device) + away @ away.mT)
     return mean, _weighted_sum(spreads, blend.shares)
+
+
+def _stacked(grams: Sequence[Tensor]) -> Tensor:
+    batch = max(len(gram) for gram in grams)
+    return torch.stack([gram.expand(batch, -1, -1) for gram in grams], 1)
 
 
 def _weighted_sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

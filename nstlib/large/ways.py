@@ -27,6 +27,8 @@ from ..losses import (
     content_loss,
     content_loss_of_sums,
     gram,
+    guided_gram,
+    guided_style_loss,
     style_loss,
     sum_of_squares,
     tv_loss,
@@ -45,14 +47,19 @@ class Comparison:
 
     Attributes:
         content: layer name to response (B or 1, C, H', W'); it may be on another device than the network.
-        style: layer name to Gram matrix (B or 1, C, C).
+        style: layer name to Gram matrix (B or 1, C, C); with guides, to one for each region, (B or 1, R, C, C).
         normalization, border: see `nstlib.losses`.
+        guides: layer name to how much each position counts for each region, (R, H', W'), see `nstlib.control.masks`;
+            None where the whole picture has one style. They may be on another device than the network.
+        shares: how much each region counts, (B or 1, R).
     """
 
     content: Mapping[str, Tensor]
     style: Mapping[str, Tensor]
     normalization: Normalization
     border: float
+    guides: Mapping[str, Tensor] | None = None
+    shares: Tensor | None = None
 
     @property
     def layers(self) -> list[str]:
@@ -63,6 +70,12 @@ class Comparison:
     def names(self) -> list[str]:
         """Of the losses, in order: "content/relu4_2", "style/relu1_1", ..., "tv"."""
         return [*(f"content/{layer}" for layer in self.content), *(f"style/{layer}" for layer in self.style), "tv"]
+
+    def style_loss(self, grams: Tensor, layer: str) -> Tensor:
+        """How far the Gram matrices of a layer are from its style, (B,)."""
+        if self.shares is None:
+            return style_loss(grams, self.style[layer], self.normalization)
+        return guided_style_loss(grams, self.style[layer], self.shares, self.normalization)
 
 
 class Whole:
@@ -84,13 +97,13 @@ class Whole:
         features = self.extract(image, targets.layers)
         how = targets.normalization
         content = [content_loss(features[layer], target, how) for layer, target in targets.content.items()]
-        style = [style_loss(gram(features[layer]), target, how) for layer, target in targets.style.items()]
+        style = [targets.style_loss(_gram(features[layer], targets.guides, layer), layer) for layer in targets.style]
         return dict(zip(targets.names, [*content, *style, tv_loss(image, targets.border)], strict=True))
 
     @torch.no_grad()
-    def grams(self, picture: Tensor, layers: Iterable[str]) -> Features:
-        """The Gram matrix of each layer's response."""
-        return {layer: gram(response) for layer, response in self.extract(picture, layers).items()}
+    def grams(self, picture: Tensor, layers: Iterable[str], guides: Mapping[str, Tensor] | None = None) -> Features:
+        """The Gram matrix of each layer's response; with guides, those of each region."""
+        return {layer: _gram(response, guides, layer) for layer, response in self.extract(picture, layers).items()}
 
     @torch.no_grad()
     def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
@@ -121,14 +134,14 @@ class InTiles:
         return dict(zip(targets.names, values, strict=True))
 
     @torch.no_grad()
-    def grams(self, picture: Tensor, layers: Iterable[str]) -> Features:
-        """The Gram matrix of each layer's response, added up over tiles."""
+    def grams(self, picture: Tensor, layers: Iterable[str], guides: Mapping[str, Tensor] | None = None) -> Features:
+        """The Gram matrix of each layer's response, added up over tiles; with guides, those of each region."""
         layers, strides = list(layers), self.extract.backbone.strides
 
         def sums(part: Tile) -> Sums:
             added: Sums = {}
             for layer, response in self._responses_of(part, picture, layers).items():
-                added |= _gram_sums(layer, part.own_of_seen(response, strides[layer]))
+                added |= _gram_sums(layer, part, response, strides[layer], guides)
             return added
 
         total = _added(map(sums, tiles_of(self.extract, layers, picture, self.tile)))
@@ -168,7 +181,7 @@ class InTiles:
             sums[f"error/{layer}"] = sum_of_squares(own - wanted)
             sums[f"norm/{layer}"] = sum_of_squares(wanted)
         for layer in targets.style:
-            sums |= _gram_sums(layer, tile.own_of_seen(features[layer], strides[layer]))
+            sums |= _gram_sums(layer, tile, features[layer], strides[layer], targets.guides)
         return sums
 
     def _responses_of(self, part: Tile, picture: Tensor, layers: Iterable[str]) -> Features:
@@ -286,7 +299,7 @@ def _losses_of(sums: Sums, size: Size, targets: Comparison) -> list[Tensor]:
     """From the sums over all tiles of an image (H, W) to the losses, in the order of the targets' names."""
     how = targets.normalization
     content = (content_loss_of_sums(sums[f"error/{layer}"], sums[f"norm/{layer}"], how) for layer in targets.content)
-    style = (style_loss(_mean(sums, layer), target, how) for layer, target in targets.style.items())
+    style = (targets.style_loss(_mean(sums, layer), layer) for layer in targets.style)
     return [*content, *style, tv_loss_of_sums(sums["down"], sums["across"], size)]
 
 
@@ -310,8 +323,21 @@ def _tile_gradient(way: InTiles, targets: Comparison, tile: Tile, image: Tensor,
     return gradient
 
 
-def _gram_sums(layer: str, own: Tensor) -> Sums:
-    """Sum of F F^T over a tile's own positions, (B, C, C), and how many these are, (1,)."""
+def _gram(response: Tensor, guides: Mapping[str, Tensor] | None, layer: str) -> Tensor:
+    return gram(response) if guides is None else guided_gram(response, guides[layer].to(response.device))
+
+
+def _gram_sums(
+    layer: str, tile: Tile, response: Tensor, stride: int, guides: Mapping[str, Tensor] | None = None
+) -> Sums:
+    """What a tile's own positions add to the Gram matrix of a layer, and how many they are, (1,).
+
+    Without guides that is the sum of F F^T, (B, C, C). A guide's weights are those of the whole picture, so that the
+    parts (B, R, C, C) of its mean are added up, and nothing is left to be divided by.
+    """
+    own = tile.own_of_seen(response, stride)
+    if guides is not None:
+        return {f"gram/{layer}": guided_gram(own, tile.own(guides[layer], stride).to(own.device))}
     positions = own.shape[-2] * own.shape[-1]
     # A narrow last tile may have no position of a deep layer.
     total = gram(own) * positions if positions else own.flatten(2).float() @ own.flatten(2).float().mT
@@ -320,8 +346,9 @@ def _gram_sums(layer: str, own: Tensor) -> Sums:
 
 
 def _mean(sums: Sums, layer: str) -> Tensor:
-    """The Gram matrix as `nstlib.losses.gram` gives it."""
-    return sums[f"gram/{layer}"] / sums[f"positions/{layer}"].view(-1, 1, 1)
+    """The Gram matrix as `nstlib.losses.gram` gives it, or those that `guided_gram` gives."""
+    total = sums[f"gram/{layer}"]
+    return total / sums[f"positions/{layer}"].view(-1, 1, 1) if f"positions/{layer}" in sums else total
 
 
 def _tv_sums(tile: Tile, seen: Tensor, size: Size, border: float) -> Sums:

@@ -12,6 +12,7 @@ from ..backbones import default_backbone
 from ..base.checks import given, known_names, number, one_of, whole
 from ..base.devices import default_device
 from ..control.colors import for_color, sight_of
+from ..control.regions import Masks, color_coded, read_masks
 from ..control.styles import Blend
 from ..errors import ImageError, InputError
 from ..images import Source, load_image, to_pil
@@ -35,7 +36,10 @@ def complete(content: Source, style: Styles, options: Options) -> tuple[dict[str
     shares = settings.pop("shares")
     if isinstance(settings["style_size"], list | tuple):
         raise InputError("the studio takes one style_size for all its styles; nstlib.stylize takes one for each")
+    if settings["style_masks"] is not None:
+        raise InputError("the studio takes whole styles; nstlib.stylize takes style_masks")
     settings = {"content": _kept(content, "content"), **_kept_styles(style, shares), **settings}
+    settings["masks"] = kept_masks(settings["masks"], 2 if isinstance(settings["style"], list) else 1)
     settings["size"] = _size(options)
     settings["backbone"] = settings["backbone"] or default_backbone(True, settings["device"])
     settings["init"] = "content" if settings["init"] is None else settings["init"]
@@ -69,8 +73,10 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
         objective.set_sight(sees)
         if "style" in pictures:
             objective.set_style(pictures["style"])
-        elif "shares" in changed:
+        elif changed.get("shares"):
             objective.shares = changed["shares"]
+        if "masks" in changed:
+            objective.set_masks(_loaded_masks(settings))
         if "content_layers" in changed:
             objective.set_content_layers(settings["content_layers"])
         if "optimizer" in changed:
@@ -89,22 +95,26 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
     pictures: dict[str, Any] = {}
     if {"content", "size"} & changed.keys():
         pictures["content"] = content = _loaded(settings["content"], settings["size"])
-    if {"style", "size", "color"} & changed.keys() or (settings["color"] != "style" and pictures):
+    moved = pictures or "masks" in changed
+    if {"style", "size", "color"} & changed.keys() or (settings["color"] != "style" and moved):
         kept = Blend.of(settings["style"], settings["shares"])
         size = settings["style_size"] or settings["size"]
         loaded = [_loaded(picture, size) for picture in kept.pictures]
-        pictures["style"] = for_color(Blend(tuple(loaded), kept.shares).style, content, settings["color"])
+        styles = Blend(tuple(loaded), kept.shares).style
+        pictures["style"] = for_color(styles, content, settings["color"], _loaded_masks(settings))
     return pictures
 
 
 @contextmanager
 def all_or_nothing(objective: Objective) -> Iterator[None]:
-    """Where the block fails half-way, the objective gets its pictures, its sight and its content layers back."""
-    sees = objective.extract.sees
+    """Where the block fails half-way, the objective gets its pictures, masks, sight and content layers back."""
+    sees, masks = objective.extract.sees, objective.masks
     content, style, layers = objective.content, objective.style, dict(objective.content_layers)
     try:
         yield
     except BaseException:
+        if objective.masks is not masks:
+            objective.set_masks(None)
         if objective.content is not content:
             objective.set_content(content)
         if objective.style is not style:
@@ -112,6 +122,8 @@ def all_or_nothing(objective: Objective) -> Iterator[None]:
         if list(objective.content_layers) != list(layers):
             objective.set_content_layers(layers)
         objective.set_sight(sees)
+        if objective.masks is not masks:
+            objective.set_masks(masks)
         raise
 
 
@@ -149,9 +161,7 @@ def _kept(source: Source, name: str) -> str | PictureFile:
     given(name, source)
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
-    file = BytesIO()
-    to_pil(load_image(source)).save(file, "PNG")
-    return PictureFile(f"{name}.png", file.getvalue())
+    return _file_of(name, load_image(source))
 
 
 def _kept_styles(style: Styles, shares: Sequence[float] | None) -> dict[str, Any]:
@@ -162,6 +172,38 @@ def _kept_styles(style: Styles, shares: Sequence[float] | None) -> dict[str, Any
         raise InputError(f"the studio takes one style or two, not {len(blend)}; nstlib.stylize takes any number")
     kept = [_kept(picture, "style") for picture in blend.pictures]
     return {"style": kept if len(kept) > 1 else kept[0], "shares": blend.shares if len(kept) > 1 else None}
+
+
+def kept_masks(masks: Masks | None, count: int) -> str | PictureFile | list[str | PictureFile] | None:
+    """Masks as they can be compared: names as they are, anything else as files in memory.
+
+    What a brush holds counts as no masks, as long as a region has no paint.
+    """
+    if masks is None or isinstance(masks, str | os.PathLike):
+        return None if masks is None else os.fspath(masks)
+    if hasattr(masks, "masks"):
+        painted = masks.masks
+        return _file_of("masks", color_coded(painted)) if bool(painted.flatten(1).any(1).all()) else None
+    named = list(masks) if isinstance(masks, list | tuple) else []
+    if named and all(isinstance(mask, str | os.PathLike) for mask in named):
+        return [os.fspath(cast(str, mask)) for mask in named]
+    read = read_masks(masks, count)
+    return [_file_of(f"mask_{place}", mask.expand(1, 3, -1, -1)) for place, mask in enumerate(read, start=1)]
+
+
+def _file_of(name: str, picture: Tensor) -> PictureFile:
+    file = BytesIO()
+    to_pil(picture).save(file, "PNG")
+    return PictureFile(f"{name}.png", file.getvalue())
+
+
+def _loaded_masks(settings: Settings) -> list[Tensor] | None:
+    count = len(Blend.of(settings["style"]))
+    return None if settings["masks"] is None else read_masks(_data_of_masks(settings["masks"]), count)
+
+
+def _data_of_masks(masks: Any) -> Any:
+    return [_data(mask) for mask in masks] if isinstance(masks, list) else None if masks is None else _data(masks)
 
 
 def _loaded(kept: str | PictureFile, size: int | None) -> Tensor:
@@ -177,6 +219,7 @@ def _prepare(settings: Settings, **others: Any) -> Run:
     options = {**settings, **others}
     content, style = options.pop("content"), options.pop("style")
     styles = [_data(each) for each in style] if isinstance(style, list) else _data(style)
+    options["masks"] = _data_of_masks(options["masks"])
     return prepare(_data(content), styles, **cast(Options, options))
 
 

@@ -39,7 +39,8 @@ class Studio(Live):
         self.folder = _folder(folder)
         self._first: Run | None
         start, self._first = complete(content, style, options)
-        self._fixed = {name: start[name] for name in start if name not in ("content_layers", "style_layers")}
+        moving = ("content_layers", "style_layers", "masks")
+        self._fixed = {name: start[name] for name in start if name not in moving}
         engine = Engine(start, self._begin, adopt)
         self._layers = engine.run.objective.extract.layers
         self._optimizer = start["optimizer"]
@@ -68,6 +69,7 @@ class Studio(Live):
             **self._fixed,
             **{name: values[name] for name in ("content", "size", "color", "backbone", "optimizer", "init")},
             **_styles(values["style"], values["second"], values["share"]),
+            "masks": wanted["masks"],
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
             "content_layers": dict(values["content_layer"]),
             "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers()},
@@ -79,6 +81,8 @@ class Studio(Live):
         if settings["lr"] == DEFAULT_LR[settings["optimizer"]]:
             del settings["lr"]
         pictures = ", ".join(_in_python(settings.pop(name)) for name in ("content", "style"))
+        if settings["masks"] is not None:
+            settings["masks"] = _plain(settings["masks"])
         defaults |= {"init": "content", "backbone": None}
         told = [f"{name}={value!r}" for name, value in settings.items() if value != defaults[name]]
         return f"nst.stylize({pictures}, steps={self.engine.run.taken}, {', '.join(told)})"
@@ -240,7 +244,8 @@ class Studio(Live):
             )
         )
         settings = self.engine.settings
-        pictures = [settings["content"], *Blend.of(settings["style"]).pictures]
+        masks = settings["masks"] if isinstance(settings["masks"], list) else [settings["masks"]]
+        pictures = [settings["content"], *Blend.of(settings["style"]).pictures, *masks]
         uploads = [str(picture) for picture in pictures if isinstance(picture, PictureFile)]
         note = f" It needs your file {escape(', '.join(uploads))} beside it." if uploads else ""
         self._line_note.value = f'<span style="font-size: 12px">{faithful}{note}</span>'
@@ -277,7 +282,12 @@ def _for_controls(settings: Settings) -> Settings:
 
 
 def _in_python(picture: Any) -> str:
-    return repr([str(each) for each in picture] if isinstance(picture, list) else str(picture))
+    return repr(_plain(picture))
+
+
+def _plain(picture: Any) -> str | list[str]:
+    """One picture or several by their names."""
+    return [str(each) for each in picture] if isinstance(picture, list) else str(picture)
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path | None:

@@ -1,0 +1,164 @@
+"""Places: masks say where each style goes, and which part of it counts (Gatys et al. 2017, arXiv 1611.07865).
+
+A mask is brought to each layer as a guide: one number a position, which says how much it counts there. The Gram matrix
+of a region is then a mean over its own positions, so that a small region has as much to say as a large one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..base.checks import ROUNDING, Size, in_pixels, shape_of, size_of
+from ..errors import ImageError, InputError
+
+Guidance = Literal["plain", "inside", "dilated"]
+GUIDANCES: tuple[str, ...] = get_args(Guidance)
+
+OTHER_ASPECT = 0.02  # relative, beyond rounding to whole pixels: the mask is of another picture then
+EMPTY = 1e-3  # a mask that is nowhere above this is empty
+WHOLE = 1 - 1e-3  # what masks leave uncovered by less than a level of 255 is covered
+
+
+@dataclass(frozen=True)
+class Map:
+    """Where a layer's positions lie in the picture.
+
+    Attributes:
+        size: how many there are, (H', W').
+        stride: pixels from one to the next; each has a cell of so many pixels.
+        reach: how many pixels beyond its cell a position sees.
+    """
+
+    size: Size
+    stride: int
+    reach: int
+
+
+def fitted(masks: Sequence[Tensor], size: Size, of: str = "the content") -> Tensor:
+    """Masks (h, w) of any size, brought to the size (H, W) of their picture: (R, H, W) in [0, 1], float32.
+
+    Raises:
+        ImageError: one of another aspect than the picture: it would be stretched, and lie somewhere else.
+    """
+    return torch.stack([_fitted(mask, size, f"mask {place}", of) for place, mask in enumerate(masks, start=1)])
+
+
+def _fitted(mask: Tensor, size: Size, name: str, of: str) -> Tensor:
+    height, width = size_of(mask)
+    aspect, wanted = width / height, size[1] / size[0]
+    rounding = 1 / min(height, width) + 1 / min(size)
+    if abs(aspect / wanted - 1) > OTHER_ASPECT + rounding:
+        raise ImageError(
+            f"{name} is {in_pixels((height, width))} and {of} {in_pixels(size)}: the sides have another ratio; "
+            "give a mask that was made over the whole picture, in whatever size"
+        )
+    if (height, width) == size:
+        return mask
+    brought = F.interpolate(mask[None, None].cpu(), size, mode="bilinear", antialias=True)[0, 0]
+    return brought.clamp(0, 1).to(mask.device)
+
+
+def covered(masks: Tensor) -> Tensor | None:
+    """How much of each pixel, (H, W), the masks (R, H, W) give to any style; None where that is all, everywhere."""
+    sums = masks.sum(0).clamp(max=1)
+    return None if float(sums.min()) >= WHOLE else sums
+
+
+def kept_outside(image: Tensor, content: Tensor, coverage: Tensor | None) -> Tensor:
+    """The image (B, 3, H, W) where there is a style, the content where there is none."""
+    if coverage is None:
+        return image
+    content = content.to(image.device)
+    return content + coverage.to(image.device) * (image - content)
+
+
+def guides(masks: Tensor, maps: Mapping[str, Map], guidance: Guidance) -> dict[str, Tensor]:
+    """Masks at each layer, as weights of its positions: T^2 / sum T^2, with T the mask brought to the layer.
+
+    With these, sum_k w_k F_ik F_jk is the Gram matrix of T F, which the paper calls guided, divided by the mass of T.
+
+    Args:
+        masks: (R, H, W) in [0, 1].
+        maps: layer name to where its positions lie.
+        guidance: how a mask is brought to a layer. "plain": a position counts as much as the mask covers of its own
+            pixels; "inside": only where all that it sees is in the mask; "dilated": where anything that it sees is.
+
+    Returns:
+        Layer name to (R, H', W'). The sum of each is 1, or 0 where no position counts, as may be with "inside" in
+        layers that see far.
+    """
+    return {layer: _normalized(_brought(masks, there, guidance).square()) for layer, there in maps.items()}
+
+
+def _normalized(weights: Tensor) -> Tensor:
+    mass = weights.sum((1, 2), keepdim=True, dtype=torch.float64)
+    return (weights / torch.where(mass > 0, mass, 1.0)).float()
+
+
+def _brought(masks: Tensor, there: Map, guidance: Guidance) -> Tensor:
+    if guidance == "plain":
+        return _cells(masks, there, F.avg_pool2d, F.adaptive_avg_pool2d)
+    if guidance == "dilated":
+        return _cells(_largest(masks, there.reach), there, F.max_pool2d, F.adaptive_max_pool2d)
+    # What sees something else: the same of all that is not in the mask.
+    return 1 - _brought(1 - masks, there, "dilated")
+
+
+def _cells(
+    values: Tensor,
+    there: Map,
+    pool: Callable[[Tensor, int], Tensor],
+    adaptive: Callable[[Tensor, Size], Tensor],
+) -> Tensor:
+    """One number for the cell of each position. Pixels after the last whole cell belong to none, as in pooling."""
+    if there.size == tuple(side // there.stride for side in size_of(values)):
+        return pool(values[None], there.stride)[0]
+    return adaptive(values[None], there.size)[0]  # of networks whose maps are no even fraction
+
+
+def _largest(values: Tensor, reach: int) -> Tensor:
+    """The largest within so many pixels down and across; what lies outside of the picture does not count."""
+    for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+        values = F.max_pool2d(values[None], window, stride=1, padding=(window[0] // 2, window[1] // 2))[0]
+    return values
+
+
+def checked_masks(given: Sequence[Tensor] | Tensor, count: int) -> list[Tensor]:
+    """So many masks (h, w), one for each style; where one is missing, the last style has what the others leave.
+
+    Raises:
+        InputError: another number of masks, one that is empty, or what is no mask.
+    """
+    if not isinstance(given, Sequence | Tensor) or isinstance(given, str | bytes) or shape_of(given) == ():
+        raise InputError(f"the masks are {given!r:.60}; expected tensors (H, W), one for each style")
+    masks = [_checked_mask(mask, place) for place, mask in enumerate(given, start=1)]
+    if len(masks) == count - 1 and masks:
+        masks.append(_rest(masks))
+    if len(masks) != count:
+        few = f"; give one for each, or {count - 1}: the last style then has the rest" if count > 1 else "; give one"
+        raise InputError(f"there are {len(masks)} masks for {count} style{'s' * (count != 1)}{few}")
+    for place, mask in enumerate(masks, start=1):
+        if float(mask.max()) <= EMPTY:
+            raise InputError(f"mask {place} is empty: it is black everywhere; leave out its style, or paint its place")
+    return masks
+
+
+def _checked_mask(mask: Tensor, place: int) -> Tensor:
+    if not isinstance(mask, Tensor) or mask.ndim != 2 or not mask.numel():
+        raise InputError(f"mask {place} is {shape_of(mask)}; expected a tensor (H, W)")
+    with torch.inference_mode(False):
+        found = mask.detach().clone().float()  # it may be painted on meanwhile
+    low, high = map(float, torch.aminmax(found))
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        raise InputError(f"mask {place} holds values from {low:.4g} to {high:.4g}, but must lie in [0, 1]")
+    return found.clamp(0, 1)
+
+
+def _rest(masks: Sequence[Tensor]) -> Tensor:
+    """What is in no mask, in the size of the largest."""
+    size = max((size_of(mask) for mask in masks), key=max)
+    return 1 - fitted(masks, size, "the largest mask").sum(0).clamp(max=1)
