@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
     from .optimize import Run, Step
     from .options import Options
+    from .scales import prepare_strokes, strokes_on_forms, style_size_for
     from .sweeps import Sweep, sweep
     from .transfer import main, prepare, stylize
 
@@ -59,6 +60,7 @@ _FACES = {
     "objective": ("GATYS_CONTENT", "GATYS_STYLE", "Objective", "Terms"),
     "optimize": ("Run", "Step"),
     "options": ("Options",),
+    "scales": ("prepare_strokes", "strokes_on_forms", "style_size_for"),
     "sweeps": ("Sweep", "sweep"),
     "transfer": ("main", "prepare", "stylize"),
 }
@@ -107,11 +109,14 @@ __all__ = [
     "load_image",
     "main",
     "prepare",
+    "prepare_strokes",
     "ranks",
     "register",
     "save_gif",
     "save_image",
+    "strokes_on_forms",
     "style_loss",
+    "style_size_for",
     "stylize",
     "sweep",
     "to_pil",
