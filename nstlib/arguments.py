@@ -147,6 +147,8 @@ def _add_picture(add: Add) -> None:
     sizes = "longer side of the style; larger, larger strokes (size); of several, one each"
     add("--style-size", type=_sizes, metavar="PIXELS[,...]", help=sizes)
     add("--shares", type=_shares, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
+    add("--strokes", metavar="FILE", help="picture whose fine strokes the style gets on its own forms")
+    add("--strokes-size", type=_positive_or_none, metavar="PIXELS", help="longer side of it (the style's)")
     add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
     colors = "style: its own; match: the style in the content's; luminance: only brightness comes over"
     add("--color", choices=COLORS, help=colors + _default("color"))

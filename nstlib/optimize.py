@@ -476,6 +476,22 @@ class Run(Stepper):
             _tell(f"{near}: went back to the last good picture, learning rate lowered to {self.lr:.3g}")
 
 
+def take_steps(run: Run, count: int, progress: bool, interruptions: list[int]) -> None:
+    """Take the steps of a run; Ctrl-C ends them, whenever it comes, and leaves what the run has.
+
+    Args:
+        interruptions: where `nstlib.base.interrupts.noted` notes them around the call.
+    """
+    try:
+        for _ in run.steps(count, progress):
+            if interruptions:
+                break
+    except KeyboardInterrupt:  # pressed twice
+        interruptions.append(1)
+    if interruptions:
+        run.stop_reason = "interrupted"
+
+
 @contextmanager
 def _as_usual(device: torch.device) -> Iterator[None]:
     """Gradients, and the precision that the extractor has, whatever the block around a run says."""

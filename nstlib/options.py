@@ -34,6 +34,9 @@ class Options(TypedDict, total=False):
         shares: how much of each of several styles; equal ones unless given here or beside each style.
         style_size: longer side of the style; without it, `size`. Larger gives larger strokes. Of several styles, one
             for all or a list of one for each.
+        strokes: a picture whose fine strokes the style gets, on its own coarse forms, before the transfer; see
+            `nstlib.strokes_on_forms`.
+        strokes_size: longer side of that picture; without it, the style's. Larger gives larger strokes.
         backbone: a name of `available_backbones()`; without it, `default_backbone()` chooses and says why.
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
@@ -70,6 +73,8 @@ class Options(TypedDict, total=False):
     size: int | None
     shares: Sequence[float] | None
     style_size: int | Sequence[int | None] | None
+    strokes: Source | None
+    strokes_size: int | None
     backbone: str | None
     pooling: str
     keep_scale: bool
@@ -101,6 +106,8 @@ DEFAULTS: Options = {
     "size": 512,
     "shares": None,
     "style_size": None,
+    "strokes": None,
+    "strokes_size": None,
     "backbone": None,
     "pooling": "avg",
     "keep_scale": False,
@@ -279,6 +286,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "size": _side,
     "shares": _shares,
     "style_size": _sides,
+    "strokes_size": _side,
     "pooling": partial(_word, POOLINGS),
     "keep_scale": _yes_or_no,
     "weights": _file,

@@ -1,13 +1,12 @@
 """The strokes of one style on the forms of another, and strokes of a known size in print.
 
-Section 6 of Gatys et al. 2017, arXiv 1611.07865. Shallow layers see strokes; deep ones see forms, and the strokes in
+After Gatys et al. 2017, arXiv 1611.07865. Shallow layers see strokes; deep ones see forms, and the strokes in
 them as well, so that Gram matrices of two styles, shallow ones of this and deep ones of that, do not go together. So
 the strokes are painted first, onto the picture of the forms, and what comes out is the style.
 """
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ from .images import MAX_SIZE, Source, load_image
 from .large import ranks
 from .large.budget import plan
 from .objective import GATYS_CONTENT, Layers, Objective, layer_weights
-from .optimize import Run
+from .optimize import Run, take_steps
 
 STROKE_LAYERS: Mapping[str, float] = {"relu1_1": 0.5, "relu2_1": 0.5}
 ALPHA = 0.01  # the strokes come as near as without it; ten times as much begins to cost some
@@ -94,7 +93,7 @@ def strokes_on_forms(
     run = prepare_strokes(
         extract, *pictures, strokes_layers=strokes_layers, forms_layers=forms_layers, alpha=alpha, color=color
     )
-    return _painted(run, steps, progress)
+    return paint_strokes(run, steps, progress)
 
 
 @known_arguments
@@ -182,11 +181,8 @@ def style_size_for(size: int, picture_cm: float, painting_cm: float) -> int:
     return round(exact)
 
 
-def _painted(run: Run, steps: int, progress: bool) -> Tensor:
-    """The run's picture after the steps; whenever Ctrl-C comes, the one that is there."""
+def paint_strokes(run: Run, steps: int = STEPS, progress: bool = True) -> Tensor:
+    """The picture of such a run after the steps, on the CPU; whenever Ctrl-C comes, the one that is there."""
     with noted([]) as interruptions:
-        with suppress(KeyboardInterrupt):  # pressed twice
-            for _ in run.steps(steps, progress):
-                if interruptions:
-                    break
+        take_steps(run, steps, progress, interruptions)
         return finish(lambda: run.image.cpu())

@@ -26,10 +26,11 @@ from .large import ranks
 from .large.budget import plan
 from .lbfgs import MEMORY
 from .objective import Objective, layer_weights
-from .optimize import Run
+from .optimize import Run, take_steps
 from .options import DEFAULTS, Options, Styles, checked, chosen_quality, count_steps, style_sizes, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
 from .pictures.sources import find, is_address
+from .scales import paint_strokes, prepare_strokes
 from .starts import INITS
 
 Mode = Literal["style_transfer", "content", "style"]
@@ -66,14 +67,17 @@ def prepare(
     quiet = quiet or ranks.rank() > 0
     size = chosen["size"]
     content = None if content is None else _loaded("content", content, size)
-    for name in ("shares", "masks", "style_masks"):
+    for name in ("shares", "masks", "style_masks", "strokes"):
         if chosen[name] is not None and (style is None or (name == "masks" and content is None)):
             missing = "styles" if style is None else "content"
             raise InputError(f"{name} are given, but no {missing}; leave them out")
     styles = None if style is None else _loaded_styles(style, chosen)
+    extract = _extractor(chosen, quiet)
+    if chosen["strokes"] is not None:
+        styles = _with_strokes(extract, Blend.of(styles), chosen, quiet)
     masks = None if chosen["masks"] is None else read_masks(chosen["masks"], len(Blend.of(styles)))
     styles = for_color(styles, content, chosen["color"], masks)
-    objective, memory = _objective(content, styles, masks, chosen, quiet)
+    objective, memory = _objective(extract, content, styles, masks, chosen, quiet)
     longer = max(_pictures(content, styles)[0].shape[-2:])
     return Run(
         objective,
@@ -117,7 +121,7 @@ def stylize(
     count = count_steps(steps, options)
     run = prepare(content, style, steps=count, quiet=not progress, **with_quality(steps, options))
     with noted([]) as interruptions:  # to the end: whenever Ctrl-C comes, what is there is given
-        _take(run, count, progress, interruptions)
+        take_steps(run, count, progress, interruptions)
         return finish(lambda: run.image.cpu())
 
 
@@ -162,7 +166,7 @@ def main(
         raise InputError(f"main makes one picture, but these are {run.objective.batch}; use nstlib.stylize, or sweep")
     check_output(path, size=size_of(run.image))
     with noted([]) as interruptions:
-        _take(run, count, progress, interruptions)
+        take_steps(run, count, progress, interruptions)
         if ranks.rank() == 0:
             saved = finish(lambda: save_picture(run.image, path, chosen=bool(out)))
             tell(f"saved {shown_path(saved)}")
@@ -193,18 +197,6 @@ def prepare_mode(
     return prepare(*pictures, steps=steps, quiet=quiet, **options)
 
 
-def _take(run: Run, count: int, progress: bool, interruptions: list[int]) -> None:
-    """Take the steps; Ctrl-C ends them, whenever it comes, and leaves what the run has."""
-    try:
-        for _ in run.steps(count, progress):
-            if interruptions:
-                break
-    except KeyboardInterrupt:  # pressed twice
-        interruptions.append(1)
-    if interruptions:
-        run.stop_reason = "interrupted"
-
-
 def named_styles(style: Styles | None) -> dict[str, Any]:
     """Each style by what messages call it."""
     pictures = () if style is None else Blend.of(style).pictures
@@ -213,7 +205,7 @@ def named_styles(style: Styles | None) -> dict[str, Any]:
 
 def named_files(options: Options) -> dict[str, Any]:
     """Each file that is read beside content and style, by what messages call it."""
-    files: dict[str, Any] = {"file of weights": options.get("weights")}
+    files: dict[str, Any] = {"file of weights": options.get("weights"), "picture of strokes": options.get("strokes")}
     for name, word in (("masks", "mask"), ("style_masks", "style mask")):
         given = options.get(name)
         several = given if isinstance(given, list | tuple) else [given]
@@ -245,7 +237,7 @@ def _loaded(what: str, source: Source, size: int | None, calls: int = 3) -> Tens
     width, height = _own_size(source) or (picture.shape[-1], picture.shape[-2])
     times = max(picture.shape[-2:]) / max(width, height)
     if times > ENLARGED and ranks.rank() == 0:
-        setting = "style size" if what == "style" else "size"
+        setting = "size" if what == "content" else f"{what} size"
         message = (
             f"the {what} is {width} x {height} pixels and is enlarged {times:.1f} times, which leaves it soft; "
             f"give a larger picture, or a {setting} of about {max(width, height)}"
@@ -272,12 +264,9 @@ def _own_size(source: Source) -> tuple[int, int] | None:
     return None
 
 
-def _objective(
-    content: Tensor | None, style: Tensor | Blend | None, masks: list[Tensor] | None, chosen: Options, quiet: bool
-) -> tuple[Objective, int]:
-    """What to minimize, and how many pairs L-BFGS remembers."""
+def _extractor(chosen: Options, quiet: bool) -> FeatureExtractor:
     usable_device(chosen["device"])  # before the backbone, which may be large
-    extract = FeatureExtractor(
+    return FeatureExtractor(
         chosen["backbone"] or default_backbone(quiet, chosen["device"]),
         chosen["pooling"],
         keep_scale=chosen["keep_scale"],
@@ -286,6 +275,39 @@ def _objective(
         device=chosen["device"],
         sees=sight_of(chosen["color"]),
     )
+
+
+def _with_strokes(extract: FeatureExtractor, styles: Blend, chosen: Options, quiet: bool) -> Tensor | Blend:
+    """The styles with the fine strokes of another picture, see `nstlib.scales`.
+
+    Raises:
+        KeyboardInterrupt: pressed meanwhile; nothing has been painted yet.
+    """
+    source, longest = chosen["strokes"], chosen["strokes_size"]
+    assert source is not None
+    extract = extract.other(precision="float32", sees="colors")
+
+    def with_strokes(forms: Tensor) -> Tensor:
+        strokes = _loaded("strokes", source, longest or max(size_of(forms)), calls=6)
+        run = prepare_strokes(extract, strokes.to(extract.device), forms.to(extract.device))
+        painted = paint_strokes(run, progress=not quiet)
+        if run.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        return painted
+
+    made: Tensor | Blend = styles.map(with_strokes).style
+    return made
+
+
+def _objective(
+    extract: FeatureExtractor,
+    content: Tensor | None,
+    style: Tensor | Blend | None,
+    masks: list[Tensor] | None,
+    chosen: Options,
+    quiet: bool,
+) -> tuple[Objective, int]:
+    """What to minimize, and how many pairs L-BFGS remembers."""
     tile, memory = _fitting(extract, content, style, chosen, quiet)
     objective = Objective(
         extract,

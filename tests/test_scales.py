@@ -214,3 +214,38 @@ def test_strokes_keep_their_pixels_when_the_print_grows_and_gain_with_the_dots()
 def test_sizes_that_cannot_be_are_refused(arguments, words):
     with pytest.raises(nst.InputError, match=words):
         nst.style_size_for(*arguments)
+
+
+# ---------------------------------------------------------------- in one call
+
+ONE_CALL = {"size": 48, "backbone": "tiny", "device": "cpu", "progress": False}
+
+
+def test_the_option_paints_the_strokes_onto_the_style_first():
+    told = nst.stylize("chelsea", "coffee", strokes="mosaic", strokes_size=40, steps=3, **ONE_CALL)
+    style = nst.strokes_on_forms("mosaic", "coffee", strokes_size=40, **ONE_CALL)
+    assert torch.equal(told, nst.stylize("chelsea", style, steps=3, **ONE_CALL))
+
+
+def test_of_several_styles_each_gets_the_strokes():
+    run = nst.prepare("chelsea", ["coffee", "swirls"], strokes="mosaic", size=48, backbone="tiny", device="cpu")
+    for name, picture in zip(("coffee", "swirls"), run.objective.style.pictures, strict=True):
+        assert torch.equal(picture, nst.strokes_on_forms("mosaic", name, **ONE_CALL))
+
+
+def test_ctrl_c_while_strokes_are_painted_ends_the_call(monkeypatch):
+    monkeypatch.setattr(nst.Run, "step", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        nst.stylize("chelsea", "coffee", strokes="mosaic", steps=3, **ONE_CALL)
+
+
+def test_the_command_line_takes_strokes_and_keeps_their_picture(run_cli, tmp_path):
+    strokes = nst.save_image(nst.load_image("mosaic", 48), tmp_path / "mosaic.png")
+    common = ["chelsea", "coffee", "-s", 48, "-n", 1, "--backbone", "tiny", "--device", "cpu", "-q"]
+    status, _, err = run_cli(*common, "--strokes", strokes, "--strokes-size", 40, "-o", tmp_path / "made.png")
+    assert status == 0, err
+    assert "is the picture of strokes itself" in run_cli(*common, "--strokes", strokes, "-o", strokes)[2]
+    assert (
+        "strokes are given, but no styles"
+        in run_cli(*common[:1], *common[2:], "--mode", "content", "--strokes", strokes)[2]
+    )

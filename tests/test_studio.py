@@ -9,6 +9,8 @@ import torch
 
 import nstlib as nst
 from nstlib import live
+from nstlib.control.colors import match_colors
+from nstlib.control.regions import color_coded
 from nstlib.live import drivers
 from nstlib.live.choices import PRESETS
 from nstlib.live.snapshots import default_folder
@@ -503,3 +505,89 @@ def test_the_studio_begins_with_two_styles_and_takes_no_more(make, tmp_path):
         live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, style_size=[40, 48], **SMALL)
     with pytest.raises(nst.InputError, match="the studio takes one style or two, not 3"):
         live.studio("chelsea", ["coffee", "mosaic", "swirls"], driver="none", folder=tmp_path, **SMALL)
+
+
+class Hand:
+    """In place of a brush: holds masks, and tells who watches."""
+
+    def __init__(self, masks):
+        self.masks, self.watchers = masks, []
+
+    def observe(self, callback):
+        self.watchers.append(callback)
+
+    def paint(self, masks):
+        self.masks = masks
+        for callback in self.watchers:
+            callback()
+
+
+def halves(height=32, width=48):
+    left = torch.zeros(height, width)
+    left[:, : width // 2] = 1
+    return torch.stack([left, 1 - left])
+
+
+def test_masks_stay_where_they_are_while_other_settings_move(tmp_path):
+    nst.save_image(color_coded(halves()), tmp_path / "places.png")
+    options = {**SMALL, "masks": str(tmp_path / "places.png")}
+    made = live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, **options).run(2)
+    assert torch.equal(made.engine.run.objective.masks, halves())
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+    made.controls["style"].value = "swirls"
+    made.controls["size"].value = 128
+    made.run(1)
+    assert made.engine.run.objective.masks.shape == (2, *made.image.shape[-2:])
+    made.controls["second"].value = ""
+    made.run(1)
+    assert "2 colors" in made._facts.value
+    assert len(made.engine.run.objective.masks) == 2
+    assert made.engine.settings["style"] == ["swirls", "mosaic"]
+
+
+def test_what_is_painted_acts_on_the_next_step_and_a_blank_region_waits(tmp_path):
+    hand = Hand(torch.zeros(2, 32, 48))
+    made = live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, masks=hand, **SMALL).run(1)
+    objective = made.engine.run.objective
+    assert objective.masks is None
+    hand.paint(halves() * torch.tensor([1, 0]).view(2, 1, 1))
+    made.run(1)
+    assert objective.masks is None
+    hand.paint(halves())
+    made.run(1)
+    assert torch.equal(objective.masks, halves())
+    hand.paint(halves().flip(0))
+    made.controls["color"].value = "match"
+    made.run(1)
+    assert torch.equal(objective.masks, halves().flip(0))
+    content = objective.content
+    for picture, name, mask in zip(objective.style.pictures, ("coffee", "mosaic"), objective.masks, strict=True):
+        place = content[..., mask == 1].unsqueeze(-2)
+        torch.testing.assert_close(picture, match_colors(nst.load_image(name, 48), place))
+    assert "masks='masks.png'" in made.call()
+    assert "your file masks.png" in made._line_note.value
+    made._undo.click()
+    made.run(1)
+    assert made.engine.settings["color"] == "style"
+
+
+def test_arrays_of_masks_are_kept_as_files_that_can_be_compared(tmp_path):
+    made = live.studio(
+        "chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, masks=halves()[:1] * 0.5, **SMALL
+    ).run(1)
+    assert torch.allclose(made.engine.run.objective.masks[0], halves()[0] * 0.5, atol=0.003)
+    made._snap.click()
+    assert made.engine.snapshots
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"masks": halves()}, "there are 2 masks for 1 style"),
+        ({"style_masks": [halves()[0]]}, "the studio takes whole styles"),
+        ({"strokes": "mosaic"}, "give nstlib.strokes_on_forms"),
+    ],
+)
+def test_control_that_the_studio_cannot_hold_is_refused(options, words, tmp_path):
+    with pytest.raises(nst.InputError, match=words):
+        live.studio("chelsea", "coffee", driver="none", folder=tmp_path, **options, **SMALL)

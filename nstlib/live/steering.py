@@ -38,6 +38,8 @@ def complete(content: Source, style: Styles, options: Options) -> tuple[dict[str
         raise InputError("the studio takes one style_size for all its styles; nstlib.stylize takes one for each")
     if settings["style_masks"] is not None:
         raise InputError("the studio takes whole styles; nstlib.stylize takes style_masks")
+    if settings["strokes"] is not None:
+        raise InputError("the studio takes finished styles; give nstlib.strokes_on_forms(strokes, style) as the style")
     settings = {"content": _kept(content, "content"), **_kept_styles(style, shares), **settings}
     settings["masks"] = kept_masks(settings["masks"], 2 if isinstance(settings["style"], list) else 1)
     settings["size"] = _size(options)

@@ -16,7 +16,7 @@ from .engine import Engine, Settings
 from .modes import own_modes
 from .panel import DriverName, Live, button, column, heading, set_by_hand, widgets, with_own_keys
 from .snapshots import default_folder, problem_of, strip_html, written
-from .steering import adopt, complete
+from .steering import adopt, complete, kept_masks
 from .upload import PictureFile, limit_html, upload_button, uploaded
 
 
@@ -37,6 +37,8 @@ class Studio(Live):
         **options: Unpack[Options],
     ):
         self.folder = _folder(folder)
+        masks: Any = options.get("masks")
+        self._brush = masks if hasattr(masks, "observe") else None
         self._first: Run | None
         start, self._first = complete(content, style, options)
         moving = ("content_layers", "style_layers", "masks")
@@ -55,6 +57,8 @@ class Studio(Live):
         self.preset = widgets.Dropdown(options=["", *PRESETS], description="preset", **wide())
         self.preset.observe(self._on_preset, "value")
         super().__init__(engine, "studio", made_controls(start, self._layers), driver=driver)
+        if self._brush is not None:
+            self._brush.observe(self._on_painted)
         for name in ("style", "second"):
             self.controls[name].observe(self._mark_style, "value")
         self._mark_style()
@@ -195,6 +199,13 @@ class Studio(Live):
             )
             self.engine.set(**self.settings())
             self.driver.poke()
+
+    def _on_painted(self, *_: Any) -> None:
+        """What the brush holds acts on the next step."""
+        assert self._brush is not None
+        styles = Blend.of(self.engine.wanted["style"])
+        self.engine.set(masks=kept_masks(self._brush, len(styles)))
+        self.driver.poke()
 
     def _on_undo(self) -> None:
         settings = self.engine.undo()
