@@ -1,7 +1,7 @@
 """Neural style transfer, small enough to read: `losses`, `extractor` and `optimize` hold the method.
 
-The top folder is the method; rooms hold the rest: `pictures` (in and out), `large` (big pictures, many devices) and
-`live` (under the hand).
+The top folder is the method; rooms hold the rest: `pictures` (in and out), `control` (colors, styles, places), `large`
+(big pictures, many devices) and `live` (under the hand).
 
 Example:
     >>> import nstlib as nst
@@ -19,6 +19,7 @@ from .base.version import __version__ as __version__
 if TYPE_CHECKING:
     from .backbones import Backbone, available_backbones, default_backbone, load_backbone, register
     from .base.devices import default_device
+    from .control.colors import keep_colors, match_colors, match_luminance
     from .errors import (
         BackboneNotFound,
         ImageError,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .images import bundled_images, load_image, save_gif, save_image, to_pil
     from .large import ranks
     from .lbfgs import LBFGS
-    from .losses import content_loss, gram, style_loss, tv_loss
+    from .losses import content_loss, gram, guided_gram, style_loss, tv_loss
     from .objective import GATYS_CONTENT, GATYS_STYLE, Objective, Terms
     from .optimize import Run, Step
     from .options import Options
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 # Which file has what. Each is read when first asked for: torch takes seconds, and `--version` needs none of it.
 _FACES = {
     "backbones": ("Backbone", "available_backbones", "default_backbone", "load_backbone", "register"),
+    "control.colors": ("keep_colors", "match_colors", "match_luminance"),
     "devices": ("default_device",),
     "errors": (
         *("BackboneNotFound", "ImageError", "InputError", "LayerNotFound", "MissingPackage", "NstError"),
@@ -56,7 +58,7 @@ _FACES = {
     "history": ("History", "Snapshots"),
     "images": ("bundled_images", "load_image", "save_gif", "save_image", "to_pil"),
     "lbfgs": ("LBFGS",),
-    "losses": ("content_loss", "gram", "style_loss", "tv_loss"),
+    "losses": ("content_loss", "gram", "guided_gram", "style_loss", "tv_loss"),
     "objective": ("GATYS_CONTENT", "GATYS_STYLE", "Objective", "Terms"),
     "optimize": ("Run", "Step"),
     "options": ("Options",),
@@ -105,9 +107,13 @@ __all__ = [
     "default_backbone",
     "default_device",
     "gram",
+    "guided_gram",
+    "keep_colors",
     "load_backbone",
     "load_image",
     "main",
+    "match_colors",
+    "match_luminance",
     "prepare",
     "prepare_strokes",
     "ranks",

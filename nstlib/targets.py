@@ -122,6 +122,11 @@ class Targets(KnownAttributes):
         return self._fit_masks
 
     @property
+    def guides(self) -> Mapping[str, Tensor]:
+        """How much each position of the style layers counts for each style, (styles, H', W'); empty without masks."""
+        return MappingProxyType(self._guides or {})
+
+    @property
     def coverage(self) -> Tensor | None:
         """How much of each pixel has any style, (H, W); None where that is all of every pixel."""
         return self._coverage
