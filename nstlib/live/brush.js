@@ -245,8 +245,7 @@ class Veil {
   constructor(session, model, canvas) {
     this.session = session;
     this.context = canvas.getContext("2d");
-    this.colors = ["#000000", ...model.get("tints")].map((tint) =>
-      [1, 3, 5].map((k) => parseInt(tint.slice(k, k + 2), 16)));
+    this.colors = ["#000000", ...model.get("tints")].map(channels);
     const patterns = model.get("patterns");
     this.patterns = new Uint8Array(patterns.buffer, patterns.byteOffset, patterns.byteLength);
     this.side = Math.sqrt(this.patterns.length / 8);
@@ -288,6 +287,16 @@ function make(kind, className = "", properties = {}, ...children) {
   return element;
 }
 
+function channels(tint) {
+  return [1, 3, 5].map((k) => parseInt(tint.slice(k, k + 2), 16));
+}
+
+// Whether a number on a tint is read better in black or in white
+function inkOn(tint) {
+  const [red, green, blue] = channels(tint);
+  return 0.3 * red + 0.59 * green + 0.11 * blue > 140 ? "#000" : "#fff";
+}
+
 let views = 0; // for names that the elements of a view give each other
 
 class View {
@@ -307,6 +316,7 @@ class View {
     this.choose(1);
     this.veil.draw(session.clip(0, 0, session.width, session.height));
     this.report();
+    this.hideRing();
     session.views.add(this);
   }
 
@@ -348,6 +358,7 @@ class View {
     this.choices = this.names.map((name, k) => {
       const chip = make("span", `nst-brush-chip nst-brush-chip-${k + 1}`, { textContent: k + 1 });
       chip.style.setProperty("--tint", this.tints[k]);
+      chip.style.setProperty("--ink", inkOn(this.tints[k]));
       const words = make("span", "nst-brush-name", { textContent: name });
       return this.button([chip, words], () => this.choose(k + 1), `Paint ${name} (key ${k + 1})`);
     });
@@ -363,6 +374,7 @@ class View {
     this.slider = make("input", "nst-brush-slider", { type: "range", min: 0, max: this.widths.length - 1, step: 1 });
     this.slider.title = "Width of the brush (keys [ and ])";
     this.slider.addEventListener("input", () => this.setWidth(Number(this.slider.value)));
+    this.slider.addEventListener("blur", () => this.hideRing());
     this.readout = make("output", "nst-brush-readout");
     const size = make("label", "nst-brush-size", {}, "Brush size", this.slider, this.readout);
     const { session } = this;
@@ -432,7 +444,7 @@ class View {
     canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && this.showCursor());
   }
 
-  place_of(event) {
+  placeOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return {
       x: ((event.clientX - box.left) / box.width) * this.session.width,
@@ -447,7 +459,7 @@ class View {
     this.byKeys = false;
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
-    this.put(event.pointerId, this.place_of(event), erases ? ERASER : this.label);
+    this.put(event.pointerId, this.placeOf(event), erases ? ERASER : this.label);
     this.showRing();
   }
 
@@ -455,10 +467,10 @@ class View {
     if (this.pen !== null && this.pen !== event.pointerId) return;
     this.byKeys = false;
     if (this.pen === null) {
-      this.cursor = this.place_of(event);
+      this.cursor = this.placeOf(event);
     } else {
       const steps = event.getCoalescedEvents?.() ?? [];
-      for (const step of steps.length ? steps : [event]) this.moveTo(this.place_of(step));
+      for (const step of steps.length ? steps : [event]) this.moveTo(this.placeOf(step));
     }
     this.showRing();
   }

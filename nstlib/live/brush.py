@@ -86,7 +86,7 @@ class Brush:
 
     @property
     def labels(self) -> Labels:
-        """The map as it is now: uint8 (H, W), 0 where nothing is painted, k in region k. To change it, `load` another."""
+        """The map as it is now: uint8 (H, W), 0 where nothing is painted, k in region k. `load` changes it."""
         return self._labels
 
     @property

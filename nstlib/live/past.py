@@ -19,8 +19,8 @@ class Note:
     Attributes:
         author: who made it, KERNEL or a page.
         edit: which of its author's edits; a stroke under way sends several notes of one edit.
-        seen: how often Python had set a map, as far as the author knew. So the kernel can tell what was painted on a map
-            that it had replaced meanwhile.
+        seen: how often Python had set a map, as far as the author knew. So the kernel can tell what was painted on a
+            map that it had replaced meanwhile.
         way: CHANGE, UNDO or REDO.
         runs: the map, see `regions.packed`.
     """
@@ -79,7 +79,7 @@ class Past:
         return True
 
     def slip_under(self, note: Note) -> None:
-        """Keep a map that came too late, so that an undo brings it back; the rest of a stroke replaces its beginning."""
+        """Keep a map that came too late, for an undo; the rest of a stroke replaces its beginning."""
         if self._back and note.continues(self._replaced):
             self._back.pop()
         self._back.append(note.runs)

@@ -40,6 +40,7 @@ STRAY = 0.02  # share of the pixels that may have a color of no region where a f
 LENGTH_BITS = 13  # of 16 in a run; the other three are its label
 LONGEST = 1 << LENGTH_BITS
 VEIL, MARK, EDGE = 96, 156, 230  # how opaque a region lies on the picture, of 255: its plain, its pattern and its edge
+EDGE_SHADE = 0.55  # how dark its edge is
 
 
 def packed(labels: Labels) -> bytes:
@@ -129,7 +130,7 @@ def veiled(picture: Image.Image, labels: Labels) -> Image.Image:
     opacity = tile[labels, np.arange(height)[:, None] % side, np.arange(width) % side].astype(np.float32)
     edge = _edges(labels)
     opacity[edge] = EDGE
-    color = np.array([(0, 0, 0), *map(_rgb, TINTS)], np.float32)[labels] * np.where(edge, 0.55, 1.0)[..., None]
+    color = np.array([(0, 0, 0), *map(_rgb, TINTS)], np.float32)[labels] * np.where(edge, EDGE_SHADE, 1.0)[..., None]
     below = np.asarray(picture.convert("RGB"), np.float32)
     share = np.where(labels > 0, opacity, 0)[..., None] / 255
     return Image.fromarray((below + (color - below) * share).round().astype(np.uint8))
@@ -209,11 +210,10 @@ def _from_masks(array: NDArray[Any], regions: int) -> Labels:
 
 def _from_picture(source: Any, regions: int) -> Labels:
     levels = (load_image(_over_black(source))[0] * 255).round().byte().permute(1, 2, 0).numpy()
-    corners = (levels >= 128) @ np.array([1, 2, 4])
-    place = {
-        sum((level > 0) << bit for bit, level in enumerate(color)): k for k, color in enumerate(COLORS.values(), 1)
-    }
-    labels = np.array([place.get(corner, 0) for corner in range(8)], np.uint8)[corners]
+    bits = np.array([1, 2, 4])  # of the corner of the cube that is nearest
+    place = np.zeros(8, np.uint8)
+    place[(np.array(list(COLORS.values())) > 0) @ bits] = np.arange(1, MOST + 1)
+    labels: Labels = place[(levels >= 128) @ bits]
     stray = labels > regions
     pure = np.isin(levels, (0, 255)).all()
     if stray.mean() > (0 if pure else STRAY):
