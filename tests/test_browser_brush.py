@@ -400,6 +400,11 @@ def test_two_views_and_two_pages_show_one_map(brush, jupyter, browser):
     page = opened(browser, f"{jupyter[0]}/lab/tree/brush.ipynb")
     other = Brush(page, brush.kernel).show()
     other.becomes(labels)  # as after a reload
+    other.button("Undo").click()  # of what this page has not seen
+    brush.becomes(empty())
+    other.becomes(empty())
+    other.button("Redo").click()
+    brush.becomes(labels)
     other.button("houses").click()
     other.stroke((40, 140), (100, 140))
     more = other.settled()

@@ -127,6 +127,8 @@ def test_the_map_has_the_size_of_the_content_as_it_is_loaded():
     assert painted.size == painted.labels.shape == tuple(painted.content.shape[-2:]) == (80, 120)
     assert painted.masks.shape == (2, 80, 120)
     assert max(live.brush("chelsea").size) == 512
+    assert live.brush(PICTURE).size == SIZE  # a tensor as it is
+    assert live.brush(PICTURE, size=96).size == (64, 96)
 
 
 @pytest.mark.parametrize("kind", ["labels", "floats", "tensor", "masks", "soft masks", "picture", "array", "bytes"])
@@ -312,6 +314,16 @@ def test_what_was_painted_after_python_set_the_map_wins():
     assert np.array_equal(painted.labels, stripes(1, 3))
     assert painted.undo()
     assert np.array_equal(painted.labels, stripes(3))
+
+
+def test_a_page_that_was_opened_anew_can_undo_what_it_has_not_seen():
+    painted = brush(start=stripes(1))
+    assert not painted.widget.undoable
+    Page(painted).sends(stripes(2))
+    assert painted.widget.undoable
+    painted.widget._handle_custom_msg({"ask": "undo"}, [])
+    assert np.array_equal(painted.labels, stripes(1))
+    assert not painted.widget.undoable
 
 
 def test_the_past_ends_somewhere():

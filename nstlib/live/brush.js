@@ -71,12 +71,15 @@ class Session {
     this.foreign = first;
     unpack(first.runs, this.labels);
     this.hear = () => this.follow(readNote(model.get("painted")));
+    this.tellViews = () => this.tell();
     model.on("change:painted", this.hear);
+    model.on("change:undoable", this.tellViews);
   }
 
   close() {
     clearTimeout(this.timer);
     this.model.off("change:painted", this.hear);
+    this.model.off("change:undoable", this.tellViews);
   }
 
   // Changes made here
@@ -144,7 +147,13 @@ class Session {
   }
 
   undo() {
-    this.go(UNDO, this.back, this.forth);
+    this.end();
+    if (this.back.length) this.go(UNDO, this.back, this.forth);
+    else if (this.undoable) this.model.send({ ask: "undo" }); // of a time before this page was opened
+  }
+
+  get undoable() {
+    return this.back.length > 0 || this.model.get("undoable");
   }
 
   redo() {
@@ -193,7 +202,7 @@ class Session {
     if (underway?.changed) this.remember(underway.before);
     const now = pack(this.labels);
     const goesOn = note.author === this.foreign.author && note.edit === this.foreign.edit;
-    if (note.way === UNDO && same(this.back.at(-1), note.runs)) {
+    if (note.way === UNDO && (!this.back.length || same(this.back.at(-1), note.runs))) {
       this.back.pop();
       this.forth.push(now);
     } else if (note.way === REDO && same(this.forth.at(-1), note.runs)) {
@@ -408,8 +417,8 @@ class View {
 
   choose(label) {
     if (label > this.names.length) return;
-    if (this.pen !== null) this.lift();
-    this.label = label;
+    if (this.pen === "key" || this.pen === "toggle") this.lift();
+    this.label = label; // a pointer that is down paints its stroke to the end
     this.choices.forEach((button, k) => button.setAttribute("aria-pressed", String(k === label)));
     this.ring.style.setProperty("--tint", label ? this.tints[label - 1] : "transparent");
     this.report();
@@ -587,7 +596,7 @@ class View {
     const said = shares.map((share, k) => `${this.names[k]} ${percent(share)}`);
     const place = this.byKeys ? `${this.pen === null ? "" : "painting "}at ${Math.floor(this.cursor.x)}, ${Math.floor(this.cursor.y)} · ` : "";
     this.status.textContent = `${place}${said.join(" · ")} · unpainted ${percent(rest)}`;
-    this.undoButton.disabled = !session.back.length;
+    this.undoButton.disabled = !session.undoable;
     this.redoButton.disabled = !session.forth.length;
     this.fillButton.disabled = !this.label || rest === 0;
     this.clearButton.disabled = rest === 1;

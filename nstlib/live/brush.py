@@ -19,7 +19,7 @@ from .panel import encoded, show
 from .past import CHANGE, KERNEL, REDO, UNDO, Note, Past
 from .regions import Labels
 
-SIZE = 512  # of the longer side, unless told otherwise
+SIZE = 512  # of the longer side of a file, unless told otherwise
 
 
 class Brush:
@@ -39,7 +39,8 @@ class Brush:
         content: the picture: a path, a bundled name, a tensor, or what else `load_image` takes.
         regions: how many, 1 to 7. Without it, as many as there are names or as `start` holds, and two at least.
         names: what the buttons say, one a region; without them, the colors of the file that `save` writes.
-        size: pixels of the picture's longer side, and so of the map's.
+        size: pixels of the picture's longer side, and so of the map's. Without it, a tensor keeps its size, and all
+            else has 512.
         start: regions to begin with, see `load`.
 
     Attributes:
@@ -57,13 +58,14 @@ class Brush:
         regions: int | None = None,
         *,
         names: Sequence[str] | None = None,
-        size: int = SIZE,
+        size: int | None = None,
         start: Any = None,
     ):
         from .canvas import Canvas
 
         given("content", content)
-        self.content = load_image(content, whole("size", size, 1))
+        as_it_is = size is None and isinstance(content, Tensor)
+        self.content = load_image(content, None if as_it_is else whole("size", SIZE if size is None else size, 1))
         if len(self.content) != 1:
             raise InputError(f"the content is a batch of {len(self.content)} pictures; choose one, as content[:1]")
         self.size = size_of(self.content)
@@ -83,6 +85,7 @@ class Brush:
             painted=self._past.now.packed(),
         )
         self.widget.observe(self._hear, "painted")
+        self.widget.on_msg(lambda *_: self.undo())  # a page that was opened anew asks for what it has not seen
 
     @property
     def labels(self) -> Labels:
@@ -186,7 +189,7 @@ class Brush:
         with self._lock:
             number = self._times_set + 1
             changed = self._take(Note(KERNEL, number, number, way, runs))
-            self.widget.painted = self._past.now.packed()
+            self._say()
         if changed:
             self._tell()
 
@@ -201,8 +204,7 @@ class Brush:
                 maps.unpacked(note.runs, self.size)
                 self._past.slip_under(note)
             changed = not late and self._take(note)
-            if late:
-                self.widget.painted = self._past.now.packed()
+            self._say()
         if changed:
             self._tell()
 
@@ -213,6 +215,11 @@ class Brush:
     def _take(self, note: Note) -> bool:
         self._labels = maps.unpacked(note.runs, self.size)
         return self._past.follow(note)
+
+    def _say(self) -> None:
+        """What is so, to the page; what it has said itself is not sent to it again."""
+        self.widget.painted = self._past.now.packed()
+        self.widget.undoable = self._past.before() is not None
 
     def _tell(self) -> None:
         errors = []
@@ -231,7 +238,7 @@ def brush(
     regions: int | None = None,
     *,
     names: Sequence[str] | None = None,
-    size: int = SIZE,
+    size: int | None = None,
     start: Any = None,
 ) -> Brush:
     """A picture on which one paints regions; see `Brush`, whose arguments these are."""

@@ -22,6 +22,7 @@ class Canvas(anywidget.AnyWidget):
         names, tints: one a region.
         patterns: see `regions.patterns`.
         painted: a `past.Note`; both sides set it.
+        undoable: whether the kernel has something to undo, even where the page has not.
     """
 
     _esm = Path(__file__).with_name("brush.js")
@@ -33,3 +34,4 @@ class Canvas(anywidget.AnyWidget):
     patterns: Any = traitlets.CBytes().tag(sync=True)
     # What comes from a page is a memoryview, of which this makes bytes.
     painted: Any = traitlets.CBytes().tag(sync=True)
+    undoable: Any = traitlets.Bool(False).tag(sync=True)
