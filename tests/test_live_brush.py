@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -440,6 +441,22 @@ def test_in_a_saved_notebook_a_still_shows_the_regions_and_words_tell_them(monke
     still, plain = np.asarray(painted.still()), np.asarray(brush(2).still())
     assert (still[:200, 10:200] != plain[:200, 10:200]).any()
     assert np.array_equal(still[:, 260:450], plain[:, 260:450])
+
+
+def test_colab_is_told_where_widgets_of_others_come_from_and_gets_no_still_in_their_place(monkeypatch):
+    url, asked, shown = "https://example.org/manager.js", [], []
+    output = SimpleNamespace(
+        enable_custom_widget_manager=lambda: asked.append(True), _widgets=SimpleNamespace(_installed_url=url)
+    )
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=output))
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata)))
+    brush()._ipython_display_()
+    ((data, metadata),) = shown
+    view = "application/vnd.jupyter.widget-view+json"
+    assert set(data) == {view, "text/plain"}
+    assert metadata == {view: {"colab": {"custom_widget_manager": {"url": url}}}}
+    assert asked == [True]
 
 
 def test_patterns_tell_neighbors_apart_without_colors():

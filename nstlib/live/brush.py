@@ -108,7 +108,8 @@ class Brush:
         Raises:
             InputError: more regions than the brush has, or another shape; ImageError: a file that cannot be read.
         """
-        self._set(CHANGE, maps.packed(self._read(start)))
+        runs = maps.packed(self._read(start))
+        self._set(CHANGE, lambda: runs)
         return self
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -123,15 +124,15 @@ class Brush:
 
     def clear(self) -> None:
         """Take all regions away; an undo brings them back."""
-        self._set(CHANGE, maps.packed(np.zeros(self.size, np.uint8)))
+        self._set(CHANGE, lambda: maps.packed(np.zeros(self.size, np.uint8)))
 
     def undo(self) -> bool:
         """Take the last change back, a stroke or another; gives whether there was one."""
-        return self._go(UNDO, self._past.before)
+        return self._set(UNDO, self._past.before)
 
     def redo(self) -> bool:
         """Make the last undo undone; gives whether there was one."""
-        return self._go(REDO, self._past.after)
+        return self._set(REDO, self._past.after)
 
     def observe(self, callback: Callable[["Brush"], object]) -> Callable[["Brush"], object]:
         """Call a function with the brush after each change of the map, whoever makes it; gives the function.
@@ -177,21 +178,15 @@ class Brush:
     def _read(self, start: Any) -> Labels:
         return maps.labels_from(start, self.size, self.regions)
 
-    def _go(self, way: int, find: Callable[[], bytes | None]) -> bool:
+    def _set(self, way: int, find: Callable[[], bytes | None]) -> bool:
+        """Python's own change, if there is one to be found; the page hears of it."""
         with self._lock:
-            runs = find()
-            if runs is not None:
-                self._set(way, runs)
-        return runs is not None
-
-    def _set(self, way: int, runs: bytes) -> None:
-        """Python's own change; the page hears of it."""
-        with self._lock:
-            number = self._times_set + 1
-            changed = self._take(Note(KERNEL, number, number, way, runs))
+            number, runs = self._times_set + 1, find()
+            changed = runs is not None and self._take(Note(KERNEL, number, number, way, runs))
             self._say()
-        if changed:
+        if changed:  # outside of the lock: a callback may wait for a loop that asks for it
             self._tell()
+        return runs is not None
 
     def _hear(self, change: Any) -> None:
         """What a page has painted."""
