@@ -10,24 +10,31 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import requests
-from jupyter_client import BlockingKernelClient
+from browsing import (
+    CHROMIUM,
+    LIGHT,
+    PATIENT,
+    ROOT,
+    Kernel,
+    chromium,
+    end_kernels,
+    free_port,
+    jupyter_server,
+    run_cell,
+    serving,
+    write_notebook,
+)
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENT = 180  # seconds that anything may take on a busy machine
 SILENCE = 5  # seconds after which nobody watches, in these tests
 
 pytestmark = [
@@ -44,60 +51,12 @@ SOURCES = [
 ]
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serving(command, url, folder, environment):
-    """A server until the end of the block; what it says goes to a file."""
-    with open(folder / "server.log", "w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            end = time.monotonic() + PATIENT
-            while True:
-                with contextlib.suppress(requests.RequestException):
-                    if requests.get(url, timeout=5).status_code < 500:
-                        break
-                assert server.poll() is None, (folder / "server.log").read_text()[-3000:]
-                assert time.monotonic() < end, "the server did not start"
-                time.sleep(0.1)
-            yield url
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory):
     """A Jupyter server with a notebook whose second cell is a small studio: (its address, its folder)."""
     folder = tmp_path_factory.mktemp("jupyter")
-    cells = [nbformat.v4.new_code_cell(source) for source in SOURCES]
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
-    (folder / "config" / "labconfig").mkdir(parents=True)
-    (folder / "config" / "labconfig" / "page_config.json").write_text(
-        '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
-    )
-    environment = {
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTER_DATA_DIR": str(folder / "data"),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-    }
-    port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--port-retries=0"]
-    command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}"]
-    with serving(command, f"http://127.0.0.1:{port}", folder, environment) as url:
+    write_notebook(folder / "live.ipynb", SOURCES)
+    with jupyter_server(folder) as url:
         yield url, folder
 
 
@@ -113,11 +72,8 @@ def voila(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(playwright) as opened:
+        yield opened
 
 
 class Page:
@@ -188,38 +144,7 @@ def page(request, jupyter, browser):
     opened.run_cells()
     yield opened
     opened.close()
-    for session in requests.get(f"{url}/api/sessions", timeout=PATIENT).json():
-        requests.delete(f"{url}/api/sessions/{session['id']}", timeout=PATIENT)
-
-
-class Kernel:
-    """The kernel of the page, asked past the page."""
-
-    def __init__(self, jupyter):
-        url, folder = jupyter
-        kernel = requests.get(f"{url}/api/kernels", timeout=PATIENT).json()[0]["id"]
-        self.client = BlockingKernelClient(connection_file=str(folder / "runtime" / f"kernel-{kernel}.json"))
-        self.client.load_connection_file()
-
-    def __enter__(self):
-        self.client.start_channels()
-        return self
-
-    def __exit__(self, *_):
-        self.client.stop_channels()
-
-    def asked(self, expression):
-        """What an expression is there."""
-        # Not wait_for_ready: it waits until nothing is published, and a live picture publishes all the time.
-        answer = self.client.execute("", user_expressions={"it": expression}, reply=True, timeout=PATIENT)
-        return answer["content"]["user_expressions"]["it"]["data"]["text/plain"]
-
-    def wait(self, expression):
-        """Wait until an expression is true there."""
-        end = time.monotonic() + PATIENT
-        while self.asked(f"bool({expression})") != "True":
-            assert time.monotonic() < end, f"not so in the kernel: {expression}"
-            time.sleep(0.05)
+    end_kernels(url)
 
 
 def steer(page):
@@ -374,7 +299,7 @@ def lab_of_the_makefile(folder):
     options = shlex.split(re.search(r"/jupyter lab (.*)$", told, re.MULTILINE)[1])
     limit = re.search(r"NST_UPLOAD_LIMIT = (\d+)", (ROOT / "Makefile").read_text())[1]
     environment = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
-    environment |= {"NST_UPLOAD_LIMIT": limit, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment |= LIGHT | {"NST_UPLOAD_LIMIT": limit}
     port = free_port()
     command = [sys.executable, "-m", "jupyterlab", *options, "--no-browser", "--allow-root", f"--port={port}"]
     url = f"http://127.0.0.1:{port}"
@@ -396,21 +321,9 @@ def choose_file(page, button, path):
     chooser.value.set_files(path)
 
 
-def run_cell(page, number):
-    """Shift+Enter in a cell of the lab, again while the lab is not yet listening to keys."""
-    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").nth(number)
-    end = time.monotonic() + PATIENT
-    while prompt.inner_text().strip() == "[ ]:" and time.monotonic() < end:
-        page.locator(".jp-CodeCell .cm-content").nth(number).click()
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_timeout(2000)
-
-
 def test_a_large_photograph_arrives_in_the_lab_of_the_makefile(browser, tmp_path):
     source = "from nstlib.live import Upload\nmine = Upload(content='village')\nmine"
-    cells = [nbformat.v4.new_code_cell(text) for text in (source, "mine['content'][:0]")]
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "upload.ipynb")
+    write_notebook(tmp_path / "upload.ipynb", (source, "mine['content'][:0]"))
     with lab_of_the_makefile(tmp_path) as url:
         page = browser.new_page()
         page.set_default_timeout(1000 * PATIENT)

@@ -2,12 +2,14 @@
 
 Read `engine` first: a run that takes up changes between two steps; `drivers` call it, `panel` shows it. `small` has a
 live picture for each notebook, and `studio` all of a transfer under the hand: `choices` are what it offers, `steering`
-is the transfer beneath. Needs ipywidgets, which comes with `pip install "nstlib[lab]"`.
+is the transfer beneath. `brush` paints regions over a picture. Needs ipywidgets, and the brush anywidget, which come
+with `pip install "nstlib[lab]"`.
 
 Example:
     >>> live.texture(extract, style, ["relu1_1", "relu2_1", "relu3_1"]).run(40)
 """
 
+from .brush import Brush, brush
 from .panel import Live
 from .small import Scrubber, balance, reconstruct, scrub, texture
 from .snapshots import read_settings
@@ -15,11 +17,13 @@ from .studio import Studio, studio
 from .upload import Upload
 
 __all__ = [
+    "Brush",
     "Live",
     "Scrubber",
     "Studio",
     "Upload",
     "balance",
+    "brush",
     "read_settings",
     "reconstruct",
     "scrub",

@@ -257,15 +257,23 @@ class Live:
         return {name.replace("_", "-"): value for name, value in numbers.items()}
 
 
-def show(widget: widgets.Widget, still: Image.Image, alt: str) -> None:
-    """Show a widget, and beside it a still that stays where there is no kernel."""
+def show(widget: widgets.Widget, still: Image.Image, alt: str, metadata: Mapping[str, Any] | None = None) -> None:
+    """Show a widget, and beside it a still that stays where there is no kernel.
+
+    Args:
+        widget: what to show.
+        still: the picture that stays.
+        alt: the picture in words.
+        metadata: what else a page must know of the widget.
+    """
     from IPython.display import display
 
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     data = {VIEW: view, "text/plain": alt, "image/jpeg": base64.b64encode(encoded(still)).decode()}
     if in_colab():  # where a picture might be chosen over the widget
         del data["image/jpeg"]
-    display(data, raw=True, metadata={"image/jpeg": {"alt": alt}} if "image/jpeg" in data else {})  # type: ignore[no-untyped-call]
+    told = dict(metadata or {}) | ({"image/jpeg": {"alt": alt}} if "image/jpeg" in data else {})
+    display(data, raw=True, metadata=told)  # type: ignore[no-untyped-call]
 
 
 def encoded(picture: Image.Image) -> bytes:
