@@ -270,6 +270,27 @@ def test_its_set_up_cell_is_that_of_all_notebooks_and_comes_first(stem):
     assert code(NOTEBOOKS[stem])[0].source == links.setup_source(links.address())
 
 
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_nst_sizes_gives_any_machine_the_sizes_of_a_gpu(stem, monkeypatch):
+    """Who has no GPU can then see whether the claims hold where most readers meet them: in Colab, with a GPU."""
+    monkeypatch.setenv("NST_BACKBONE", "mini")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # 10 changes it; here it is put back
+    for maker in ("FeatureExtractor", "load_image"):
+        monkeypatch.setattr(nst, maker, lambda *_, **__: None)
+
+    def settings(device, wanted):
+        monkeypatch.setattr(nst, "default_device", lambda: torch.device(device))
+        monkeypatch.setenv("NST_SIZES", wanted)
+        names = {}
+        for cell in code(NOTEBOOKS[stem])[:2]:
+            exec(cell.source, names)
+        return {name: value for name, value in names.items() if name.isupper() and name != "LARGE_SIZES"}
+
+    small, large, of_a_gpu = settings("cpu", ""), settings("cpu", "large"), settings("cuda", "")
+    assert large == of_a_gpu
+    assert small["SIZE"] < large["SIZE"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", [ROOT / "notebooks", ROOT, ROOT.parent], ids=["notebooks", "root", "outside"])
 def test_the_set_up_cell_finds_the_project(folder):

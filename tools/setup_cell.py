@@ -1,11 +1,13 @@
 """The set-up cell of every notebook: what follows this line. `make links` writes it into all of them."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 REPO = ""  # address to clone from; needed only where the notebook was opened without the repository, as in Colab
+LARGE_SIZES = os.environ.get("NST_SIZES") == "large"  # the sizes that a GPU gets, on any machine
 
 
 def find_project():
