@@ -23,7 +23,6 @@ from browsing import (
     write_notebook,
 )
 
-from nstlib.live import regions
 from nstlib.live.past import Note
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 import nstlib as nst
 from nstlib import live
-from nstlib.live import regions
+from nstlib.live import maps as regions
 from nstlib.live.past import CHANGE, HEAD, KERNEL, REDO, UNDO, Note, Past
 
 PAGE = 12345  # the number of a page

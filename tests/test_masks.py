@@ -529,6 +529,13 @@ def test_a_mask_may_come_in_many_forms(kind, tmp_path):
     torch.testing.assert_close(found, mask, rtol=0, atol=0.005)
 
 
+def test_what_is_transparent_in_a_mask_is_nowhere():
+    mask = torch.zeros(18, 22)
+    mask[2:5, 3:9] = 1
+    layer = np.dstack([np.full((18, 22, 3), 255), 255 * mask.numpy()]).astype(np.uint8)
+    assert torch.equal(read_masks(Image.fromarray(layer), 1)[0], mask)
+
+
 def test_labels_say_which_style_goes_where():
     labels = np.array([[0, 1], [2, 2]])
     one, two = read_masks(labels, 2)

@@ -6,6 +6,7 @@ A mask is a float32 tensor (H, W): 1 where a style goes, 0 where it does not, an
 import colorsys
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch.nn import functional as F
 
 from ..errors import ImageError, InputError
 from ..extractor import luminance
-from ..images import Source, load_image
+from ..images import Source, download, load_image
+from ..pictures.sources import find, is_address
 
 
 class Painted(Protocol):
@@ -128,7 +130,7 @@ def color_coded(masks: Tensor) -> Tensor:
 
 def _picture(source: Any) -> Tensor:
     if isinstance(source, str | os.PathLike | bytes | Image.Image | np.ndarray | Tensor):
-        picture = load_image(source)
+        picture = load_image(over_black(source))
         if len(picture) > 1:
             raise InputError(f"there are {len(picture)} pictures of masks; give masks as (R, H, W), or a list of them")
         return picture
@@ -136,6 +138,29 @@ def _picture(source: Any) -> Tensor:
         f"the masks are {source!r:.60} ({type(source).__name__}); give a picture, an array (H, W), a list with one "
         "for each style, or a brush"
     )
+
+
+def over_black(source: Any) -> Any:
+    """A picture whose transparent pixels, which no color was given, are black; other sources as they are."""
+    if isinstance(source, np.ndarray | Tensor):
+        return source
+    try:
+        with _opened(source) as picture:
+            if not picture.has_transparency_data:
+                return source
+            layer = picture.convert("RGBA")
+    except (OSError, ValueError, SyntaxError):
+        return source  # load_image says in words what is wrong
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
+
+
+def _opened(source: Any) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.copy()
+    if isinstance(source, bytes):
+        return Image.open(BytesIO(source))
+    plain = os.fsdecode(source)
+    return Image.open(download(plain) if is_address(plain) else find(plain))
 
 
 def _one(mask: Any, place: int) -> Tensor:

@@ -13,11 +13,10 @@ from torch import Tensor
 from ..base.checks import given, known_arguments, size_of, whole
 from ..errors import InputError
 from ..images import Source, load_image, to_pil
-from . import regions as maps
-from . import sketch
+from . import maps, sketch
+from .maps import Labels
 from .panel import encoded, show
 from .past import CHANGE, KERNEL, REDO, UNDO, Note, Past
-from .regions import Labels
 
 SIZE = 512  # of the longer side of a file, unless told otherwise
 

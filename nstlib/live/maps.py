@@ -5,7 +5,6 @@ each region has a corner of the color cube, in the order of COLORS, and black is
 """
 
 import os
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from ..base.checks import Size, in_pixels
+from ..control.regions import REGION_COLORS, over_black
 from ..errors import InputError
-from ..images import download, load_image
+from ..images import load_image
 from ..pictures.saving import check_output, write_whole
-from ..pictures.sources import find, is_address
 
 Labels = NDArray[np.uint8]
 Given = Any  # labels, masks, or a color-coded picture or file
 
-COLORS = {
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "magenta": (255, 0, 255),
-    "cyan": (0, 255, 255),
-    "white": (255, 255, 255),
-}
+COLORS = {name: (255 * r, 255 * g, 255 * b) for name, (r, g, b) in REGION_COLORS.items()}
 # On the screen: near the colors of the files, and apart for the color-blind, as far as seven can be.
 TINTS = ("#d9420f", "#009e73", "#2f6fd6", "#f0e442", "#cc6db0", "#56c4e9", "#ffffff")
 MOST = len(COLORS)
@@ -209,7 +200,7 @@ def _from_masks(array: NDArray[Any], regions: int) -> Labels:
 
 
 def _from_picture(source: Any, regions: int) -> Labels:
-    levels = (load_image(_over_black(source))[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    levels = (load_image(over_black(source))[0] * 255).round().byte().permute(1, 2, 0).numpy()
     bits = np.array([1, 2, 4])  # of the corner of the cube that is nearest
     place = np.zeros(8, np.uint8)
     place[(np.array(list(COLORS.values())) > 0) @ bits] = np.arange(1, MOST + 1)
@@ -230,27 +221,6 @@ def _nearest(levels: NDArray[np.uint8], regions: int) -> Labels:
     distances = ((levels[:, None].astype(np.float32) - colors) ** 2).sum(-1)
     nearest: Labels = distances.argmin(1).astype(np.uint8)
     return nearest
-
-
-def _over_black(source: Any) -> Any:
-    """A picture whose transparent pixels, which no color was given, are black; other sources as they are."""
-    try:
-        with _opened(source) as picture:
-            if not picture.has_transparency_data:
-                return source
-            layer = picture.convert("RGBA")
-    except (OSError, ValueError, SyntaxError):
-        return source  # load_image says in words what is wrong
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
-
-
-def _opened(source: Any) -> Image.Image:
-    if isinstance(source, Image.Image):
-        return source.copy()
-    if isinstance(source, bytes):
-        return Image.open(BytesIO(source))
-    plain = os.fsdecode(source)
-    return Image.open(download(plain) if is_address(plain) else find(plain))
 
 
 def _fitted(labels: Labels, size: Size) -> Labels:
