@@ -4,6 +4,7 @@ The picture's map is 171 x 256 pixels. Needs Chromium; without one these tests a
 """
 
 import json
+import os
 import sys
 import time
 
@@ -23,6 +24,7 @@ from browsing import (
     write_notebook,
 )
 
+from nstlib.live import maps as regions
 from nstlib.live.past import Note
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
@@ -37,6 +39,17 @@ heard = []
 brush.observe(lambda brush: heard.append((time.monotonic(), int((brush.labels > 0).sum()))))
 brush"""
 AGAIN = "brush"
+STUDIO = f"""\
+import torch
+torch.set_num_threads(1)
+from nstlib import live
+brush = live.brush("village", names=["sky", "houses"], size={WIDTH})
+studio = live.studio("village", ["swirls", "mosaic"], size=64, backbone="mini", optimizer="adam", device="cpu",
+                     folder=None, masks=brush)
+def place():
+    masks = studio.engine.run.objective.masks
+    return None if masks is None else [round(float(mask.mean()), 2) for mask in masks]
+studio"""
 BUSY = "print('busy'); time.sleep(6); print('done')"
 
 pytestmark = [
@@ -525,3 +538,27 @@ def test_on_a_page_without_code_a_mouse_paints_and_nothing_sticks_out(voila, bro
     assert box["width"] / box["height"] == pytest.approx(WIDTH / HEIGHT, rel=0.01)
     assert box["width"] > 0.8 * min(width, 640)
     page.context.close()
+
+
+def test_what_is_painted_in_the_studio_acts_on_the_running_transfer(tmp_path, browser):
+    write_notebook(tmp_path / "studio.ipynb", [STUDIO])
+    with jupyter_server(tmp_path) as url:
+        page = opened(browser, f"{url}/lab/tree/studio.ipynb")
+        run_first_cell(page)
+        page.get_by_title("Start or pause the steps").click()
+        page.wait_for_function("+document.querySelector('.nst-facts').dataset.taken > 2")
+        with Kernel((url, tmp_path)) as kernel:
+            brush = Brush(page, kernel).show()
+            assert kernel.asked("place()") == "None"
+            brush.stroke((20, 30), (236, 30))
+            brush.button("houses").click()
+            brush.button("Fill the rest").click()
+            kernel.wait("place()")
+            sky, rest = json.loads(kernel.asked("place()"))
+            assert 0.05 < sky < 0.25
+            assert sky + rest == pytest.approx(1, abs=0.02)
+            taken = kernel.asked("studio.engine.run.taken")
+            kernel.wait(f"studio.engine.run.taken > {taken} + 2")  # it goes on
+        if shot := os.environ.get("NST_SHOT"):
+            page.screenshot(path=shot)
+        page.context.close()

@@ -161,6 +161,42 @@ MISTAKES = {
         "def has_converged(losses, patience, least):  # the ends, not the best\n"
         "    return len(losses) > patience and losses[-1] > (1 - least) * losses[-patience - 1]",
     ],
+    "match_brightness": [
+        "def match_brightness(style, content):  # the mean alone\n    return style - style.mean() + content.mean()",
+        "def match_brightness(style, content):  # the wrong way round\n"
+        "    return (style - style.mean()) * style.std() / content.std() + content.mean()",
+        "def match_brightness(style, content):  # the mean is scaled too\n"
+        "    return style * content.std() / style.std() + content.mean() - style.mean()",
+        "def match_brightness(style, content):  # variances\n"
+        "    return (style - style.mean()) * content.var() / style.var() + content.mean()",
+        "def match_brightness(style, content):  # upside down\n"
+        "    return (style.mean() - style) * content.std() / style.std() + content.mean()",
+    ],
+    "guide": [
+        "def guide(mask, stride):\n    return torch.nn.functional.max_pool2d(mask[None], stride)[0]  # any of it",
+        "def guide(mask, stride):  # a sum\n"
+        "    return stride**2 * torch.nn.functional.avg_pool2d(mask[None], stride)[0]",
+        "def guide(mask, stride):  # smoothed, not brought to the positions\n"
+        "    return torch.nn.functional.avg_pool2d(mask[None], stride, 1)[0]",
+        "def guide(mask, stride):  # hard\n"
+        "    return torch.nn.functional.avg_pool2d((mask[None] > 0).float(), stride)[0]",
+    ],
+    "inside": [
+        "def inside(mask, reach):  # all that sees any of it\n"
+        "    return torch.nn.functional.max_pool2d(mask[None], 2 * reach + 1, 1, reach)[0]",
+        "def inside(mask, reach):  # a mean\n"
+        "    return torch.nn.functional.avg_pool2d(mask[None], 2 * reach + 1, 1, reach)[0]",
+        "def inside(mask, reach):  # half as far\n"
+        "    return 1 - torch.nn.functional.max_pool2d(1 - mask[None], reach + 1, 1, reach // 2)[0]",
+        "def inside(mask, reach):  # nothing outside of the picture is inside\n"
+        "    padded = torch.nn.functional.pad(1 - mask[None], [reach] * 4, value=1.0)\n"
+        "    return 1 - torch.nn.functional.max_pool2d(padded, 2 * reach + 1, 1)[0]",
+        "def inside(mask, reach):  # straight directions alone\n"
+        "    pool, outside = torch.nn.functional.max_pool2d, 1 - mask[None]\n"
+        "    down = pool(outside, (2 * reach + 1, 1), 1, (reach, 0))\n"
+        "    across = pool(outside, (1, 2 * reach + 1), 1, (0, reach))\n"
+        "    return 1 - torch.maximum(down, across)[0]",
+    ],
     "mean_gram": [
         "def mean_gram(parts):  # the mean of the means\n"
         "    return sum(nst.gram(part)[0] for part in parts) / len(parts)",

@@ -116,7 +116,10 @@ class Studio(Live):
         row = widgets.Layout(flex_flow="row wrap")
         apart = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
         buttons = [self._start, self._step, self._reset, self._undo, self._snap, self._smaller, self._clock_place]
-        self._left = column("100 1 400px", self._picture, widgets.HBox(buttons, layout=row), self._facts, self._curves)
+        painted = getattr(self._brush, "widget", None)
+        places = () if painted is None else (heading("Places: paint where each style goes"), painted)
+        shown = (self._picture, widgets.HBox(buttons, layout=row), self._facts, *places, self._curves)
+        self._left = column("100 1 400px", *shown)
         pictures = ("content", "style", "second", "share", "color", "size")
         choices = (*pictures, "content_layer", "init", "optimizer", "backbone")
         right = [
@@ -329,8 +332,10 @@ def studio(
         content, style: as for `nstlib.stylize`, one style or two; others can be chosen and uploaded on the page.
         driver: see `Live`.
         folder: where snapshots are written; "auto" is img/results; None only offers them on the page.
-        options: as for `nstlib.stylize`. Without a size, 256 pixels, and 512 where there is a GPU. Of a quality, the
-            studio takes the optimizer, and the rate at its beginning.
+        options: as for `nstlib.stylize`. With a brush as `masks`, see `live.brush`, the page shows it too, and what is
+            painted acts on the next step; as long as a place has no paint, every style is everywhere. Without a size,
+            256 pixels, and 512 where there is a GPU. Of a quality, the studio takes the optimizer, and the rate at its
+            beginning.
 
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work.
