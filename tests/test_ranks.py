@@ -77,6 +77,8 @@ def take(run, steps):
 def pictures(folder):
     extract = nst.FeatureExtractor("mini", device="cpu")
     content, style = nst.load_image("village", 64), nst.load_image("swirls", 64)
+    mask = torch.ones(content.shape[-2:]).triu()
+    places = nst.Objective(extract, content, [style, style.flip(1)], masks=[mask], spread=True)
     objective = nst.Objective(extract, content, style, tv=10, spread=True)
     saved = take(nst.Run(objective), 3).save(folder / f"{ranks.rank()}.pt")
     sweep = nst.sweep(objective, beta=[1.0, 50.0, 100.0], steps=4, progress=False)
@@ -84,6 +86,7 @@ def pictures(folder):
         "resumed": take(nst.Run.load(saved, device="cpu"), 3).image,
         "coarse to fine": take(nst.Run(objective, scales={0: 0.5, 3: 1.0}), 6).image,
         "tiles": take(nst.Run(nst.Objective(extract, content, style, tile=16, spread=True)), 4).image,
+        "places": take(nst.Run(places), 4).image,
         **sweep.pictures,
     }
 
