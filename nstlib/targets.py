@@ -88,16 +88,17 @@ class Targets(KnownAttributes):
             ImageError: masks that were made over a picture of another aspect.
         """
         kept = None if content is None else self._kept("content", content)
-        self._place_masks(self._masks, kept)
+        placed = self._placed(self._masks, kept)
         self.content_target = self._target(kept, lambda way, kept: way.responses(kept, self.content_layers))
         self._put(content=kept)
+        self._take_masks(self._masks, placed)
         self._swaps += 1
 
     def set_masks(self, masks: Sequence[Tensor] | Tensor | None) -> None:
         """Change where each style goes; the network is not asked.
 
         Where no mask is, the image keeps its content, pixel by pixel. With masks, `shares` say how much each style's
-        place counts, however large it is.
+        place counts, however large it is. The styles' own targets are put in place of any that was set.
 
         Args:
             masks: for each style one, (H, W) in [0, 1] of any size and of the content's aspect; or one fewer: the last
@@ -110,11 +111,11 @@ class Targets(KnownAttributes):
         """
         if masks is not None and (self.content is None or self.style is None):
             raise InputError("masks say where in a content each style goes; give a content and a style")
-        styles = Blend((), ()) if self.style is None else Blend.of(self.style)
-        kept = None if masks is None else checked_masks(masks, len(styles))
-        self._place_masks(kept, self.content)
-        self._masks = kept
-        self._mix(styles.shares)
+        if masks is None and self._masks is None:
+            return
+        kept = None if masks is None else checked_masks(masks, len(Blend.of(self.style)))
+        self._take_masks(kept, self._placed(kept, self.content))
+        self._mix(self.shares)
 
     @property
     def masks(self) -> Tensor | None:
@@ -131,16 +132,25 @@ class Targets(KnownAttributes):
         """How much of each pixel has any style, (H, W); None where that is all of every pixel."""
         return self._coverage
 
-    def _place_masks(self, masks: list[Tensor] | None, content: Tensor | None) -> None:
-        """Bring masks to the content's size, and to each layer."""
+    def _placed(self, masks: list[Tensor] | None, content: Tensor | None) -> tuple[Tensor, Features] | None:
+        """Masks brought to the content's size, and to each layer."""
         if masks is None:
-            self._fit_masks = self._coverage = self._guides = self._region_shares = None
-            return
+            return None
         if content is None:
             raise InputError("there are masks, which say where in a content each style goes; call set_masks(None)")
         with torch.inference_mode(False):
             fit = fitted(masks, size_of(content)).to(content.device)
-            self._guides, self._fit_masks, self._coverage = self._guides_of(fit), fit, covered(fit)
+            return fit, self._guides_of(fit)
+
+    def _take_masks(self, masks: list[Tensor] | None, placed: tuple[Tensor, Features] | None) -> None:
+        self._masks = masks
+        if placed is None:
+            self._fit_masks = self._coverage = self._guides = self._region_shares = None
+        else:
+            self._fit_masks, self._guides = placed
+            self._coverage = covered(self._fit_masks)
+            if self._region_shares is not None and self.own_style_target:
+                self._mix(self.shares)  # in a content of another size, other layers may see a place
 
     def _guides_of(self, masks: Tensor) -> dict[str, Tensor]:
         """Masks (R, H, W) of a picture's size, brought to the style layers."""
@@ -211,7 +221,8 @@ class Targets(KnownAttributes):
 
     def weigh_regions(self, shares: Sequence[Sequence[float]]) -> None:
         """How much each region counts, for all pictures or for each of a batch, (1 or B, regions)."""
-        weights = torch.tensor(shares, dtype=torch.float32, device=self.extract.device)
+        with torch.inference_mode(False):
+            weights = torch.tensor(shares, dtype=torch.float32, device=self.extract.device)
         if self._region_shares is not None and self._region_shares.shape == weights.shape:
             self._region_shares.copy_(weights)  # in place, so that a recording reads it
         else:

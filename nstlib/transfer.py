@@ -308,7 +308,7 @@ def _objective(
     quiet: bool,
 ) -> tuple[Objective, int]:
     """What to minimize, and how many pairs L-BFGS remembers."""
-    tile, memory = _fitting(extract, content, style, chosen, quiet)
+    tile, memory = _fitting(extract, content, style, len(masks or ()), chosen, quiet)
     objective = Objective(
         extract,
         content=content,
@@ -332,6 +332,7 @@ def _fitting(
     extract: FeatureExtractor,
     content: Tensor | None,
     style: Tensor | Blend | None,
+    masks: int,
     chosen: Options,
     quiet: bool,
 ) -> tuple[int | None, int]:
@@ -346,6 +347,8 @@ def _fitting(
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))
+    # A mask and its guides take about as much as a picture: a number a pixel, and as much again in all layers.
+    sizes += masks * sizes[:1]
     fitting = plan(extract, layers, sizes, pairs=MEMORY if chosen["optimizer"] == "lbfgs" else 1)
     if fitting.tile is not None and not quiet:
         tell(f"tiles: of {fitting.tile} pixels ({fitting.reason})")

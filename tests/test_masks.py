@@ -393,6 +393,33 @@ def test_masks_follow_another_size_of_the_content(extract, content, styles, left
     torch.testing.assert_close(objective(image).total, fresh(image).total)
 
 
+def test_a_larger_content_brings_layers_back_that_saw_no_place_alone(extract, styles):
+    small, large = nst.load_image("chelsea", 48), nst.load_image("chelsea", 512)
+    left = torch.zeros(small.shape[-2:])
+    left[:, :24] = 1
+    objective = nst.Objective(extract, small, styles, masks=[left], guidance="inside")
+    assert not objective.style_target["relu5_1"].any()
+    objective.set_content(large)
+    fresh = nst.Objective(extract, large, styles, masks=[left], guidance="inside")
+    assert fresh.style_target["relu5_1"].any()
+    assert torch.equal(objective.style_target["relu5_1"], fresh.style_target["relu5_1"])
+
+
+def test_a_content_that_is_refused_leaves_masks_as_they_were(extract, content, styles, left):
+    objective = nst.Objective(extract, content, styles, masks=[left])
+    with pytest.raises(nst.ImageError, match="needs at least 16"):
+        objective.set_content(content[..., :10, :15])
+    assert torch.equal(objective.masks[0], left)
+    assert objective(content).total.isfinite().all()
+
+
+def test_taking_away_masks_that_are_not_there_keeps_a_target_that_was_set(extract, content, style):
+    objective = nst.Objective(extract, content, style)
+    objective.style_target = {layer: 2 * target for layer, target in objective.style_target.items()}
+    objective.set_masks(None)
+    assert not objective.own_style_target
+
+
 def test_masks_are_taken_away_with_none(extract, content, styles, left):
     objective = nst.Objective(extract, content, styles, masks=[left])
     objective.set_masks(None)
