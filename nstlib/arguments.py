@@ -28,6 +28,8 @@ from .transfer import MODES
 # Words of Python that the command line says otherwise.
 SPELLED = {"snapshot_every": "save_every", "progress": "quiet"}
 PICTURES = {"content": "CONTENT, the first picture", "style": "STYLE, the second picture"}
+# Options that take several values, with commas between them.
+SEVERAL = ("--masks", "--style-masks", "--shares", "--style-size")
 # Negative numbers that argparse takes for options.
 NEGATIVE = re.compile(r"-(\d[\d.]*e[-+]?\d+|\.\d+e[-+]?\d+|inf(inity)?|nan)", re.IGNORECASE)
 
@@ -41,6 +43,7 @@ class Parser(argparse.ArgumentParser):
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """What was asked for; ends the program where that makes no sense."""
         self._refuse_others(arguments)
+        self._refuse_spaces(arguments)
         found = self.parse_intermixed_args(self._joined(arguments))
         found.style = found.style if len(found.style) > 1 else next(iter(found.style), None)
         return found
@@ -64,6 +67,18 @@ class Parser(argparse.ArgumentParser):
         told = [self._called_here(word, name) for word, name in self._strange(arguments)]
         if told:
             self.error(f"there is no option {'; no '.join(told)}")
+
+    def _refuse_spaces(self, arguments: Sequence[str]) -> None:
+        """Several values of an option with spaces between them: all but the first would be taken for styles."""
+        pictures = 0
+        for place, argument in enumerate(arguments):
+            before, last = arguments[max(place - 2, 0) : place][:1], arguments[place - 1] if place else ""
+            if argument.startswith("-") or last in self._option_string_actions:
+                continue
+            option = before[0] if place > 1 and before[0] in SEVERAL else None
+            if option and (pictures > 1 or re.fullmatch(r"[\d.]+", argument)):
+                self.error(f"several values have commas between them, and no spaces: {option} {last},{argument}")
+            pictures += 1
 
     def _strange(self, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Options that are not of this program, as written and as a plain name."""
@@ -152,7 +167,7 @@ def _add_picture(add: Add) -> None:
     add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
     colors = "style: its own; match: the style in the content's; luminance: only brightness comes over"
     add("--color", choices=COLORS, help=colors + _default("color"))
-    masks = "where each style goes: a gray picture each, or one with a color each: red, green, blue, ... (everywhere)"
+    masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
     add("--masks", type=_files, metavar="FILE[,...]", help=masks)
     add("--style-masks", type=_files, metavar="FILE[,...]", help="which part of each style counts; 'none' for all")
     seen = "how masks reach the layers: plain; inside: what sees nothing else; dilated: what sees any of it"
@@ -246,7 +261,7 @@ def _shares(text: str) -> list[float]:
 
 def _files(text: str) -> str | list[str | None]:
     """One file, or several with commas between them; a file may have a comma in its own name."""
-    names = [text] if os.path.exists(text) else text.split(",")
+    names = [text] if os.path.exists(text) else [part.strip() for part in text.split(",")]
     files = [None if name.lower() == "none" else name for name in names]
     return files[0] if len(files) == 1 and files[0] is not None else files
 

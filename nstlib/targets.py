@@ -188,7 +188,7 @@ class Targets(KnownAttributes):
         if part is None:
             return self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
         checked_masks([part], 1)
-        of_part = self._guides_of(fitted([part], size_of(picture), "the style"))
+        of_part = self._guides_of(fitted([part], size_of(picture), "its style", "style mask"))
         grams = self._target(picture, lambda way, picture: way.grams(picture, self.style_layers, of_part))
         return {layer: gram[:, 0] for layer, gram in grams.items()}
 

@@ -5,6 +5,7 @@ import os
 import warnings
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .control.colors import for_color, sight_of
+from .control.masks import checked_masks
 from .control.regions import read_masks, read_style_masks
 from .control.styles import Blend
 from .errors import InputError, RunWarning
@@ -67,6 +69,8 @@ def prepare(
     quiet = quiet or ranks.rank() > 0
     size = chosen["size"]
     content = None if content is None else _loaded("content", content, size)
+    if chosen["strokes_size"] is not None and chosen["strokes"] is None:
+        raise InputError("strokes_size is given, but no strokes; give a picture of strokes, or leave it out")
     for name in ("shares", "masks", "style_masks", "strokes"):
         if chosen[name] is not None and (style is None or (name == "masks" and content is None)):
             missing = "styles" if style is None else "content"
@@ -76,6 +80,8 @@ def prepare(
     if chosen["strokes"] is not None:
         styles = _with_strokes(extract, Blend.of(styles), chosen, quiet)
     masks = None if chosen["masks"] is None else read_masks(chosen["masks"], len(Blend.of(styles)))
+    if masks and not quiet:
+        _tell_places(style, masks)
     styles = for_color(styles, content, chosen["color"], masks)
     objective, memory = _objective(extract, content, styles, masks, chosen, quiet)
     longer = max(_pictures(content, styles)[0].shape[-2:])
@@ -262,6 +268,17 @@ def _own_size(source: Source) -> tuple[int, int] | None:
             turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             return (picture.height, picture.width) if turned else picture.size
     return None
+
+
+def _tell_places(style: Styles | None, masks: list[Tensor]) -> None:
+    """Say where each style goes, as far as masks were understood."""
+    places = checked_masks(masks, len(Blend.of(style)))
+    names = [
+        Path(os.fsdecode(each)).stem if isinstance(each, str | os.PathLike) else name
+        for name, each in named_styles(style).items()
+    ]
+    told = ", ".join(f"{name} on {float(mask.mean()):.0%}" for name, mask in zip(names, places, strict=True))
+    tell(f"places: {told} of the picture")
 
 
 def _extractor(chosen: Options, quiet: bool) -> FeatureExtractor:

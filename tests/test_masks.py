@@ -496,7 +496,7 @@ def test_masks_without_what_they_need_are_refused(extract, content, styles, left
         objective.masks = [left]
     with pytest.raises(nst.InputError, match="did you mean 'inside'"):
         nst.Objective(extract, content, styles, masks=[left], guidance="insid")
-    with pytest.raises(nst.InputError, match="1 style masks, but 2 styles"):
+    with pytest.raises(nst.InputError, match="for 2 styles there should be as many style masks, not 1"):
         nst.Objective(extract, content, styles, style_masks=[left])
     with pytest.raises(nst.InputError, match=r"a Gram matrix of each region, \(B or 1, 2, 4, 4\)"):
         objective.style_target = {"relu1_1": torch.zeros(1, 4, 4)}
@@ -658,3 +658,38 @@ def test_the_command_line_says_what_is_wrong_with_masks(run_cli, tmp_path, left)
     assert "is the mask 1 itself and would be written over" in run_cli(*common, "--masks", mask, "-o", mask)[2]
     assert "--mask_path, it is --masks here" in run_cli(*common, "--mask_path", mask)[2]
     assert "invalid choice: 'outside'" in run_cli(*common, "--guidance", "outside")[2]
+
+
+def test_spaces_between_several_values_are_refused_with_the_right_spelling(run_cli):
+    for option, values in (
+        ("--masks", ("a.png", "b.png")),
+        ("--shares", ("0.7", "0.3")),
+        ("--style-size", ("64", "96")),
+    ):
+        status, _, err = run_cli("chelsea", "coffee", "mosaic", option, *values)
+        assert status == 2
+        assert f"several values have commas between them, and no spaces: {option} {','.join(values)}" in err
+
+
+def test_what_masks_were_understood_as_is_told(run_cli, tmp_path, left):
+    (tmp_path / "sky.png").write_bytes(png(left))
+    common = ["chelsea", "coffee", "mosaic", "-s", 48, "-n", 1, "--backbone", "tiny", "--device", "cpu"]
+    out = run_cli(*common, "--masks", tmp_path / "sky.png", "-o", tmp_path / "x.png")[1]
+    assert "places: coffee on 50%, mosaic on 50% of the picture" in out
+
+
+@pytest.mark.parametrize(
+    ("masks", "words"),
+    [
+        ([torch.ones(32, 48)], "what the masks cover is everything, and nothing is left for the last style"),
+        ([color_coded(torch.ones(1, 32, 48))] * 2, "mask 1: it has colors; give a gray picture for each style"),
+    ],
+)
+def test_masks_that_a_newcomer_gives_are_answered(masks, words):
+    with pytest.raises(nst.InputError, match=words):
+        nst.prepare("chelsea", ["coffee", "mosaic"], masks=masks, size=48, backbone="tiny", device="cpu", quiet=True)
+
+
+def test_strokes_size_without_strokes_is_refused():
+    with pytest.raises(nst.InputError, match="strokes_size is given, but no strokes"):
+        nst.prepare("chelsea", "coffee", strokes_size=40, size=48, backbone="tiny", device="cpu")

@@ -87,7 +87,7 @@ def test_shares_can_be_changed_and_the_network_is_not_asked(extract, content, st
     for layer, target in objective.style_target.items():
         torch.testing.assert_close(target, fresh.style_target[layer])
         assert torch.equal(held[layer], kept[layer])  # whoever holds the old one keeps it
-    with pytest.raises(nst.InputError, match="there are 3 shares, but 2 styles"):
+    with pytest.raises(nst.InputError, match="for 2 styles there should be as many shares, not 3"):
         objective.shares = (1, 2, 3)
     assert objective.shares == (0.2, 0.8)
 
@@ -206,7 +206,7 @@ def test_the_command_line_takes_several_styles(run_cli, tmp_path):
     assert run_cli("village", "swirls", "-s", "32", "mosaic", "-n", "2", "--backbone", "mini", "-q", "-o", out)[0] == 0
     status, _, errors = run_cli("village", "swirls", "mosaic", "--shares", "1", *common)
     assert status == 2
-    assert "there are 1 shares, but 2 styles" in errors
+    assert "for 2 styles there should be as many shares, not 1" in errors
     assert "is not of the form 0.7,0.3" in run_cli("village", "swirls", "mosaic", "--shares", "a,b", *common)[2]
     assert run_cli("village", "swirls", "mosaic", "--style-size", "48,40", *common)[0] == 0
     assert "there are 2 style sizes" in run_cli("village", "swirls", "--style-size", "48,40", *common)[2]

@@ -241,6 +241,11 @@ def size_of(picture: Tensor) -> Size:
     return picture.shape[-2], picture.shape[-1]
 
 
+def counted(count: int, word: str) -> str:
+    """A number of things in words: "1 mask", "3 masks"."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def in_pixels(size: Sequence[int]) -> str:
     """A size (H, W) in words: width before height, as people say it."""
     return f"{size[1]} x {size[0]} pixels"

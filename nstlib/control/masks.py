@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import ROUNDING, Size, in_pixels, shape_of, size_of
+from ..base.checks import ROUNDING, Size, counted, in_pixels, shape_of, size_of
 from ..errors import ImageError, InputError
 
 Guidance = Literal["plain", "inside", "dilated"]
@@ -38,13 +38,13 @@ class Map:
     reach: int
 
 
-def fitted(masks: Sequence[Tensor], size: Size, of: str = "the content") -> Tensor:
+def fitted(masks: Sequence[Tensor], size: Size, of: str = "the content", what: str = "mask") -> Tensor:
     """Masks (h, w) of any size, brought to the size (H, W) of their picture: (R, H, W) in [0, 1], float32.
 
     Raises:
         ImageError: one of another aspect than the picture: it would be stretched, and lie somewhere else.
     """
-    return torch.stack([_fitted(mask, size, f"mask {place}", of) for place, mask in enumerate(masks, start=1)])
+    return torch.stack([_fitted(mask, size, f"{what} {place}", of) for place, mask in enumerate(masks, start=1)])
 
 
 def _fitted(mask: Tensor, size: Size, name: str, of: str) -> Tensor:
@@ -138,12 +138,18 @@ def checked_masks(given: Sequence[Tensor] | Tensor, count: int) -> list[Tensor]:
     masks = [_checked_mask(mask, place) for place, mask in enumerate(given, start=1)]
     if len(masks) == count - 1 and masks:
         masks.append(_rest(masks))
+        if float(masks[-1].max()) <= EMPTY:
+            raise InputError(
+                "what the masks cover is everything, and nothing is left for the last style; "
+                "white is where a mask's style goes"
+            )
     if len(masks) != count:
         few = f"; give one for each, or {count - 1}: the last style then has the rest" if count > 1 else "; give one"
-        raise InputError(f"there are {len(masks)} masks for {count} style{'s' * (count != 1)}{few}")
+        there = "is" if len(masks) == 1 else "are"
+        raise InputError(f"there {there} {counted(len(masks), 'mask')} for {counted(count, 'style')}{few}")
     for place, mask in enumerate(masks, start=1):
         if float(mask.max()) <= EMPTY:
-            raise InputError(f"mask {place} is empty: it is black everywhere; leave out its style, or paint its place")
+            raise InputError(f"mask {place} is empty: it is black everywhere; white is where its style goes")
     return masks
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import counted
 from ..errors import ImageError, InputError
 from ..extractor import luminance
 from ..images import Source, download, load_image
@@ -44,7 +45,7 @@ COLORED = 0.25  # between the channels of a pixel: a gray picture has less, but 
 DARK = 0.2  # below which a color is black
 APART = 0.25  # between two colors that mean two regions
 LEAST_SHARE = 0.001  # of the pixels that are counted: rarer colors are noise
-FEW = 32  # colors: a picture with no more was drawn with a hard brush, and each of them is meant
+FEW = 1 + len(REGION_COLORS)  # a picture with no more colors was drawn with a hard brush, and each of them is meant
 FLAT = 0.1  # within the 5 x 5 pixels around one that has a region's own color, and not that of a soft border
 LEVELS = 16  # of each channel, when colors are counted
 
@@ -80,8 +81,8 @@ def read_masks(source: Masks, count: int) -> list[Tensor]:
     if len(regions) != count:
         found = ", ".join(f"{name} {float(mask.mean()):.0%}" for name, mask in regions.items())
         raise InputError(
-            f"the picture of regions has {len(regions)} colors ({found}), but the number of styles is {count}; "
-            "black is no region"
+            f"the picture of regions has {counted(len(regions), 'color')} ({found}), but the number of styles is "
+            f"{count}; black is no region"
         )
     return list(regions.values())
 
@@ -165,13 +166,16 @@ def _opened(source: Any) -> Image.Image:
 
 def _one(mask: Any, place: int) -> Tensor:
     """One mask of several."""
-    if isinstance(mask, Tensor):
+    if isinstance(mask, Tensor) and mask.ndim == 2:
         mask = mask.detach().cpu()
         mask = (mask.float() if mask.is_floating_point() else mask).numpy()
     if isinstance(mask, np.ndarray) and mask.ndim == 2 and mask.dtype.kind in "iu" and mask.size and mask.max() <= 1:
         mask = mask.astype(bool)  # labels of one region
     try:
-        return luminance(_picture(mask))[0, 0]
+        picture = _picture(mask)
+        if _is_colored(picture):
+            raise InputError("it has colors; give a gray picture for each style, or one with a color for each of them")
+        return luminance(picture)[0, 0]
     except ImageError as error:
         raise ImageError(f"mask {place}: {error}") from error
     except InputError as error:

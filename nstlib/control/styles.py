@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.checks import number
+from ..base.checks import counted, number
 from ..errors import InputError
 
 
@@ -80,7 +80,7 @@ class Blend:
         """
         shares = normalized(shares)
         if len(shares) != len(self):
-            raise InputError(f"there are {len(shares)} shares, but {len(self)} styles")
+            raise InputError(f"for {counted(len(self), 'style')} there should be as many shares, not {len(shares)}")
         return Blend(self.pictures, shares, self.parts)
 
     def with_parts(self, parts: Sequence[Tensor | None]) -> "Blend":
@@ -90,7 +90,10 @@ class Blend:
             InputError: not as many.
         """
         if len(parts) != len(self):
-            raise InputError(f"there are {len(parts)} style masks, but {len(self)} styles; give None for a whole style")
+            raise InputError(
+                f"for {counted(len(self), 'style')} there should be as many style masks, not {len(parts)}; None stands "
+                "for a whole style"
+            )
         return Blend(self.pictures, self.shares, tuple(parts) if any(part is not None for part in parts) else ())
 
     @property
