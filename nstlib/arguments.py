@@ -70,6 +70,9 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse_spaces(self, arguments: Sequence[str]) -> None:
         """Several values of an option with spaces between them: all but the first would be taken for styles."""
+        for twice in SEVERAL:
+            if sum(argument.partition("=")[0] == twice for argument in arguments) > 1:
+                self.error(f"{twice} is there twice; give several values in one, with commas between them")
         pictures = 0
         for place, argument in enumerate(arguments):
             before, last = arguments[max(place - 2, 0) : place][:1], arguments[place - 1] if place else ""
@@ -259,11 +262,11 @@ def _shares(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 0.7,0.3") from None
 
 
-def _files(text: str) -> str | list[str | None]:
+def _files(text: str) -> str | list[str | None] | None:
     """One file, or several with commas between them; a file may have a comma in its own name."""
     names = [text] if os.path.exists(text) else [part.strip() for part in text.split(",")]
     files = [None if name.lower() == "none" else name for name in names]
-    return files[0] if len(files) == 1 and files[0] is not None else files
+    return files[0] if len(files) == 1 else files
 
 
 def _tile(text: str) -> int | str | None:

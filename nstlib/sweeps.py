@@ -39,7 +39,8 @@ class Axes(TypedDict, total=False):
     Attributes:
         alpha, beta, tv: weights of content, style and total variation.
         content_layers, style_layers: sets of layers: dicts of layer name to w_l, or names alone. Always several.
-        style: pictures (1, 3, H, W) of any size; of a dict, each may be several with their shares, see `Objective`.
+        style: pictures (1, 3, H, W) of any size; of a dict, each may be several with their shares, see `Objective`. All
+            of each counts: style masks are those of the objective's own style.
         shares: of the objective's several styles: how much of each; of two, a number is the share of the first.
         color: whose colors: "style", "match" or "luminance", see `nstlib.Options`.
         init: where a run starts, see `Run`.

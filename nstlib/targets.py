@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import KnownAttributes, one_of, picture, shape_of, size_of
-from .control.masks import GUIDANCES, Guidance, Map, checked_masks, covered, fitted, guides
+from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, grams_side_by_side, mean_of_grams
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision, Sight
@@ -123,6 +123,11 @@ class Targets(KnownAttributes):
         return self._fit_masks
 
     @property
+    def given_masks(self) -> list[Tensor] | None:
+        """Masks as they were given, of whatever size, one for each style."""
+        return self._masks
+
+    @property
     def guides(self) -> Mapping[str, Tensor]:
         """How much each position of the style layers counts for each style, (styles, H', W'); empty without masks."""
         return MappingProxyType(self._guides or {})
@@ -140,7 +145,7 @@ class Targets(KnownAttributes):
             raise InputError("there are masks, which say where in a content each style goes; call set_masks(None)")
         with torch.inference_mode(False):
             fit = fitted(masks, size_of(content)).to(content.device)
-            return fit, self._guides_of(fit)
+            return fit, self._guides_of(fit, self.guidance)
 
     def _take_masks(self, masks: list[Tensor] | None, placed: tuple[Tensor, Features] | None) -> None:
         self._masks = masks
@@ -152,15 +157,15 @@ class Targets(KnownAttributes):
             if self._region_shares is not None and self.own_style_target:
                 self._mix(self.shares)  # in a content of another size, other layers may see a place
 
-    def _guides_of(self, masks: Tensor) -> dict[str, Tensor]:
+    def _guides_of(self, masks: Tensor, guidance: Guidance) -> dict[str, Tensor]:
         """Masks (R, H, W) of a picture's size, brought to the style layers."""
         sizes = self.extract.map_sizes(self.style_layers, size_of(masks))
         strides = self.extract.backbone.strides
         maps = {
-            layer: Map(size, strides[layer], 0 if self.guidance == "plain" else halo_of(self.extract, [layer]))
+            layer: Map(size, strides[layer], 0 if guidance == "plain" else halo_of(self.extract, [layer]))
             for layer, size in sizes.items()
         }
-        return guides(masks, maps, self.guidance)
+        return guides(masks, maps, guidance)
 
     def set_style(self, style: Style | None, style_masks: Sequence[Tensor | None] | None = None) -> None:
         """Change the style; only its own target is computed anew.
@@ -171,14 +176,18 @@ class Targets(KnownAttributes):
             style_masks: which part of each style counts: a mask (h, w) of any size, or None for all of it.
         """
         kept = Blend((), ()) if style is None else Blend.of(style).map(partial(self._kept, "style"))
-        kept = kept if style_masks is None else kept.with_parts(style_masks)
+        kept = kept.with_parts(checked_parts(kept.parts if style_masks is None else style_masks) or [None] * len(kept))
+        if len(batches := {len(picture) for picture in kept.pictures} - {1}) > 1:
+            raise InputError(f"the styles are batches of {sorted(batches)} pictures; give 1 or as many of each")
         if self._masks is not None and len(kept) != len(self._masks):
             raise InputError(
                 f"there are {len(self._masks)} masks for as many styles, but now {len(kept)} styles; call "
                 "set_masks(None) before"
             )
         parts = kept.parts or (None,) * len(kept)
-        self._grams_of_styles = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
+        grams = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
+        self.target_of(grams, kept.shares)
+        self._grams_of_styles = grams
         self._mix(kept.shares)
         self._put(style=None if style is None else kept.style)
 
@@ -187,8 +196,8 @@ class Targets(KnownAttributes):
         picture = self._kept("style", picture)
         if part is None:
             return self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
-        checked_masks([part], 1)
-        of_part = self._guides_of(fitted([part], size_of(picture), "its style", "style mask"))
+        fit = fitted([part], size_of(picture), "its style", "style mask")
+        of_part = with_plain(self._guides_of(fit, self.guidance), self._guides_of(fit, "plain"))
         grams = self._target(picture, lambda way, picture: way.grams(picture, self.style_layers, of_part))
         return {layer: gram[:, 0] for layer, gram in grams.items()}
 

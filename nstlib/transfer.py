@@ -18,7 +18,7 @@ from .base.devices import usable_device
 from .base.interrupts import finish, noted
 from .base.reporting import shown_path, tell
 from .control.colors import for_color, sight_of
-from .control.masks import checked_masks
+from .control.masks import checked_masks, fitted
 from .control.regions import read_masks, read_style_masks
 from .control.styles import Blend
 from .errors import InputError, RunWarning
@@ -79,9 +79,12 @@ def prepare(
     extract = _extractor(chosen, quiet)
     if chosen["strokes"] is not None:
         styles = _with_strokes(extract, Blend.of(styles), chosen, quiet)
-    masks = None if chosen["masks"] is None else read_masks(chosen["masks"], len(Blend.of(styles)))
-    if masks and not quiet:
-        _tell_places(style, masks)
+    masks = None
+    if content is not None and chosen["masks"] is not None:
+        read = checked_masks(read_masks(chosen["masks"], len(Blend.of(styles))), len(Blend.of(styles)))
+        masks = list(fitted(read, size_of(content)))  # a large mask would be kept, and saved, as it is
+        if not quiet:
+            _tell_places(style, masks)
     styles = for_color(styles, content, chosen["color"], masks)
     objective, memory = _objective(extract, content, styles, masks, chosen, quiet)
     longer = max(_pictures(content, styles)[0].shape[-2:])
@@ -272,12 +275,11 @@ def _own_size(source: Source) -> tuple[int, int] | None:
 
 def _tell_places(style: Styles | None, masks: list[Tensor]) -> None:
     """Say where each style goes, as far as masks were understood."""
-    places = checked_masks(masks, len(Blend.of(style)))
     names = [
         Path(os.fsdecode(each)).stem if isinstance(each, str | os.PathLike) else name
         for name, each in named_styles(style).items()
     ]
-    told = ", ".join(f"{name} on {float(mask.mean()):.0%}" for name, mask in zip(names, places, strict=True))
+    told = ", ".join(f"{name} on {float(mask.mean()):.0%}" for name, mask in zip(names, masks, strict=True))
     tell(f"places: {told} of the picture")
 
 

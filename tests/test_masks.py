@@ -441,6 +441,39 @@ def test_of_a_style_the_part_in_its_mask_counts(extract, content, style):
     assert objective.masks is None
 
 
+def test_a_part_that_no_deep_position_sees_alone_still_has_a_target_in_every_layer(extract, content):
+    style = nst.load_image("swirls", 128)
+    part = torch.zeros(style.shape[-2:])
+    part[:30] = 1
+    objective = nst.Objective(extract, content, style, style_masks=[part], guidance="inside")
+    assert all(target.any() for target in objective.style_target.values())
+    assert objective(content).total.item() < 1e4
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.bfloat16, torch.float64])
+def test_style_masks_of_any_type_count_and_are_kept_as_they_were(extract, content, style, kind):
+    part = torch.zeros(style.shape[-2:])
+    part[:, :16] = 1
+    given = part.to(kind)
+    objective = nst.Objective(extract, content, style, style_masks=[given])
+    expected = nst.Objective(extract, content, style, style_masks=part).style_target["relu1_1"]
+    given.fill_(1)
+    assert torch.equal(objective.style_target["relu1_1"], expected)
+    assert torch.equal(objective.state_dict()["style_masks"][0], part)
+    copy.deepcopy(objective)
+
+
+def test_a_style_that_is_refused_leaves_the_others_as_they_were(extract, content, style):
+    objective = nst.Objective(extract, content, [style, style.flip(1)])
+    with pytest.raises(nst.InputError, match=r"the styles are batches of \[2, 3\] pictures"):
+        objective.set_style([style.expand(2, -1, -1, -1), style.expand(3, -1, -1, -1)])
+    objective.shares = (0.2, 0.8)
+    for bad, words in (([0 * style[0, 0], None], "style mask 1 is empty"), (5, "expected a list")):
+        with pytest.raises(nst.InputError, match=words):
+            objective.set_style([style, style], style_masks=bad)
+    assert objective.shares == (0.2, 0.8)
+
+
 def test_one_painting_gives_two_styles_by_its_parts(extract, content, style, left):
     top = torch.zeros(style.shape[-2:])
     top[:16] = 1
@@ -585,7 +618,7 @@ def three_stripes():
         ("nowhere.png", "nowhere.png"),
         ([np.zeros((4, 4, 7))], "mask 1: "),
         ({"a": 1}, "the masks are"),
-        (np.array([[-1, 2]]), "the labels go down to -1"),
+        (np.array([[-1, 2]]), "the labels go from -1 to 2"),
         (torch.full((1, 24, 24), 7.0), "mask 1: .* must lie in"),
         (torch.zeros(2, 3, 24, 24), "there are 2 pictures of masks"),
         (

@@ -565,7 +565,7 @@ def test_what_is_painted_acts_on_the_next_step_and_a_blank_region_waits(tmp_path
         place = content[..., mask == 1].unsqueeze(-2)
         torch.testing.assert_close(picture, match_colors(nst.load_image(name, 48), place))
     assert "masks='masks.png'" in made.call()
-    assert "your file masks.png" in made._line_note.value
+    assert 'brush.save("masks.png")' in made._line_note.value
     made._undo.click()
     made.run(1)
     assert made.engine.settings["color"] == "style"

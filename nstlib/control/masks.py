@@ -6,7 +6,7 @@ of a region is then a mean over its own positions, so that a small region has as
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ Guidance = Literal["plain", "inside", "dilated"]
 GUIDANCES: tuple[str, ...] = get_args(Guidance)
 
 OTHER_ASPECT = 0.02  # relative, beyond rounding to whole pixels: the mask is of another picture then
-EMPTY = 1e-3  # a mask that is nowhere above this is empty
+EMPTY = 0.02  # a mask that is nowhere above this is empty
 WHOLE = 1 - 1e-3  # what masks leave uncovered by less than a level of 255 is covered
 
 
@@ -135,7 +135,7 @@ def checked_masks(given: Sequence[Tensor] | Tensor, count: int) -> list[Tensor]:
     """
     if not isinstance(given, Sequence | Tensor) or isinstance(given, str | bytes) or shape_of(given) == ():
         raise InputError(f"the masks are {given!r:.60}; expected tensors (H, W), one for each style")
-    masks = [_checked_mask(mask, place) for place, mask in enumerate(given, start=1)]
+    masks = [_checked_mask(mask, f"mask {place}") for place, mask in enumerate(given, start=1)]
     if len(masks) == count - 1 and masks:
         masks.append(_rest(masks))
         if float(masks[-1].max()) <= EMPTY:
@@ -153,14 +153,45 @@ def checked_masks(given: Sequence[Tensor] | Tensor, count: int) -> list[Tensor]:
     return masks
 
 
-def _checked_mask(mask: Tensor, place: int) -> Tensor:
-    if not isinstance(mask, Tensor) or mask.ndim != 2 or not mask.numel():
-        raise InputError(f"mask {place} is {shape_of(mask)}; expected a tensor (H, W)")
+def checked_parts(given: Sequence[Tensor | None] | Tensor) -> list[Tensor | None]:
+    """For each style the mask (h, w) of the part that counts, or None.
+
+    Raises:
+        InputError: one that is empty, or what is no mask.
+    """
+    if not isinstance(given, list | tuple | Tensor) or shape_of(given) == ():
+        raise InputError(
+            f"the style masks are {given!r:.60}; expected a list with a tensor (h, w) or None for each style"
+        )
+    single = isinstance(given, Tensor) and given.ndim == 2
+    parts = [
+        None if part is None else _checked_mask(part, f"style mask {place}")
+        for place, part in enumerate([given] if single else given, start=1)
+    ]
+    for place, part in enumerate(parts, start=1):
+        if part is not None and float(part.max()) <= EMPTY:
+            raise InputError(f"style mask {place} is empty: it is black everywhere; white is what counts of its style")
+    return parts
+
+
+def with_plain(guides: Mapping[str, Tensor], plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Guides of a part of a style; at layers where no position sees the part alone the plain ones, and where it has no
+    position at all, all of them alike: every layer has a target."""
+    found = {layer: guide if bool(guide.any()) else plain[layer] for layer, guide in guides.items()}
+    return {
+        layer: guide if bool(guide.any()) else torch.full_like(guide, 1 / guide.numel())
+        for layer, guide in found.items()
+    }
+
+
+def _checked_mask(mask: Any, name: str) -> Tensor:
+    if not isinstance(mask, Tensor) or mask.ndim != 2 or not mask.numel() or mask.is_complex():
+        raise InputError(f"{name} is {shape_of(mask)}; expected a tensor (H, W)")
     with torch.inference_mode(False):
         found = mask.detach().clone().float()  # it may be painted on meanwhile
     low, high = map(float, torch.aminmax(found))
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-        raise InputError(f"mask {place} holds values from {low:.4g} to {high:.4g}, but must lie in [0, 1]")
+        raise InputError(f"{name} holds values from {low:.4g} to {high:.4g}, but must lie in [0, 1]")
     return found.clamp(0, 1)
 
 

@@ -7,11 +7,12 @@ import colorsys
 import os
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -45,7 +46,8 @@ COLORED = 0.25  # between the channels of a pixel: a gray picture has less, but 
 DARK = 0.2  # below which a color is black
 APART = 0.25  # between two colors that mean two regions
 LEAST_SHARE = 0.001  # of the pixels that are counted: rarer colors are noise
-FEW = 1 + len(REGION_COLORS)  # a picture with no more colors was drawn with a hard brush, and each of them is meant
+FEW = 32  # colors: a picture with no more was drawn, and rare ones count too, if they are no blend of two others
+BLEND = 0.05, 0.2  # shares of all pixels, and of those of either of two colors, below which a color may be their blend
 FLAT = 0.1  # within the 5 x 5 pixels around one that has a region's own color, and not that of a soft border
 LEVELS = 16  # of each channel, when colors are counted
 
@@ -67,16 +69,25 @@ def read_masks(source: Masks, count: int) -> list[Tensor]:
     if isinstance(source, list | tuple):
         return [_one(mask, place) for place, mask in enumerate(source, start=1)]
     if isinstance(source, Tensor | np.ndarray):
-        array = source.detach().cpu().numpy() if isinstance(source, Tensor) else source
-        if array.ndim == 2 and array.dtype.kind in "iu" and array.size and array.max() <= count:
+        array = _as_array(source)
+        if (
+            array.ndim == 2
+            and array.dtype.kind in "iu"
+            and array.size
+            and array.max() <= max(count, len(REGION_COLORS))
+        ):
             return _of_labels(array, count)
-        if array.ndim == 3 and not (isinstance(source, np.ndarray) and array.shape[2] in (3, 4)):
+        if array.ndim == 4 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim == 3 and not (isinstance(source, np.ndarray) and array.shape[2] in (1, 3, 4)):
             return [_one(mask, place) for place, mask in enumerate(array, start=1)]
         if array.ndim == 2:
             return [_one(array, 1)]
     picture = _picture(source)
     if not _is_colored(picture):
-        return [luminance(picture)[0, 0]]
+        gray = luminance(picture)[0, 0]
+        labels = _labels_of(gray)
+        return [gray] if labels is None else _of_labels(labels, count)
     regions = regions_of(picture)
     if len(regions) != count:
         found = ", ".join(f"{name} {float(mask.mean()):.0%}" for name, mask in regions.items())
@@ -93,6 +104,10 @@ def read_style_masks(source: Sequence[Source | None] | Source) -> list[Tensor | 
     Raises:
         ImageError, InputError: what is no mask.
     """
+    if hasattr(source, "masks"):
+        source = source.masks
+    if isinstance(source, np.ndarray | Tensor) and _as_array(source).ndim == 3 and not _is_picture(source):
+        source = list(source)
     masks = source if isinstance(source, list | tuple) else [source]
     return [None if mask is None else _one(mask, place) for place, mask in enumerate(masks, start=1)]
 
@@ -149,7 +164,7 @@ def over_black(source: Any) -> Any:
         with _opened(source) as picture:
             if not picture.has_transparency_data:
                 return source
-            layer = picture.convert("RGBA")
+            layer = ImageOps.exif_transpose(picture).convert("RGBA")
     except (OSError, ValueError, SyntaxError):
         return source  # load_image says in words what is wrong
     return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
@@ -164,18 +179,30 @@ def _opened(source: Any) -> Image.Image:
     return Image.open(download(plain) if is_address(plain) else find(plain))
 
 
+def _labels_of(gray: Tensor) -> np.ndarray[Any, Any] | None:
+    """The labels of a gray picture (H, W) that holds nothing but small whole numbers."""
+    levels = (255 * gray).round().int().numpy()
+    return levels if 0 < levels.max() <= len(REGION_COLORS) else None
+
+
 def _one(mask: Any, place: int) -> Tensor:
     """One mask of several."""
     if isinstance(mask, Tensor) and mask.ndim == 2:
-        mask = mask.detach().cpu()
-        mask = (mask.float() if mask.is_floating_point() else mask).numpy()
-    if isinstance(mask, np.ndarray) and mask.ndim == 2 and mask.dtype.kind in "iu" and mask.size and mask.max() <= 1:
-        mask = mask.astype(bool)  # labels of one region
+        mask = _as_array(mask)
+    if isinstance(mask, np.ndarray) and mask.ndim == 2 and mask.dtype.kind in "iu" and mask.size:
+        if 1 < mask.max() <= len(REGION_COLORS):
+            raise InputError(
+                f"mask {place} looks like labels up to {mask.max()}; give labels of all styles in one array"
+            )
+        mask = mask.astype(bool) if mask.max() <= 1 else mask  # labels of one region
     try:
         picture = _picture(mask)
         if _is_colored(picture):
             raise InputError("it has colors; give a gray picture for each style, or one with a color for each of them")
-        return luminance(picture)[0, 0]
+        gray = luminance(picture)[0, 0]
+        if _labels_of(gray) is not None:
+            raise InputError("it looks like labels; give those of all styles in one picture")
+        return gray
     except ImageError as error:
         raise ImageError(f"mask {place}: {error}") from error
     except InputError as error:
@@ -183,30 +210,62 @@ def _one(mask: Any, place: int) -> Tensor:
 
 
 def _of_labels(labels: np.ndarray[Any, Any], count: int) -> list[Tensor]:
-    if labels.min() < 0:
-        raise InputError(f"the labels go down to {labels.min()}; expected 0 for nowhere and k for style k")
+    if labels.min() < 0 or labels.max() > count:
+        raise InputError(
+            f"the labels go from {labels.min()} to {labels.max()}, but the number of styles is {count}; 0 is nowhere, "
+            "and k is style k"
+        )
     return [torch.from_numpy(labels == region).float() for region in range(1, count + 1)]
 
 
+def _as_array(source: Any) -> np.ndarray[Any, Any]:
+    if isinstance(source, Tensor):
+        source = source.detach().cpu()
+        source = (source.float() if source.is_floating_point() else source).numpy()
+    array: np.ndarray[Any, Any] = source
+    return array
+
+
+def _is_picture(array: Any) -> bool:
+    """Whether an array of three dimensions is a picture rather than masks."""
+    return isinstance(array, np.ndarray) and array.shape[2] in (1, 3, 4)
+
+
 def _is_colored(picture: Tensor) -> bool:
-    return bool(((picture.amax(1) - picture.amin(1)) > COLORED).float().mean() > LEAST_SHARE)
+    colored = (picture.amax(1) - picture.amin(1)) > COLORED
+    if len(_colors(picture[0].flatten(1).T, 256)[0]) <= FEW:  # drawn: a single pixel is meant
+        return bool(colored.any())
+    return bool(colored.float().mean() > LEAST_SHARE)
 
 
 def _palette(picture: Tensor) -> Tensor:
     """The colors (n, 3) that mean a region, of a picture (1, 3, H, W); the most frequent first."""
     everything = picture[0].flatten(1).T
-    drawn, counts = _colors(everything, 256)
-    if len(drawn) <= FEW:
-        return drawn[counts.argsort(descending=True)]
-    flat = _varies(picture) < FLAT
-    pixels = everything[flat.flatten()] if bool(flat.any()) else everything
-    colors, counts = _colors(pixels, LEVELS)
-    kept: list[Tensor] = []
-    for place in counts.argsort(descending=True).tolist():
-        frequent = int(counts[place]) >= LEAST_SHARE * len(pixels)
-        if (frequent or not kept) and all(float((colors[place] - other).norm()) > APART for other in kept):
-            kept.append(colors[place])
-    return torch.stack(kept)
+    colors, counts = _colors(everything, 256)
+    drawn = len(colors) <= FEW
+    if not drawn:
+        flat = _varies(picture) < FLAT
+        colors, counts = _colors(everything[flat.flatten()] if bool(flat.any()) else everything, LEVELS)
+    shares = counts / counts.sum()
+    kept: list[int] = []
+    for place in shares.argsort(descending=True).tolist():
+        frequent = drawn or not kept or bool(shares[place] >= LEAST_SHARE)
+        apart = all(float((colors[place] - colors[other]).norm()) > APART for other in kept)
+        if frequent and apart and not _is_blend(place, kept, colors, shares):
+            kept.append(place)
+    return colors[kept]
+
+
+def _is_blend(place: int, kept: list[int], colors: Tensor, shares: Tensor) -> bool:
+    """Whether a rare color lies between two others, as along a border that was softened."""
+    for one, other in combinations(kept, 2):
+        way = colors[other] - colors[one]
+        along = ((colors[place] - colors[one]) @ way / (way @ way)).clamp(0, 1)
+        aside = (colors[place] - colors[one] - along * way).norm()
+        least = max(BLEND[0], BLEND[1] * float(torch.minimum(shares[one], shares[other])))
+        if float(aside) < APART and float(shares[place]) < least:
+            return True
+    return False
 
 
 def _colors(pixels: Tensor, levels: int) -> tuple[Tensor, Tensor]:

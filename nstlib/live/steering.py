@@ -110,12 +110,12 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
 @contextmanager
 def all_or_nothing(objective: Objective) -> Iterator[None]:
     """Where the block fails half-way, the objective gets its pictures, masks, sight and content layers back."""
-    sees, masks = objective.extract.sees, objective.masks
+    sees, masks = objective.extract.sees, objective.given_masks
     content, style, layers = objective.content, objective.style, dict(objective.content_layers)
     try:
         yield
     except BaseException:
-        if objective.masks is not masks:
+        if objective.given_masks is not masks:
             objective.set_masks(None)
         if objective.content is not content:
             objective.set_content(content)
@@ -124,7 +124,7 @@ def all_or_nothing(objective: Objective) -> Iterator[None]:
         if list(objective.content_layers) != list(layers):
             objective.set_content_layers(layers)
         objective.set_sight(sees)
-        if objective.masks is not masks:
+        if objective.given_masks is not masks:
             objective.set_masks(masks)
         raise
 
@@ -179,13 +179,18 @@ def _kept_styles(style: Styles, shares: Sequence[float] | None) -> dict[str, Any
 def kept_masks(masks: Masks | None, count: int) -> str | PictureFile | list[str | PictureFile] | None:
     """Masks as they can be compared: names as they are, anything else as files in memory.
 
-    What a brush holds counts as no masks, as long as a region has no paint.
+    What a brush holds counts as no masks, as long as a region has no paint, or where the styles are not as many.
     """
     if masks is None or isinstance(masks, str | os.PathLike):
         return None if masks is None else os.fspath(masks)
     if hasattr(masks, "masks"):
         painted = masks.masks
-        return _file_of("masks", color_coded(painted)) if bool(painted.flatten(1).any(1).all()) else None
+        if len(painted) not in (count, count - 1) or not bool(painted.flatten(1).any(1).all()):
+            return None
+        hard = bool(((painted == 0) | (painted == 1)).all())
+        if hard and len(painted) == count:
+            return _file_of("masks", color_coded(painted))
+        return [_file_of(f"mask_{place}", each.expand(1, 3, -1, -1)) for place, each in enumerate(painted, start=1)]
     named = list(masks) if isinstance(masks, list | tuple) else []
     if named and all(isinstance(mask, str | os.PathLike) for mask in named):
         return [os.fspath(cast(str, mask)) for mask in named]

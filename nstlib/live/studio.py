@@ -73,7 +73,7 @@ class Studio(Live):
             **self._fixed,
             **{name: values[name] for name in ("content", "size", "color", "backbone", "optimizer", "init")},
             **_styles(values["style"], values["second"], values["share"]),
-            "masks": wanted["masks"],
+            "masks": wanted["masks"] if self._brush is None else kept_masks(self._brush, 2 if values["second"] else 1),
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
             "content_layers": dict(values["content_layer"]),
             "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers()},
@@ -261,6 +261,9 @@ class Studio(Live):
         masks = settings["masks"] if isinstance(settings["masks"], list) else [settings["masks"]]
         pictures = [settings["content"], *Blend.of(settings["style"]).pictures, *masks]
         uploads = [str(picture) for picture in pictures if isinstance(picture, PictureFile)]
+        if self._brush is not None and settings["masks"] is not None:
+            uploads = [name for name in uploads if name not in map(str, masks)]
+            faithful += ' It needs the places that you painted: brush.save("masks.png").'
         note = f" It needs your file {escape(', '.join(uploads))} beside it." if uploads else ""
         self._line_note.value = f'<span style="font-size: 12px">{faithful}{note}</span>'
         smaller = self._smaller_size() if driver.too_large else None
