@@ -66,7 +66,7 @@ def strokes_on_forms(
         strokes_layers: shallow layers, where strokes are compared: names, or a dict of names to weights. Deeper ones
             bring larger parts of the picture of strokes.
         forms_layers: deep layers, where the forms are held on to, likewise.
-        alpha: how strongly they are. 0 is the paper's way, in a third of the time; see `prepare_strokes`.
+        alpha: how strongly they are. 0 is the paper's way, in less than half of the time; see `prepare_strokes`.
         color: "match": the strokes get the forms' colors first; "style": they bring their own; "luminance": only their
             brightness comes over, and every color stays the forms'.
         steps: evaluations of the objective. Ctrl-C ends it early and keeps the picture.

@@ -185,9 +185,7 @@ class Targets(KnownAttributes):
                 "set_masks(None) before"
             )
         parts = kept.parts or (None,) * len(kept)
-        grams = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
-        self.target_of(grams, kept.shares)
-        self._grams_of_styles = grams
+        self._grams_of_styles = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
         self._mix(kept.shares)
         self._put(style=None if style is None else kept.style)
 
@@ -346,7 +344,8 @@ class Targets(KnownAttributes):
             self._put(content=self.content.to(home))
             if self._guides is not None and self._fit_masks is not None:
                 self._guides = {layer: guide.to(home) for layer, guide in self._guides.items()}
-                self._fit_masks, self._coverage = self._fit_masks.to(home), covered(self._fit_masks.to(home))
+                self._fit_masks = self._fit_masks.to(home)
+                self._coverage = covered(self._fit_masks)
 
     def smaller_tile(self, image: Tensor) -> int | None:
         """The tile with which a picture may fit after memory ran out; None where it cannot be smaller."""

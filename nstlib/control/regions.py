@@ -233,8 +233,10 @@ def _is_picture(array: Any) -> bool:
 
 def _is_colored(picture: Tensor) -> bool:
     colored = (picture.amax(1) - picture.amin(1)) > COLORED
+    if not bool(colored.any()):  # most masks: their colors need not be counted
+        return False
     if len(_colors(picture[0].flatten(1).T, 256)[0]) <= FEW:  # drawn: a single pixel is meant
-        return bool(colored.any())
+        return True
     return bool(colored.float().mean() > LEAST_SHARE)
 
 
