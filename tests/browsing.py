@@ -96,7 +96,7 @@ def chromium(playwright):
 
 
 def run_cell(page, number):
-    """Shift+Enter in a cell of the lab until it has run; until the page has connected to the kernel, it drops cells."""
+    """Shift+Enter in a cell without a number until it has run; before the page knows its kernel, it drops cells."""
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").nth(number)
     end = time.monotonic() + PATIENT
     while not re.search(r"\d", said := prompt.inner_text()):
@@ -104,7 +104,8 @@ def run_cell(page, number):
         if "*" not in said:
             page.locator(".jp-CodeCell .cm-content").nth(number).click()
             page.keyboard.press("Shift+Enter")
-        page.wait_for_timeout(2000)
+            page.wait_for_timeout(1500)
+        page.wait_for_timeout(500)
 
 
 class Kernel:

@@ -53,9 +53,8 @@ SOURCES = [
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory):
-    """A Jupyter server with a notebook whose second cell is a small studio: (its address, its folder)."""
+    """A Jupyter server for a notebook whose second cell is a small studio: (its address, its folder)."""
     folder = tmp_path_factory.mktemp("jupyter")
-    write_notebook(folder / "live.ipynb", SOURCES)
     with jupyter_server(folder) as url:
         yield url, folder
 
@@ -113,14 +112,8 @@ class Page:
 
     def run_cells(self):
         self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        prompt = "document.querySelector('.jp-CodeCell .jp-InputPrompt').textContent"
-        for _ in range(10):  # until the page has connected to the kernel, it drops what is to be run
-            self.page.locator(".jp-CodeCell .cm-content").first.click()
-            for _ in SOURCES:
-                self.page.keyboard.press("Shift+Enter")
-            with contextlib.suppress(playwright.TimeoutError):
-                self.page.wait_for_function(f"() => /[*\\d]/.test({prompt})", timeout=3000)
-                break
+        for number in range(len(SOURCES)):
+            run_cell(self.page, number)
         self.wait("d.state === 'paused'")
 
     def save(self, path):
@@ -139,7 +132,8 @@ class Page:
 @pytest.fixture(params=["lab", "notebook"])
 def page(request, jupyter, browser):
     """The studio on a page, its cells run; its kernel ends with the test."""
-    url, _ = jupyter
+    url, folder = jupyter
+    write_notebook(folder / "live.ipynb", SOURCES)
     opened = Page(browser, url + {"lab": "/lab/tree/live.ipynb", "notebook": "/notebooks/live.ipynb"}[request.param])
     opened.run_cells()
     yield opened
@@ -249,9 +243,10 @@ def test_after_its_kernel_has_died_the_cells_run_again(page, jupyter):
     page.wait("Number(d.taken) > 2")
     with Kernel(jupyter) as kernel:
         os.kill(int(kernel.asked("__import__('os').getpid()")), signal.SIGKILL)
-    url, _ = jupyter
+    url, folder = jupyter
     kernel = requests.get(f"{url}/api/kernels", timeout=PATIENT).json()[0]["id"]
     requests.post(f"{url}/api/kernels/{kernel}/restart", timeout=PATIENT)
+    write_notebook(folder / "live.ipynb", SOURCES)  # a saved notebook shows numbers beside cells that have not run
     page.page.goto(page.url)
     page.run_cells()
     steer(page)
