@@ -1,7 +1,7 @@
 """How an image is changed: L-BFGS or Adam, each with the last good picture that it keeps."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class Descent:
     """
 
     optimizer: torch.optim.Optimizer
+    steady: ClassVar[int] = 1  # steps for which what is random in a loss stays as it is
 
     def __init__(self, image: Tensor, home: torch.device, row: Tensor | None = None):
         self.image = image.clone().requires_grad_()
@@ -79,6 +80,7 @@ class LBFGSDescent(Descent):
     """Trials that are accepted where they lower the loss, within [0, 1]."""
 
     optimizer: LBFGS
+    steady = 20  # a search along a line, and what is learned of the curvature, are of one loss
 
     def __init__(self, image: Tensor, home: torch.device, row: Tensor | None, lr: float, memory: int):
         super().__init__(image, home, row)

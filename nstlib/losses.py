@@ -150,7 +150,7 @@ def content_loss(features: Tensor, target: Tensor, normalization: Normalization 
 
 def content_loss_of_sums(error: Tensor, norm: Tensor, normalization: Normalization = "paper") -> Tensor:
     """`content_loss` of sum (F - P)^2 and sum P^2, each (B,), which can be added up over parts of a picture."""
-    return error / 2 if checked(normalization) == "paper" else error / _or_one(norm)
+    return error / 2 if checked(normalization) == "paper" else error / or_one(norm)
 
 
 def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization = "paper") -> Tensor:
@@ -171,25 +171,7 @@ def style_loss(image_gram: Tensor, target: Tensor, normalization: Normalization 
     error = sum_of_squares(image_gram - target)
     if checked(normalization) == "paper":
         return error / (4 * target.shape[-1] ** 2)
-    return error / _or_one(sum_of_squares(target))
-
-
-def guided_style_loss(
-    image_grams: Tensor, targets: Tensor, shares: Tensor, normalization: Normalization = "paper"
-) -> Tensor:
-    """How far the regions of a picture are from their styles, for one layer: the mean of `style_loss`, by shares.
-
-    Args:
-        image_grams: (B, R, C, C) of the R regions, from `guided_gram`.
-        targets: (B or 1, R, C, C).
-        shares: (B or 1, R), how much each region counts.
-
-    Returns:
-        (B,)
-    """
-    pairs = zip(image_grams.unbind(1), targets.unbind(1), strict=True)
-    losses = [style_loss(image_gram, target, normalization) for image_gram, target in pairs]
-    return (torch.stack(losses, 1) * shares).sum(1)
+    return error / or_one(sum_of_squares(target))
 
 
 def tv_loss(image: Tensor, border: float = 0.0) -> Tensor:
@@ -250,7 +232,8 @@ def _wide(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def _or_one(norm: Tensor) -> Tensor:
+def or_one(norm: Tensor) -> Tensor:
+    """What an error is divided by: the norm of its target, or 1 where that is 0."""
     # A target that is zero everywhere (a black layer) has no norm to compare with: the error then counts as it is.
     return torch.where(norm > 0, norm, torch.ones_like(norm))
 

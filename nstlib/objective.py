@@ -16,6 +16,7 @@ from .extractor import FeatureExtractor
 from .large.ways import Comparison
 from .losses import NORMALIZATIONS, Normalization
 from .losses import Terms as Terms
+from .style_losses.names import StyleLoss
 from .targets import Style as Style
 from .targets import Targets
 from .weighting import Layers as Layers  # they belong to the face of an objective
@@ -57,6 +58,7 @@ class Objective(Targets):
         style_masks: which part of each style counts, see `set_style`.
         guidance: how masks are brought to the layers: "plain", "inside" or "dilated", see
             `nstlib.control.masks.guides`.
+        style_loss: what of the features is style: a name of `nstlib.style_losses.names`, or a `StyleLoss`.
 
     Attributes:
         weights: alpha, beta and tv by name; further ones see `Targets`.
@@ -89,13 +91,15 @@ class Objective(Targets):
         masks: Sequence[Tensor] | Tensor | None = None,
         style_masks: Sequence[Tensor | None] | None = None,
         guidance: Guidance = "plain",
+        style_loss: str | StyleLoss | Mapping[str, Any] = "gram",
     ):
         self.normalization, self.border = normalization, border
         beta = BETA[self.normalization] if beta is None else beta
         instance("the extractor", FeatureExtractor, extract)
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         super().__init__(
-            extract, content, style, content_layers, style_layers, tile, spread, masks, style_masks, guidance
+            *(extract, content, style, content_layers, style_layers, tile, spread),
+            *(masks, style_masks, guidance, style_loss),
         )
         if not self.layers:
             raise InputError("there is nothing to match: give a content or a style picture, and layers for it")
@@ -133,7 +137,8 @@ class Objective(Targets):
             )
         image = self.kept_outside(image)
         targets = Comparison(
-            self.content_target, self._style_target, self.normalization, self.border, self._guides, self._region_shares
+            *(self.content_target, self._style_target, self.style_loss, self.layers_of_style),
+            *(self.normalization, self.border, self._guides, self._region_shares),
         )
         losses = self.way(image).losses(image, targets)
         tv = losses.pop("tv")
@@ -149,7 +154,7 @@ class Objective(Targets):
     def reads(self) -> dict[str, Any]:
         """All that a call reads beside the image, by name: settings, weights and targets."""
         return {
-            "how": (self.normalization, self.border),
+            "how": (self.normalization, self.border, tuple(self.style_loss.settings().items())),
             "network": self.extract.mean,  # goes where the network goes
             **{f"weight of {name}": weight for name, weight in self.weights.items()},
             **{f"weight of content/{layer}": weight for layer, weight in self.content_layers.items()},
@@ -157,6 +162,7 @@ class Objective(Targets):
             **{f"content/{layer}": target for layer, target in self.content_target.items()},
             **{f"style/{layer}": target for layer, target in self._style_target.items()},
             **{f"guides/{layer}": guides for layer, guides in (self._guides or {}).items()},
+            **{f"drawn/{name}": drawn for name, drawn in self.style_loss.drawn.items()},
             "shares": self._region_shares,
             "coverage": self.coverage,
             "content": None if self.coverage is None else self.content,
@@ -199,6 +205,7 @@ class Objective(Targets):
             "masks": self._masks,
             "style_masks": list(self.style.parts) or None if isinstance(self.style, Blend) else None,
             "guidance": self.guidance,
+            "style_loss": self.style_loss.settings(),
         }
 
     @classmethod

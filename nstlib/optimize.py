@@ -194,6 +194,10 @@ class Stepper(KnownAttributes):
             self._begin_at(self._descent.good)
         elif due.version != self._version:
             self._descent.forget()
+        number, since = divmod(self.taken, self._descent.steady)
+        due.style_loss.renew(number)
+        if not since and due.style_loss.random:
+            self._descent.forget()
         self._now = self._evaluate.objective = due
         self._version = due.version
         self._descent.set_rate(self.lr)

@@ -21,6 +21,7 @@ from .images import MAX_SIZE, Source
 from .losses import NORMALIZATIONS, Normalization
 from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Weight
 from .optimize import ADAM_BETAS, OPTIMIZERS, OptimizerName
+from .style_losses.names import STYLE_LOSSES, StyleLoss
 
 Styles = Source | Mapping[Any, float] | Sequence[Source | tuple[Source, float]] | Blend
 QualityName = Literal["draft", "good", "best"]
@@ -40,7 +41,9 @@ class Options(TypedDict, total=False):
         backbone: a name of `available_backbones()`; without it, `default_backbone()` chooses and says why.
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
-        content_layers, style_layers: layer names with weights w_l.
+        content_layers, style_layers: layer names with weights w_l; or "novak", all layers with Novak and Nikulin's.
+        style_loss: what of the features is style: "gram", "shifted", "chain", "moments", "covariance", "wasserstein",
+            "sliced", "histogram", "patches", "relaxed" or "novak", see `nstlib.style_losses`.
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
         border: how much more the total variation counts at the border; see `nstlib.tv_loss`.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
@@ -82,6 +85,7 @@ class Options(TypedDict, total=False):
     device: str | torch.device | None
     content_layers: Layers
     style_layers: Layers
+    style_loss: str | StyleLoss
     alpha: Weight
     beta: Weight | None
     tv: Weight
@@ -115,6 +119,7 @@ DEFAULTS: Options = {
     "device": None,
     "content_layers": GATYS_CONTENT,
     "style_layers": GATYS_STYLE,
+    "style_loss": "gram",
     "alpha": 1.0,
     "beta": None,
     "tv": 10.0,
@@ -282,6 +287,10 @@ def _word(choices: Iterable[str], name: str, value: Any) -> str:
     return one_of(name, value, choices)
 
 
+def _style_loss(name: str, value: Any) -> str | StyleLoss:
+    return value if isinstance(value, StyleLoss) else one_of(name, value, STYLE_LOSSES)
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "size": _side,
     "shares": _shares,
@@ -292,6 +301,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "weights": _file,
     "content_layers": _layers,
     "style_layers": _layers,
+    "style_loss": _style_loss,
     "normalization": partial(_word, NORMALIZATIONS),
     "optimizer": partial(_word, OPTIMIZERS),
     "lr": _rates,

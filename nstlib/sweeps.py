@@ -24,6 +24,8 @@ from .objective import Layers, Objective, Style, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .options import checked
 from .starts import Init, start_of
+from .style_losses.names import StyleLoss, name_of, style_loss_of
+from .weighting import TERMS, Term
 
 Key = str | tuple[str, ...]
 Settings = Mapping[str, Any]
@@ -42,6 +44,7 @@ class Axes(TypedDict, total=False):
         style: pictures (1, 3, H, W) of any size; of a dict, each may be several with their shares, see `Objective`. All
             of each counts: style masks are those of the objective's own style.
         shares: of the objective's several styles: how much of each; of two, a number is the share of the first.
+        style_loss: what is taken for style, see `nstlib.Options`.
         color: whose colors: "style", "match" or "luminance", see `nstlib.Options`.
         init: where a run starts, see `Run`.
         seed: of the noise.
@@ -54,6 +57,7 @@ class Axes(TypedDict, total=False):
     style_layers: Iterable[Layers] | Mapping[str, Layers]
     style: Tensor | Iterable[Tensor] | Mapping[str, Style]
     shares: Iterable[float | Sequence[float]] | Mapping[str, float | Sequence[float]]
+    style_loss: str | StyleLoss | Iterable[str | StyleLoss] | Mapping[str, str | StyleLoss]
     color: Color | Iterable[Color] | Mapping[str, Color]
     init: Init | Tensor | Iterable[Init | Tensor] | Mapping[str, Init | Tensor]
     seed: int | Iterable[int] | Mapping[str, int]
@@ -143,8 +147,8 @@ def _make(keys: list[Key], chunk: int, steps: int, batches: "_Batches", bar: "tq
     waiting = keys
     try:
         while waiting and not result.stop_reason:
-            sees = [_sees(result.settings[key]) for key in waiting]
-            group = waiting[: min(chunk, sees.count(sees[0]))]
+            kinds = [_must_agree(result.settings[key]) for key in waiting]
+            group = waiting[: min(chunk, kinds.count(kinds[0]))]
             try:
                 _optimize(partial(batches.start, [result.settings[key] for key in group]), steps, bar, group, result)
                 waiting = waiting[len(group) :]
@@ -181,6 +185,7 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
         "style_layers": {layer: float(weight) for layer, weight in objective.style_layers.items()},
         "style": objective.style,
         "shares": None,
+        "style_loss": objective.style_loss,
         "color": "style",
         "init": "noise" if objective.content is None else "content",
         "seed": 0,
@@ -192,7 +197,7 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
     settings: dict[Key, dict[str, Any]] = {}
     for labels in itertools.product(*several.values()):
         chosen = {name: several[name][label] for name, label in zip(several, labels, strict=True)}
-        settings[labels if len(labels) > 1 else labels[0]] = _checked({**defaults, **axes, **chosen})
+        settings[labels if len(labels) > 1 else labels[0]] = _checked({**defaults, **axes, **chosen}, objective)
     _finish_styles(objective, settings.values())
     return Sweep({name: list(values) for name, values in several.items()}, {**settings})
 
@@ -245,18 +250,20 @@ def _refuse_unknown(axes: Iterable[str], known: list[str]) -> None:
             raise InputError(f"there is no {name!r} to sweep; {there}")
 
 
-def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+def _checked(settings: dict[str, Any], objective: Objective) -> dict[str, Any]:
     """The settings of one picture, in the types that the code wants."""
     for name in ("alpha", "beta", "tv"):
         settings[name] = number(f"the weight {name}", settings[name])
-    for name in ("content_layers", "style_layers"):
-        layers = _layer_set(name, settings[name])
+    for term in TERMS:
+        name = f"{term}_layers"
+        layers = _layer_set(term, settings[name], objective.extract.layers)
         settings[name] = {layer: number(f"the weight {layer}", weight) for layer, weight in layers.items()}
     for style in () if settings["style"] is None else Blend.of(settings["style"]).pictures:
         if not (isinstance(style, Tensor) and style.ndim == 4 and style.shape[1] == 3):
             shape = tuple(style.shape) if isinstance(style, Tensor) else type(style).__name__
             raise InputError(f"the style is {shape}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
     one_of("color", settings["color"], COLORS)
+    settings["style_loss"] = style_loss_of(settings["style_loss"])
     settings["seed"] = whole("the seed", settings["seed"], most=2**63 - 1)
     return settings
 
@@ -265,7 +272,7 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
     """Label to value; None where there is one value for all pictures."""
     if isinstance(given, np.ndarray) or (isinstance(given, Tensor) and given.ndim == 1):
         given = given.tolist()
-    if isinstance(given, str | Tensor | Blend) or not isinstance(given, Iterable):
+    if isinstance(given, str | Tensor | Blend | StyleLoss) or not isinstance(given, Iterable):
         return None
     # What can be read only once is read here.
     pairs = list(given.items()) if isinstance(given, Mapping) else [(None, value) for value in given]
@@ -286,6 +293,8 @@ def _values(name: str, given: Any) -> dict[str, Any] | None:
 def _label(value: Any, place: int) -> str:
     if isinstance(value, Tensor):
         return f"{value.item():g}" if value.ndim == 0 else f"picture {place}"
+    if isinstance(value, StyleLoss):
+        return name_of(value)
     if isinstance(value, Blend) or (is_several(value) and any(map(_holds_a_picture, value))):
         return f"styles {place}"
     if isinstance(value, float):
@@ -297,12 +306,12 @@ def _holds_a_picture(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(_holds_a_picture, value)))
 
 
-def _layer_set(name: str, layers: Any) -> dict[str, Any]:
+def _layer_set(term: Term, layers: Any, known: Sequence[str]) -> dict[str, Any]:
     if not isinstance(layers, Iterable):
         raise InputError(
-            f"{name} is {layers!r}; expected several sets of layers, such as ['relu1_1', {{'relu2_1': 1.0}}]"
+            f"{term}_layers is {layers!r}; expected several sets of layers, such as ['relu1_1', {{'relu2_1': 1.0}}]"
         )
-    return layer_weights(layers)
+    return layer_weights(layers, term, known)
 
 
 def _layers(settings: Settings) -> list[str]:
@@ -314,9 +323,14 @@ def _sees(settings: Settings) -> Sight | None:
     return "luminance" if settings["color"] == "luminance" else None
 
 
-def _kind(settings: Settings) -> tuple[bool, list[str]]:
+def _kind(settings: Settings) -> tuple[bool, str, list[str]]:
     """Pictures of the same kind can be computed together."""
-    return _sees(settings) is not None, _layers(settings)
+    return *_must_agree(settings), _layers(settings)
+
+
+def _must_agree(settings: Settings) -> tuple[bool, str]:
+    """What pictures of one batch have in common: how the network sees them, and the style loss."""
+    return _sees(settings) is not None, str(settings["style_loss"].settings())
 
 
 def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list[Key], result: Sweep) -> None:
@@ -356,7 +370,7 @@ class _Batches:
         self._size = _checked_size(size)
         self._batch: Objective | None = None
         # Of the batch's styles, by the identity of the picture and of the mask that says which part of it counts.
-        self._grams: dict[tuple[int, int], Features] = {}
+        self._statistics: dict[tuple[int, int], Features] = {}
 
     def checked_size(self, settings: Iterable[Settings]) -> tuple[int, int]:
         """Height and width that all pictures will have; the network is not asked.
@@ -408,10 +422,11 @@ class _Batches:
             _stacked([settings[name] for settings in group]) for name in ("content_layers", "style_layers")
         )
         batch, given = self._batch, self._given
-        extract = given.extract.other(sees=_sees(group[0]))
+        extract, style_loss = given.extract.other(sees=_sees(group[0])), group[0]["style_loss"]
         if (
             batch
             and batch.extract.sees == extract.sees
+            and batch.style_loss.settings() == style_loss.settings()
             and [*batch.content_layers] == [*content_layers]
             and [*batch.style_layers] == [*style_layers]
         ):
@@ -431,28 +446,30 @@ class _Batches:
             border=given.border,
             masks=given.masks,
             guidance=given.guidance,
+            style_loss=style_loss,
             **weights,
         )
-        pairs = [] if first is None else zip(_parts(first), batch.style_grams, strict=True)
-        self._grams = {_identity(*part): grams for part, grams in pairs}
+        pairs = [] if first is None else zip(_parts(first), batch.style_statistics, strict=True)
+        self._statistics = {_identity(*part): statistics for part, statistics in pairs}
         return batch
 
     def _target(self, batch: Objective, style: Tensor | Blend | None) -> Mapping[str, Tensor]:
-        """The Gram matrices of a style: its own, or those that were set in their place."""
+        """The target of a style: its own, or what was set in its place."""
         if style is None:
             return {}
         given = self._given
-        own = batch.target_of([self._grams_of(batch, *part) for part in _parts(style)], Blend.of(style).shares)
-        if style is not given.style or given.own_style_target:
+        own = batch.target_of([self._statistics_of(batch, *part) for part in _parts(style)], Blend.of(style).shares)
+        other_loss = batch.style_loss.settings() != given.style_loss.settings()
+        if style is not given.style or given.own_style_target or other_loss:
             return own
         return own | {layer: target for layer, target in given.style_target.items() if layer in batch.style_layers}
 
-    def _grams_of(self, batch: Objective, picture: Tensor, part: Tensor | None) -> Features:
+    def _statistics_of(self, batch: Objective, picture: Tensor, part: Tensor | None) -> Features:
         """Each picture goes through the network once."""
         key = _identity(picture, part)
-        if key not in self._grams:
-            self._grams[key] = batch.grams_of(picture, part)
-        return self._grams[key]
+        if key not in self._statistics:
+            self._statistics[key] = batch.statistics_of(picture, part)
+        return self._statistics[key]
 
 
 def _parts(style: Tensor | Blend) -> list[tuple[Tensor, Tensor | None]]:

@@ -1,20 +1,21 @@
 """What an image is compared with: pictures, and the targets that the network gives for them, computed once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
 
 from .base.checks import KnownAttributes, one_of, picture, shape_of, size_of
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
-from .control.styles import Blend, grams_side_by_side, mean_of_grams
+from .control.styles import Blend, side_by_side
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision, Sight
 from .large.tiles import halo_of
-from .large.ways import Way, Ways
+from .large.ways import Way, Ways, no_sum
+from .style_losses.names import StyleLoss, name_of, style_loss_of
 from .weighting import Layers, Weights, layer_weights
 
 Style = Tensor | Blend | Sequence[Tensor | tuple[Tensor, float]]
@@ -25,6 +26,7 @@ class Targets(KnownAttributes):
 
     Attributes:
         extract: the features to compare.
+        style_loss: what of them is taken for style, see `nstlib.style_losses`.
         content_layers, style_layers: layer name to w_l; they say which targets there are.
         content: the picture; one in tiles, in the memory of the CPU.
         style: likewise; or a `Blend` of several pictures with their shares.
@@ -34,6 +36,7 @@ class Targets(KnownAttributes):
     """
 
     extract: FeatureExtractor
+    style_loss: StyleLoss
     content_layers: Weights
     style_layers: Weights
     content: Tensor | None
@@ -44,6 +47,7 @@ class Targets(KnownAttributes):
     _swaps: int = 0
     _instead: ClassVar[Mapping[str, str]] = {
         "extract": "call set_precision or set_sight, or make a new objective",
+        "style_loss": "call set_style_loss(name)",
         "content_layers": "set single weights, or call set_content_layers",
         "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
         "content": "call set_content(picture)",
@@ -65,7 +69,9 @@ class Targets(KnownAttributes):
         masks: Sequence[Tensor] | Tensor | None = None,
         style_masks: Sequence[Tensor | None] | None = None,
         guidance: Guidance = "plain",
+        style_loss: str | StyleLoss | Mapping[str, Any] = "gram",
     ):
+        self.style_loss = style_loss_of(style_loss)
         self.guidance = cast(Guidance, one_of("guidance", guidance, GUIDANCES))
         self._masks: list[Tensor] | None = None  # as given, from which those of any size are made
         self._fit_masks: Tensor | None = None
@@ -73,13 +79,14 @@ class Targets(KnownAttributes):
         self._guides: dict[str, Tensor] | None = None
         self._region_shares: Tensor | None = None
         self.extract = extract
-        self.content_layers = Weights(layer_weights(content_layers), extract.device)
-        self.style_layers = Weights(layer_weights(style_layers), extract.device)
+        self.content_layers = Weights(layer_weights(content_layers, "content", extract.layers), extract.device)
+        self.style_layers = Weights(layer_weights(style_layers, "style", extract.layers), extract.device)
         extract.check([*self.content_layers, *self.style_layers])
         self._ways = Ways(extract, [*self.content_layers, *self.style_layers], tile, spread)
         self.set_content(content)
         self.set_style(style, style_masks)
         self.set_masks(masks)
+        self._refuse_tiles(tile)
 
     def set_content(self, content: Tensor | None) -> None:
         """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew. Masks follow its size.
@@ -114,6 +121,8 @@ class Targets(KnownAttributes):
         if masks is None and self._masks is None:
             return
         kept = None if masks is None else checked_masks(masks, len(Blend.of(self.style)))
+        if kept is not None:
+            self._refuse_masks()
         self._take_masks(kept, self._placed(kept, self.content))
         self._mix(self.shares)
 
@@ -185,24 +194,65 @@ class Targets(KnownAttributes):
                 "set_masks(None) before"
             )
         parts = kept.parts or (None,) * len(kept)
-        self._grams_of_styles = [self.grams_of(*each) for each in zip(kept.pictures, parts, strict=True)]
+        self._statistics_of_styles = [self.statistics_of(*each) for each in zip(kept.pictures, parts, strict=True)]
         self._mix(kept.shares)
         self._put(style=None if style is None else kept.style)
 
-    def grams_of(self, picture: Tensor, part: Tensor | None = None) -> Features:
-        """The Gram matrices (B or 1, C, C) of a style, or of a part of it, by layer name."""
-        picture = self._kept("style", picture)
+    def statistics_of(self, picture: Tensor, part: Tensor | None = None) -> Features:
+        """What the style loss keeps of a style, or of a part of it, by layer name: Gram matrices (B or 1, C, C)."""
+        picture, loss, layers = self._kept("style", picture), self.style_loss, self._deep_last(self.style_layers)
         if part is None:
-            return self._target(picture, lambda way, picture: way.grams(picture, self.style_layers))
+            return self._target(picture, lambda way, picture: way.statistics(picture, layers, loss))
+        self._refuse_masks()
         fit = fitted([part], size_of(picture), "its style", "style mask")
         of_part = with_plain(self._guides_of(fit, self.guidance), self._guides_of(fit, "plain"))
-        grams = self._target(picture, lambda way, picture: way.grams(picture, self.style_layers, of_part))
-        return {layer: gram[:, 0] for layer, gram in grams.items()}
+        statistics = self._target(picture, lambda way, picture: way.statistics(picture, layers, loss, of_part))
+        return {layer: statistic[:, 0] for layer, statistic in statistics.items()}
 
     @property
-    def style_grams(self) -> Sequence[Features]:
-        """Of each style its Gram matrices (B or 1, C, C) by layer name, from which the target is made."""
-        return self._grams_of_styles
+    def style_statistics(self) -> Sequence[Features]:
+        """Of each style what the style loss keeps of it, by layer name, from which the target is made."""
+        return self._statistics_of_styles
+
+    def set_style_loss(self, style_loss: str | StyleLoss) -> None:
+        """Change what is taken for style; the style's own target is computed anew, and put in place.
+
+        Raises:
+            InputError: no such style loss, or one that takes no masks or no tiles where there are some.
+        """
+        before = self.style_loss
+        self._put(style_loss=style_loss_of(style_loss))
+        try:
+            if self.masks is not None:
+                self._refuse_masks()
+            self._refuse_tiles(self.tile)
+            self.set_style(self.style)
+        except BaseException:
+            self._put(style_loss=before)
+            raise
+
+    def _refuse_masks(self) -> None:
+        if not self.style_loss.adds_up:
+            raise InputError(
+                f"style_loss {name_of(self.style_loss)!r} compares positions with positions and takes no masks; leave "
+                "them out, or take a style loss of means, such as 'gram', 'covariance' or 'wasserstein'"
+            )
+
+    def _refuse_tiles(self, tile: int | None) -> None:
+        pictures = [] if self.style is None else list(Blend.of(self.style).pictures)
+        pictures += [] if self.content is None else [self.content]
+        longest = max((max(size_of(picture)) for picture in pictures), default=0)
+        if not self.style_loss.adds_up and ((tile is not None and longest > tile) or self.spread):
+            raise InputError(no_sum(self.style_loss))
+
+    def _deep_last(self, layers: Iterable[str]) -> list[str]:
+        """These layers, shallow ones first."""
+        return sorted(layers, key=self.extract.layers.index)
+
+    @property
+    def layers_of_style(self) -> list[str]:
+        """The layers whose features the style target needs, shallow ones first."""
+        return self.style_loss.needs(list(self._style_target), self._deep_last(self.style_layers))
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -220,7 +270,7 @@ class Targets(KnownAttributes):
     def _mix(self, shares: Sequence[float]) -> None:
         """Take the styles' own target, in these shares; with masks, each style's own, which counts by its share."""
         with torch.inference_mode(False):
-            self._style_target = MappingProxyType(self.target_of(self._grams_of_styles, shares))
+            self._style_target = MappingProxyType(self.target_of(self._statistics_of_styles, shares))
             if self._guides is not None:
                 self.weigh_regions([shares])
         self._put(own_style_target=True)
@@ -236,22 +286,28 @@ class Targets(KnownAttributes):
             self._region_shares = weights
         self._swaps += 1
 
-    def target_of(self, grams: Sequence[Features], shares: Sequence[float]) -> Features:
-        """The style target that the styles' Gram matrices make: their mean in these shares, or with masks each by
+    def target_of(self, statistics: Sequence[Features], shares: Sequence[float]) -> Features:
+        """The style target that the statistics of the styles make: their mean in these shares, or with masks each by
         itself."""
         if self._guides is None:
-            return mean_of_grams(grams, shares)
-        return self._of_regions(grams_side_by_side(grams), self._guides)
+            mixed = {
+                layer: self.style_loss.mixed([each[layer] for each in statistics], shares)
+                for layer in (statistics[0] if statistics else ())
+            }
+        else:
+            mixed = self._of_regions(side_by_side(statistics), self._guides)
+        return {layer: self.style_loss.finished(target) for layer, target in mixed.items()}
 
     @staticmethod
-    def _of_regions(grams: Features, guides: Features) -> Features:
+    def _of_regions(statistics: Features, guides: Features) -> Features:
         """The target of each region, nothing where no position of a layer stands for it: it then has no loss there."""
-        present = {layer: (guide.sum((1, 2)) > 0).to(grams[layer].device) for layer, guide in guides.items()}
-        return {layer: gram * present[layer][:, None, None] for layer, gram in grams.items()}
+        present = {layer: (guides[layer].sum((1, 2)) > 0).to(each.device) for layer, each in statistics.items()}
+        return {layer: each * present[layer].view(-1, *[1] * (each.ndim - 2)) for layer, each in statistics.items()}
 
     @property
     def style_target(self) -> Mapping[str, Tensor]:
-        """Layer name to the Gram matrix to match, (B or 1, C, C); the style picture's own unless it is set.
+        """Layer name to the Gram matrix to match, (B or 1, C, C), or to what another style loss has in its place; the
+        style picture's own unless it is set.
 
         With masks, it is one for each region: (B or 1, styles, C, C).
 
@@ -269,12 +325,16 @@ class Targets(KnownAttributes):
                 raise LayerNotFound(f"{layer!r} has no weight here; there are {', '.join(self.style_layers)}")
             known = self._style_target.get(layer)
             dimensions = 3 if self.masks is None else 4
-            square = isinstance(matrix, Tensor) and matrix.ndim == dimensions and matrix.shape[-2] == matrix.shape[-1]
-            if not square or (known is not None and matrix.shape[1:] != known.shape[1:]):
-                c = "C" if known is None else known.shape[-1]
-                expected = f"a Gram matrix (B or 1, {c}, {c})"
+            fits = isinstance(matrix, Tensor) and matrix.ndim == dimensions
+            of_grams = self.style_loss.name == "gram"
+            if fits and of_grams:
+                fits = matrix.shape[-2] == matrix.shape[-1]
+            if not fits or (known is not None and matrix.shape[1:] != known.shape[1:]):
+                c = ("C", "C") if known is None else known.shape[-2:]
+                what = "a Gram matrix" if of_grams else f"what style_loss {name_of(self.style_loss)!r} compares"
+                expected = f"{what} (B or 1, {c[0]}, {c[1]})"
                 if self.masks is not None:
-                    expected = f"a Gram matrix of each region, (B or 1, {len(self.masks)}, {c}, {c})"
+                    expected = f"{what} of each region, (B or 1, {len(self.masks)}, {c[0]}, {c[1]})"
                 raise InputError(f"the target of {layer} is {shape_of(matrix)}; expected {expected}")
         with torch.inference_mode(False):
             kept = {layer: matrix.detach().clone() for layer, matrix in target.items()}
@@ -289,7 +349,7 @@ class Targets(KnownAttributes):
 
         The names of the terms change with it: give a run that goes on a new `history`.
         """
-        weights = Weights(layer_weights(layers), self.extract.device)
+        weights = Weights(layer_weights(layers, "content", self.extract.layers), self.extract.device)
         self.extract.check(weights)
         ways = Ways(self.extract, [*weights, *self.style_layers], self.tile, self.spread)
         self.content_target = self._target(self.content, lambda way, kept: way.responses(kept, weights), ways)
@@ -319,7 +379,7 @@ class Targets(KnownAttributes):
     @property
     def layers(self) -> list[str]:
         """The layers that a call computes."""
-        return list(dict.fromkeys([*self.content_target, *self._style_target]))
+        return list(dict.fromkeys([*self.content_target, *self.layers_of_style]))
 
     @property
     def targets_version(self) -> int:
@@ -337,6 +397,7 @@ class Targets(KnownAttributes):
 
     @tile.setter
     def tile(self, side: int | None) -> None:
+        self._refuse_tiles(side)
         self._ways.tile = side
         if self.content is not None:
             home = self.way(self.content).home
@@ -349,7 +410,7 @@ class Targets(KnownAttributes):
 
     def smaller_tile(self, image: Tensor) -> int | None:
         """The tile with which a picture may fit after memory ran out; None where it cannot be smaller."""
-        return self._ways.smaller_tile(image)
+        return self._ways.smaller_tile(image) if self.style_loss.adds_up else None
 
     @property
     def spread(self) -> bool:

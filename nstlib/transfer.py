@@ -343,6 +343,7 @@ def _objective(
         spread=ranks.count() > 1,
         masks=masks,
         guidance=chosen["guidance"],
+        style_loss=chosen["style_loss"],
     )
     return objective, memory
 
@@ -361,8 +362,8 @@ def _fitting(
     if tile != "auto" or not pictures:
         return (None if tile == "auto" else tile), MEMORY
     layers = [
-        *(layer_weights(chosen["content_layers"]) if content is not None else ()),
-        *(layer_weights(chosen["style_layers"]) if style is not None else ()),
+        *(layer_weights(chosen["content_layers"], "content", extract.layers) if content is not None else ()),
+        *(layer_weights(chosen["style_layers"], "style", extract.layers) if style is not None else ()),
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))

@@ -1,7 +1,7 @@
 """Weights by name: what a slider moves, and a running optimization reads."""
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -9,6 +9,9 @@ from torch import Tensor
 from .errors import InputError, LayerNotFound
 
 Weight = float | Sequence[float] | Tensor
+Term = Literal["content", "style"]
+TERMS: tuple[Term, ...] = get_args(Term)
+NOVAK = "novak"
 Layers = Mapping[str, Weight] | Iterable[str]
 
 
@@ -75,12 +78,19 @@ class OneWeight:
         of.weights[self._name] = value
 
 
-def layer_weights(layers: Layers) -> dict[str, Weight]:
+def layer_weights(layers: Layers, term: Term | None = None, known: Sequence[str] = ()) -> dict[str, Weight]:
     """Layer name to w_l; names alone share a weight of 1.
+
+    Args:
+        layers: a dict, or names; or "novak", for `novak_layers`.
+        term: for which they are.
+        known: the layers of the network, shallow ones first.
 
     Raises:
         InputError: what is no name of a layer.
     """
+    if term is not None and (layers == NOVAK or (isinstance(layers, list | tuple) and list(layers) == [NOVAK])):
+        return novak_layers(term, known)
     if isinstance(layers, str):
         layers = [layers]
     elif not isinstance(layers, Iterable):
@@ -93,6 +103,27 @@ def layer_weights(layers: Layers) -> dict[str, Weight]:
     if isinstance(layers, Mapping):
         return dict(layers)
     return {name: 1 / len(names) for name in names}
+
+
+def novak_layers(term: Term, known: Sequence[str]) -> dict[str, Weight]:
+    """All rectified layers, weighted as Novak and Nikulin have it (arXiv 1605.04603, sections 3.1 and 3.2).
+
+    w_l is 2^(D - d) for style and 2^d for content, with d the depth of layer l among D; brought to the sum 1. So
+    shallow layers lead the style, and deep ones the content.
+
+    Args:
+        term: "style" or "content".
+        known: the layers of the network, shallow ones first.
+
+    Raises:
+        InputError: a network without layers of these names.
+    """
+    rectified = [layer for layer in known if layer.startswith("relu")]
+    if not rectified:
+        raise InputError(f"{NOVAK!r} takes the layers relu1_1, relu1_2, ..., which this network has not; name its own")
+    powers = range(len(rectified)) if term == "content" else reversed(range(len(rectified)))
+    total = 2.0 ** len(rectified) - 1
+    return {layer: 2.0**power / total for layer, power in zip(rectified, powers, strict=True)}
 
 
 def _weight(name: str, value: Weight, device: torch.device) -> Tensor:

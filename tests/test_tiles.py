@@ -11,6 +11,7 @@ from nstlib import backbones
 from nstlib.large.tiles import cut, halo_of, smaller_tile
 from nstlib.large.ways import InTiles
 from nstlib.optimize import OPTIMIZERS
+from nstlib.style_losses.means import Gram
 
 DEEP = ["relu1_1", "relu3_1", "relu5_1"]
 
@@ -113,7 +114,7 @@ def test_each_term_alone_can_be_differentiated(extract, content, style):
 
 def test_targets_of_large_pictures_are_those_of_the_whole_pictures(extract):
     picture = torch.rand(2, 3, 131, 90)
-    for layer, matrix in InTiles(extract, 32).grams(picture, DEEP).items():
+    for layer, matrix in InTiles(extract, 32).statistics(picture, DEEP, Gram()).items():
         torch.testing.assert_close(matrix, nst.gram(extract(picture, DEEP)[layer]), rtol=1e-5, atol=1e-8)
     for layer, response in InTiles(extract, 32).responses(picture, DEEP).items():
         torch.testing.assert_close(response, extract(picture, DEEP)[layer], rtol=1e-5, atol=1e-6)

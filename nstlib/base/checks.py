@@ -67,6 +67,7 @@ ELSEWHERE = {
     "quality": ("preset",),
     "content_layers": ("content_layer", "content_layers_default"),
     "style_layers": ("style_layer", "style_layers_default"),
+    "style_loss": ("style_loss_type", "style_loss_fn", "style_criterion", "style_representation", "loss_type"),
     "precision": ("dtype", "half", "fp16", "amp"),
     "tile": ("tile_size", "tiles"),
 }

@@ -129,37 +129,30 @@ def normalized(shares: Iterable[Any]) -> tuple[float, ...]:
     return tuple(value / sum(values) for value in values)
 
 
-def mean_of_grams(grams: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
-    """The mean, weighted by the shares, of Gram matrices by layer name."""
-    return {
-        layer: _weighted_sum([each[layer] for each in grams], shares)  # of batches of one picture or of as many
-        for layer in (grams[0] if grams else ())
-    }
-
-
-def grams_side_by_side(grams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Gram matrices (B or 1, C, C) by layer name, of each style one, as (B or 1, styles, C, C)."""
-    return {layer: _stacked([each[layer] for each in grams]) for layer in (grams[0] if grams else ())}
+def side_by_side(statistics: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Statistics (B or 1, ...) by layer name, of each style one, as (B or 1, styles, ...)."""
+    return {layer: _stacked([each[layer] for each in statistics]) for layer in (statistics[0] if statistics else ())}
 
 
 def mean_colors(blend: Blend) -> tuple[Tensor, Tensor]:
     """Mean (B or 1, 3, 1) and covariance (B or 1, 3, 3) of the colors of a blend, of all its pixels together."""
     means = [picture.flatten(2).mean(2, keepdim=True) for picture in blend.pictures]
-    mean = _weighted_sum(means, blend.shares)
+    mean = weighted_sum(means, blend.shares)
     spreads = []
     for picture, own in zip(blend.pictures, means, strict=True):
         pixels = picture.flatten(2) - own
         away = own.to(mean.device) - mean
         spreads.append((pixels @ pixels.mT / pixels.shape[2]).to(mean.device) + away @ away.mT)
-    return mean, _weighted_sum(spreads, blend.shares)
+    return mean, weighted_sum(spreads, blend.shares)
 
 
-def _stacked(grams: Sequence[Tensor]) -> Tensor:
-    batch = max(len(gram) for gram in grams)
-    return torch.stack([gram.expand(batch, -1, -1) for gram in grams], 1)
+def _stacked(statistics: Sequence[Tensor]) -> Tensor:
+    batch = max(map(len, statistics))
+    return torch.stack([each.expand(batch, *each.shape[1:]) for each in statistics], 1)
 
 
-def _weighted_sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def weighted_sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Of tensors for one picture or for as many, on the first one's device."""
     total = weights[0] * tensors[0]
     for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
         total = total + weight * tensor.to(total.device)

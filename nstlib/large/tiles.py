@@ -166,9 +166,16 @@ def _reach(response: Tensor, frame: int, clean: int, stride: int) -> int | None:
     return max(0, *reaches)
 
 
-def tiles_of(extract: FeatureExtractor, layers: Iterable[str], picture: Tensor, tile: int) -> list[Tile]:
-    """The tiles of a picture (B, 3, H, W) for these layers; `tile` is rounded down to a multiple of their stride."""
+def tiles_of(
+    extract: FeatureExtractor, layers: Iterable[str], picture: Tensor, tile: int, beyond: int = 0
+) -> list[Tile]:
+    """The tiles of a picture (B, 3, H, W) for these layers; `tile` is rounded down to a multiple of their stride.
+
+    Args:
+        extract, layers, picture, tile: see `nstlib.large.ways.InTiles`.
+        beyond: how many positions of a layer more are seen around a tile's own.
+    """
     layers = list(layers)
     extract.check(layers, picture.shape[-2:])
     stride = stride_of(extract, layers)
-    return cut(size_of(picture), max(tile // stride, 1) * stride, halo_of(extract, layers), stride)
+    return cut(size_of(picture), max(tile // stride, 1) * stride, halo_of(extract, layers) + beyond * stride, stride)

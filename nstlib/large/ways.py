@@ -1,8 +1,8 @@
 """How losses and targets are computed: whole, in tiles, or in tiles that several processes share.
 
-A loss depends on the picture only through sums over positions: the style through Gram matrices, the content through
-squared errors, the total variation through squared differences. Such sums can be added up tile by tile. So two passes
-over the same tiles give what one pass over the whole picture gives:
+A loss depends on the picture only through sums over positions: the style through Gram matrices and their like, the
+content through squared errors, the total variation through squared differences. Such sums can be added up tile by tile.
+So two passes over the same tiles give what one pass over the whole picture gives:
 
     1. without gradients, add up the sums; from them come the losses, and dL/dG and its like, which are small;
     2. with dL/dG held fixed, back-propagate through one tile after the other, and add up the gradients.
@@ -10,9 +10,9 @@ over the same tiles give what one pass over the whole picture gives:
 All ways give the same numbers. `Ways` says which one a picture takes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,15 +21,11 @@ from torch.autograd.function import once_differentiable
 from ..base.checks import Size, size_of, whole
 from ..base.devices import give_back_large_blocks
 from ..errors import InputError
-from ..extractor import FeatureExtractor, Features
+from ..extractor import FeatureExtractor, Features, luminance
 from ..losses import (
     Normalization,
     content_loss,
     content_loss_of_sums,
-    gram,
-    guided_gram,
-    guided_style_loss,
-    style_loss,
     sum_of_squares,
     tv_loss,
     tv_loss_of_sums,
@@ -41,13 +37,60 @@ from .tiles import Tile, halo_of, shared_tile, smaller_tile, stride_of, tiles_of
 Sums = dict[str, Tensor]
 
 
+class StyleLoss(Protocol):
+    """What a way asks of a style loss, see `nstlib.style_losses.statistics`."""
+
+    @property
+    def name(self) -> str:
+        """By which it is asked for."""
+
+    @property
+    def beyond(self) -> int:
+        """How many positions around its own a statistic looks at."""
+
+    def statistics(
+        self, features: Mapping[str, Tensor], picture: Tensor, guides: Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """The statistic of each term."""
+
+    def of_style(
+        self, features: Mapping[str, Tensor], picture: Tensor, guides: Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """As a style's are kept."""
+
+    def loss(self, found: Tensor, target: Tensor, normalization: Normalization) -> Tensor:
+        """How far a statistic is from its target, (B,)."""
+
+
+@runtime_checkable
+class AddsUp(Protocol):
+    """A style loss whose statistics are means over positions."""
+
+    def maps(self, features: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, ...]]:
+        """Of each term what is averaged over its layer's positions."""
+
+    def mean(self, maps: tuple[Tensor, ...], guides: Tensor | None = None) -> Tensor:
+        """The mean; with guides, a weighted sum for each region."""
+
+
+def no_sum(style_loss: StyleLoss) -> str:
+    """Why a picture cannot be computed in tiles, and what to do."""
+    return (
+        f"style_loss {style_loss.name!r} compares positions with positions, which takes the whole picture at once and "
+        "no tiles; use a smaller size, or a style loss of means, such as 'gram', 'covariance' or 'wasserstein'"
+    )
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What a picture is compared with, and how.
 
     Attributes:
         content: layer name to response (B or 1, C, H', W'); it may be on another device than the network.
-        style: layer name to Gram matrix (B or 1, C, C); with guides, to one for each region, (B or 1, R, C, C).
+        style: layer name to the target of the style loss, such as a Gram matrix (B or 1, C, C); with guides, to one
+            for each region, (B or 1, R, C, C).
+        style_loss: what is taken for style.
+        style_layers: whose features it needs, shallow ones first.
         normalization, border: see `nstlib.losses`.
         guides: layer name to how much each position counts for each region, (R, H', W'), see `nstlib.control.masks`;
             None where the whole picture has one style. They may be on another device than the network.
@@ -56,6 +99,8 @@ class Comparison:
 
     content: Mapping[str, Tensor]
     style: Mapping[str, Tensor]
+    style_loss: StyleLoss
+    style_layers: Sequence[str]
     normalization: Normalization
     border: float
     guides: Mapping[str, Tensor] | None = None
@@ -64,18 +109,20 @@ class Comparison:
     @property
     def layers(self) -> list[str]:
         """The layers that they need."""
-        return list(dict.fromkeys([*self.content, *self.style]))
+        return list(dict.fromkeys([*self.content, *self.style_layers]))
 
     @property
     def names(self) -> list[str]:
         """Of the losses, in order: "content/relu4_2", "style/relu1_1", ..., "tv"."""
         return [*(f"content/{layer}" for layer in self.content), *(f"style/{layer}" for layer in self.style), "tv"]
 
-    def style_loss(self, grams: Tensor, layer: str) -> Tensor:
-        """How far the Gram matrices of a layer are from its style, (B,)."""
+    def of_style(self, statistic: Tensor, layer: str) -> Tensor:
+        """How far the statistic of a layer is from its style, (B,); of regions, the mean by shares."""
+        target, loss = self.style[layer], self.style_loss.loss
         if self.shares is None:
-            return style_loss(grams, self.style[layer], self.normalization)
-        return guided_style_loss(grams, self.style[layer], self.shares, self.normalization)
+            return loss(statistic, target, self.normalization)
+        pairs = zip(statistic.unbind(1), target.unbind(1), strict=True)
+        return (torch.stack([loss(*pair, self.normalization) for pair in pairs], 1) * self.shares).sum(1)
 
 
 class Whole:
@@ -97,13 +144,17 @@ class Whole:
         features = self.extract(image, targets.layers)
         how = targets.normalization
         content = [content_loss(features[layer], target, how) for layer, target in targets.content.items()]
-        style = [targets.style_loss(_gram(features[layer], targets.guides, layer), layer) for layer in targets.style]
+        of_style = {layer: features[layer] for layer in targets.style_layers}
+        statistics = targets.style_loss.statistics(of_style, _seen(self.extract, image), targets.guides)
+        style = [targets.of_style(statistics[layer], layer) for layer in targets.style]
         return dict(zip(targets.names, [*content, *style, tv_loss(image, targets.border)], strict=True))
 
     @torch.no_grad()
-    def grams(self, picture: Tensor, layers: Iterable[str], guides: Mapping[str, Tensor] | None = None) -> Features:
-        """The Gram matrix of each layer's response; with guides, those of each region."""
-        return {layer: _gram(response, guides, layer) for layer, response in self.extract(picture, layers).items()}
+    def statistics(
+        self, picture: Tensor, layers: Sequence[str], style_loss: StyleLoss, guides: Mapping[str, Tensor] | None = None
+    ) -> Features:
+        """What a style loss keeps of a style, by layers, shallow ones first; with guides, of each region."""
+        return style_loss.of_style(self.extract(picture, layers), _seen(self.extract, picture), guides)
 
     @torch.no_grad()
     def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
@@ -134,18 +185,17 @@ class InTiles:
         return dict(zip(targets.names, values, strict=True))
 
     @torch.no_grad()
-    def grams(self, picture: Tensor, layers: Iterable[str], guides: Mapping[str, Tensor] | None = None) -> Features:
-        """The Gram matrix of each layer's response, added up over tiles; with guides, those of each region."""
-        layers, strides = list(layers), self.extract.backbone.strides
+    def statistics(
+        self, picture: Tensor, layers: Sequence[str], style_loss: StyleLoss, guides: Mapping[str, Tensor] | None = None
+    ) -> Features:
+        """What a style loss keeps of a style, added up over tiles; with guides, of each region.
 
-        def sums(part: Tile) -> Sums:
-            added: Sums = {}
-            for layer, response in self._responses_of(part, picture, layers).items():
-                added |= _gram_sums(layer, part, response, strides[layer], guides)
-            return added
-
-        total = _added(map(sums, tiles_of(self.extract, layers, picture, self.tile)))
-        return {layer: _mean(total, layer) for layer in layers}
+        Raises:
+            InputError: a style loss that does not add up.
+        """
+        tiles = tiles_of(self.extract, layers, picture, self.tile, style_loss.beyond)
+        sums = (self._style_sums(part, self._responses_of(part, picture, layers), style_loss, guides) for part in tiles)
+        return _means(_added(sums))
 
     @torch.no_grad()
     def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
@@ -164,9 +214,9 @@ class InTiles:
                 part.own(whole[layer], strides[layer]).copy_(own)
         return whole
 
-    def own_tiles(self, image: Tensor, layers: Iterable[str]) -> list[Tile]:
+    def own_tiles(self, image: Tensor, targets: Comparison) -> list[Tile]:
         """The tiles that this process looks after."""
-        return tiles_of(self.extract, layers, image, self.tile)
+        return tiles_of(self.extract, targets.layers, image, self.tile, targets.style_loss.beyond)
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
         """Add to each tensor what other processes have there; here there are none."""
@@ -180,8 +230,32 @@ class InTiles:
             wanted = tile.own(target, strides[layer]).to(own.device).float()
             sums[f"error/{layer}"] = sum_of_squares(own - wanted)
             sums[f"norm/{layer}"] = sum_of_squares(wanted)
-        for layer in targets.style:
-            sums |= _gram_sums(layer, tile, features[layer], strides[layer], targets.guides)
+        of_style = {layer: features[layer] for layer in targets.style_layers}
+        return sums | self._style_sums(tile, of_style, targets.style_loss, targets.guides)
+
+    def _style_sums(
+        self, tile: Tile, features: Features, style_loss: StyleLoss, guides: Mapping[str, Tensor] | None
+    ) -> Sums:
+        """What a tile's own positions add to the statistic of each term, and how many they are, (1,).
+
+        A guide's weights are those of the whole picture, so that the parts of its mean are added up, and nothing is
+        left to be divided by.
+        """
+        if not isinstance(style_loss, AddsUp):
+            raise InputError(no_sum(style_loss))
+        sums: Sums = {}
+        for layer, maps in style_loss.maps(features).items():
+            stride = self.extract.backbone.strides[layer]
+            own = tuple(tile.own_of_seen(each, stride) for each in maps)
+            positions = own[0].shape[-2] * own[0].shape[-1]
+            if guides is not None:
+                weights = tile.own(guides[layer], stride).to(own[0].device)
+                sums[f"statistic/{layer}"] = style_loss.mean(own, weights)
+                continue
+            # A narrow last tile may have no position of a deep layer: one of zeros then, which counts nothing.
+            total = style_loss.mean(own if positions else tuple(_one_position(each) for each in own)) * positions
+            sums[f"statistic/{layer}"] = total
+            sums[f"positions/{layer}"] = torch.full((1,), float(positions), dtype=torch.float32, device=total.device)
         return sums
 
     def _responses_of(self, part: Tile, picture: Tensor, layers: Iterable[str]) -> Features:
@@ -192,13 +266,13 @@ class InTiles:
 class OverRanks(InTiles):
     """Tiles that the processes of a torchrun share, see `nstlib.large.ranks`; each has the same losses and gradient."""
 
-    def own_tiles(self, image: Tensor, layers: Iterable[str]) -> list[Tile]:
+    def own_tiles(self, image: Tensor, targets: Comparison) -> list[Tile]:
         """The tiles that this process looks after.
 
         Raises:
             InputError: there are fewer tiles than processes that share them.
         """
-        tiles = super().own_tiles(image, layers)
+        tiles = super().own_tiles(image, targets)
         if len(tiles) < ranks.count():
             raise InputError(
                 f"the picture has {len(tiles)} tiles of {self.tile} pixels for {ranks.count()} processes; use a larger "
@@ -273,7 +347,7 @@ class _Losses(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, way: InTiles, targets: Comparison) -> tuple[Tensor, ...]:
         """The losses, in the order of the targets' names."""
         size = size_of(image)
-        tiles = way.own_tiles(image, targets.layers)
+        tiles = way.own_tiles(image, targets)
         sums = _added(way.sums(tile, tile.crop(image), size, targets) for tile in tiles)
         way.add_up(sums.values())
         ctx.way, ctx.targets, ctx.names = way, targets, list(sums)
@@ -289,7 +363,7 @@ class _Losses(torch.autograd.Function):
         sums = dict(zip(ctx.names, saved, strict=True))
         slopes = _slopes(sums, weights, lambda values: _losses_of(values, size_of(image), targets))
         gradient = torch.zeros_like(image)
-        for tile in way.own_tiles(image, targets.layers):
+        for tile in way.own_tiles(image, targets):
             tile.crop(gradient).add_(_tile_gradient(way, targets, tile, image, slopes))
         way.add_up([gradient])
         return gradient, None, None
@@ -299,7 +373,8 @@ def _losses_of(sums: Sums, size: Size, targets: Comparison) -> list[Tensor]:
     """From the sums over all tiles of an image (H, W) to the losses, in the order of the targets' names."""
     how = targets.normalization
     content = (content_loss_of_sums(sums[f"error/{layer}"], sums[f"norm/{layer}"], how) for layer in targets.content)
-    style = (targets.style_loss(_mean(sums, layer), layer) for layer in targets.style)
+    statistics = _means(sums)
+    style = (targets.of_style(statistics[layer], layer) for layer in targets.style)
     return [*content, *style, tv_loss_of_sums(sums["down"], sums["across"], size)]
 
 
@@ -323,32 +398,25 @@ def _tile_gradient(way: InTiles, targets: Comparison, tile: Tile, image: Tensor,
     return gradient
 
 
-def _gram(response: Tensor, guides: Mapping[str, Tensor] | None, layer: str) -> Tensor:
-    return gram(response) if guides is None else guided_gram(response, guides[layer].to(response.device))
+def _seen(extract: FeatureExtractor, picture: Tensor) -> Tensor:
+    """A picture as the network sees it, (B, 3, H, W)."""
+    return picture if extract.sees == "colors" else luminance(picture).expand(-1, 3, -1, -1)
 
 
-def _gram_sums(
-    layer: str, tile: Tile, response: Tensor, stride: int, guides: Mapping[str, Tensor] | None = None
-) -> Sums:
-    """What a tile's own positions add to the Gram matrix of a layer, and how many they are, (1,).
-
-    Without guides that is the sum of F F^T, (B, C, C). A guide's weights are those of the whole picture, so that the
-    parts (B, R, C, C) of its mean are added up, and nothing is left to be divided by.
-    """
-    own = tile.own_of_seen(response, stride)
-    if guides is not None:
-        return {f"gram/{layer}": guided_gram(own, tile.own(guides[layer], stride).to(own.device))}
-    positions = own.shape[-2] * own.shape[-1]
-    # A narrow last tile may have no position of a deep layer.
-    total = gram(own) * positions if positions else own.flatten(2).float() @ own.flatten(2).float().mT
-    count = torch.full((1,), float(positions), dtype=torch.float32, device=own.device)
-    return {f"gram/{layer}": total, f"positions/{layer}": count}
+def _one_position(maps: Tensor) -> Tensor:
+    """In place of maps without a position, one of zeros, which hangs on them all the same."""
+    return maps.sum((2, 3), keepdim=True)
 
 
-def _mean(sums: Sums, layer: str) -> Tensor:
-    """The Gram matrix as `nstlib.losses.gram` gives it, or those that `guided_gram` gives."""
-    total = sums[f"gram/{layer}"]
-    return total / sums[f"positions/{layer}"].view(-1, 1, 1) if f"positions/{layer}" in sums else total
+def _means(sums: Sums) -> Features:
+    """From sums over all tiles to the statistics, by layer."""
+    means: Features = {}
+    for name, total in sums.items():
+        kind, _, layer = name.partition("/")
+        if kind == "statistic":
+            count = sums.get(f"positions/{layer}")  # none with guides, whose weights make a mean by themselves
+            means[layer] = total if count is None else total / count.view(-1, *[1] * (total.ndim - 1))
+    return means
 
 
 def _tv_sums(tile: Tile, seen: Tensor, size: Size, border: float) -> Sums:

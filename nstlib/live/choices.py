@@ -12,6 +12,7 @@ from ..images import bundled_images
 from ..optimize import OPTIMIZERS
 from ..pictures.sources import find
 from ..starts import INITS
+from ..style_losses.names import STYLE_LOSSES, StyleLoss, name_of
 from .engine import Settings
 from .panel import log_slider, widgets
 from .snapshots import picture_url
@@ -62,17 +63,29 @@ def _dropdowns(start: Settings, layers: Sequence[str]) -> dict[str, widgets.Valu
         "second": [("none", ""), *_named(bundled_images("style"), styles[1] or "swirls")],
         "content_layer": list(content_layers.items()),
         "init": [(init.replace("_", " "), init) for init in INITS],
+        "style_loss": _losses(start["style_loss"]),
         "color": list(COLORS_OF.items()),
         "optimizer": [("L-BFGS" if name == "lbfgs" else name.title(), name) for name in OPTIMIZERS],
         "size": [(f"{size} pixels", size) for size in sorted({*SIZES, start["size"]})],
         "backbone": [(name, name) for name in available_backbones()],
     }
     values = {**start, "content_layer": start["content_layers"], "style": styles[0], "second": styles[1]}
-    labels = {"content_layer": "content layer", "init": "start", "color": "colors", "second": "second style"}
+    labels = {
+        "style_loss": "style loss",
+        "content_layer": "content layer",
+        "init": "start",
+        "color": "colors",
+        "second": "second style",
+    }
     return {
         name: widgets.Dropdown(options=options, value=values[name], description=labels.get(name, name), **wide())
         for name, options in choices.items()
     }
+
+
+def _losses(chosen: str | StyleLoss) -> list[tuple[str, str | StyleLoss]]:
+    named: list[tuple[str, str | StyleLoss]] = [(name.replace("_", " "), name) for name in STYLE_LOSSES]
+    return named if isinstance(chosen, str) else [(name_of(chosen), chosen), *named]
 
 
 def _sliders(start: Settings) -> dict[str, widgets.ValueWidget]:

@@ -73,6 +73,8 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
         if "content" in pictures:
             objective.set_content(pictures["content"])
         objective.set_sight(sees)
+        if "style_loss" in changed:
+            objective.set_style_loss(settings["style_loss"])
         if "style" in pictures:
             objective.set_style(pictures["style"])
         elif changed.get("shares"):
@@ -110,13 +112,15 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
 @contextmanager
 def all_or_nothing(objective: Objective) -> Iterator[None]:
     """Where the block fails half-way, the objective gets its pictures, masks, sight and content layers back."""
-    sees, masks = objective.extract.sees, objective.given_masks
+    sees, masks, style_loss = objective.extract.sees, objective.given_masks, objective.style_loss
     content, style, layers = objective.content, objective.style, dict(objective.content_layers)
     try:
         yield
     except BaseException:
         if objective.given_masks is not masks:
             objective.set_masks(None)
+        if objective.style_loss is not style_loss:
+            objective.set_style_loss(style_loss)
         if objective.content is not content:
             objective.set_content(content)
         if objective.style is not style:

@@ -71,7 +71,10 @@ class Studio(Live):
         values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
         return {
             **self._fixed,
-            **{name: values[name] for name in ("content", "size", "color", "backbone", "optimizer", "init")},
+            **{
+                name: values[name]
+                for name in ("content", "size", "style_loss", "color", "backbone", "optimizer", "init")
+            },
             **_styles(values["style"], values["second"], values["share"]),
             "masks": wanted["masks"] if self._brush is None else kept_masks(self._brush, 2 if values["second"] else 1),
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
@@ -121,7 +124,7 @@ class Studio(Live):
         shown = (self._picture, widgets.HBox(buttons, layout=row), self._facts, *places, self._curves)
         self._left = column("100 1 400px", *shown)
         pictures = ("content", "style", "second", "share", "color", "size")
-        choices = (*pictures, "content_layer", "init", "optimizer", "backbone")
+        choices = (*pictures, "style_loss", "content_layer", "init", "optimizer", "backbone")
         right = [
             self.preset,
             heading("Weights: they act on the next step"),
