@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..base.devices import without_autocast
 from ..errors import InputError
-from ..losses import sum_of_squares
+from ..losses import Normalization, checked, or_one, sum_of_squares
 from .statistics import Maps, OfMeans
 
 
@@ -20,10 +20,11 @@ class Chain(OfMeans):
     """Gram matrices across neighboring layers, F^l up(F^k)^T (Novak and Nikulin, arXiv 1605.04603).
 
     Layer k is the next deeper one; up enlarges its response to layer l's positions. The term is called after layer l,
-    and the deepest layer has none of its own. The statistic is (B, C_l, C_k).
+    and the deepest layer has none of its own. The statistic is this matrix with the means of F^l beside it and those
+    of F^k below it, (B, C_l + 1, C_k + 1).
 
     Attributes:
-        shift: s of F + s, as with `Shifted`.
+        shift: s of F + s, as with `Shifted`; relative, in units of each layer's mean response.
         blur: whether responses are blurred before the product, by weights 1 2 1 down and across.
     """
 
@@ -49,34 +50,48 @@ class Chain(OfMeans):
 
     def maps(self, features: Mapping[str, Tensor]) -> dict[str, Maps]:
         """Of each layer the response, and that of the next deeper one in its size."""
-        prepared = {layer: self._prepared(response) for layer, response in features.items()}
+        prepared = {layer: blurred(response) if self.blur else response for layer, response in features.items()}
         return {
             shallow: (prepared[shallow], enlarged(prepared[deep], prepared[shallow]))
             for shallow, deep in pairwise(prepared)
         }
 
     def mean(self, maps: Maps, guides: Tensor | None = None) -> Tensor:
-        """F^l up(F^k)^T, a mean over positions."""
-        with without_autocast(maps[0].device):
-            shallow, deep = (response.flatten(2).float() for response in maps)
-            if guides is None:
-                matrix: Tensor = shallow @ deep.mT / shallow.shape[2]
-                return matrix
-            parts = guides.flatten(1).float()
-            matrices: Tensor = torch.stack([(shallow * weights) @ deep.mT for weights in parts], 1)
-            return matrices
+        """F^l up(F^k)^T, a mean over positions, with the means of both."""
+        shallow, deep = (response.flatten(2).float() for response in maps)
+        count = shallow.shape[2]
+        weights = shallow.new_full((1, count), 1 / count) if guides is None else guides.flatten(1).float()
+        with without_autocast(shallow.device):
+            parts = [_bordered((shallow * each) @ deep.mT, shallow @ each, deep @ each) for each in weights]
+        return parts[0] if guides is None else torch.stack(parts, 1)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """1/(4 C_l C_k) sum of squares."""
-        return sum_of_squares(found - target) / (4 * target.shape[-2] * target.shape[-1])
+        one = torch.ones_like(target[..., -1, -1])
+        return self._distance(found, target, (one, one))
 
-    def of_nothing(self, target: Tensor) -> Tensor:
-        """Of features that are zero the product is s^2."""
-        return self.distance(torch.full_like(target, self.shift**2), target)
+    def loss(self, found: Tensor, target: Tensor, normalization: Normalization = "relative") -> Tensor:
+        """See `StyleLoss` and above."""
+        if checked(normalization) == "paper":
+            return self.distance(found, target)
+        units = target[..., :-1, -1].mean(-1), target[..., -1, :-1].mean(-1)
+        of_nothing = self._distance(torch.zeros_like(target), target, units)
+        return self._distance(found, target, units) / or_one(of_nothing)
 
-    def _prepared(self, response: Tensor) -> Tensor:
-        blurred = _blurred(response) if self.blur else response
-        return blurred + self.shift if self.shift else blurred
+    def _distance(self, found: Tensor, target: Tensor, units: tuple[Tensor, Tensor]) -> Tensor:
+        error = self._matrix(found, units) - self._matrix(target, units)
+        return sum_of_squares(error) / (4 * error.shape[-2] * error.shape[-1])
+
+    def _matrix(self, statistic: Tensor, units: tuple[Tensor, Tensor]) -> Tensor:
+        """(F^l + s)(up(F^k) + s)^T without s^2, which is the same for all."""
+        by_shallow, by_deep = (self.shift * unit.view(-1, 1, 1) for unit in units)
+        return statistic[..., :-1, :-1] + by_deep * statistic[..., :-1, -1:] + by_shallow * statistic[..., -1:, :-1]
+
+
+def _bordered(matrix: Tensor, right: Tensor, below: Tensor) -> Tensor:
+    """A matrix (B, C, K) with a column (B, C) and a row (B, K) at its border, and 0 in the corner."""
+    corner = torch.zeros_like(right[:, :1])
+    return torch.cat([torch.cat([matrix, right.unsqueeze(2)], 2), torch.cat([below, corner], 1).unsqueeze(1)], 1)
 
 
 def enlarged(deep: Tensor, shallow: Tensor) -> Tensor:
@@ -100,7 +115,7 @@ def _stride(count: int, deep: int) -> int | None:
     return stride if deep * stride <= count < (deep + 1) * stride else None
 
 
-def _blurred(response: Tensor) -> Tensor:
+def blurred(response: Tensor) -> Tensor:
     """Each position with its neighbors, by weights 1 2 1 down and across; at a border the outermost serve again."""
     for dim, sides in ((-2, (0, 0, 1, 1)), (-1, (1, 1, 0, 0))):
         padded, count = F.pad(response, sides, mode="replicate"), response.shape[dim]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..losses import Normalization, gram, guided_gram, style_loss, sum_of_squares
+from ..losses import Normalization, checked, gram, guided_gram, or_one, style_loss, sum_of_squares
 from .roots import common_trace, root
 from .statistics import Maps, OfMeans
 
@@ -52,7 +52,9 @@ class Shifted(WithMeans):
     """The Gram matrix of shifted features, (F + s)(F + s)^T (Novak and Nikulin, arXiv 1605.04603, section 3.3).
 
     Features after a ReLU are never negative, and 0 for most positions: there the Gram matrix has no gradient with
-    respect to them, and its large common part says little. With means of about 1, s = -1 is nearly the covariance.
+    respect to them, and its large common part says little. With means of about 1, s = -1 is nearly the covariance. The
+    authors' network has such means. The relative loss serves every network: s counts in units of the target's mean
+    response at the layer.
 
     Attributes:
         shift: s.
@@ -63,11 +65,22 @@ class Shifted(WithMeans):
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """1/(4 C^2) sum of squares, as the Gram loss has it."""
-        return sum_of_squares(self._matrix(found) - self._matrix(target)) / (4 * target.shape[-2] ** 2)
+        return self._distance(found, target, torch.ones_like(target[..., -1].mean(-1)))
 
-    def _matrix(self, statistic: Tensor) -> Tensor:
+    def loss(self, found: Tensor, target: Tensor, normalization: Normalization = "relative") -> Tensor:
+        """See `StyleLoss` and above."""
+        if checked(normalization) == "paper":
+            return self.distance(found, target)
+        unit = target[..., -1].mean(-1)
+        return self._distance(found, target, unit) / or_one(self._distance(torch.zeros_like(target), target, unit))
+
+    def _distance(self, found: Tensor, target: Tensor, unit: Tensor) -> Tensor:
+        error = self._matrix(found, unit) - self._matrix(target, unit)
+        return sum_of_squares(error) / (4 * target.shape[-2] ** 2)
+
+    def _matrix(self, statistic: Tensor, unit: Tensor) -> Tensor:
         """The Gram matrix of F + s without s^2, which is the same for all."""
-        means = self.shift * statistic[..., -1:]
+        means = self.shift * unit.view(-1, 1, 1) * statistic[..., -1:]
         return statistic[..., :-1] + means + means.mT
 
 
