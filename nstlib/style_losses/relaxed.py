@@ -1,5 +1,6 @@
 """The relaxed earth mover's distance: every feature near some feature of the style, and every one of these in use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..losses import Normalization, or_one
+from ..losses import Normalization, checked, or_one
 from .draws import Draws
 from .positions import OfPositions
 
@@ -47,29 +48,58 @@ class Relaxed(OfPositions):
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """The sum of the three."""
-        distance: Tensor = sum(self._parts(found, target))  # type: ignore[assignment]
-        return distance
+        return torch.stack(self._parts(found, target)[0]).sum(0)
 
     def loss(self, found: Tensor, target: Tensor, normalization: Normalization = "relative") -> Tensor:
         """See `StyleLoss` and above."""
-        if normalization == "paper":
+        if checked(normalization) == "paper":
             return self.distance(found, target)
-        of_nothing = self._parts(torch.zeros_like(target[..., :1]), target)
-        parts = zip(self._parts(found, target), of_nothing, strict=True)
-        return torch.stack([part / or_one(norm) for part, norm in parts]).mean(0)
+        parts, of_nothing = self._parts(found, target)
+        ratios = [part / or_one(norm) for part, norm in zip(parts, of_nothing, strict=True)]
+        return torch.stack(ratios).mean(0)
 
     @staticmethod
-    def _parts(found: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Earth mover's distance, moments, palette; (B,) each."""
+    def _parts(found: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Earth mover's distance, moments and palette, (B,) each; and of features and colors that are zero."""
         features, colors = found[:, :-3], _yuv(found[:, -3:])
         wanted, palette = target[:, :-3], _yuv(target[:, -3:])
-        angles = relaxed_distance(_cosine(features, wanted))
-        return angles, _moments(features, wanted), relaxed_distance(_cosine(colors, palette) + _length(colors, palette))
+        moments, wanted_moments = _mean_and_covariance(features), _mean_and_covariance(wanted)
+        differences = [one - other for one, other in zip(moments, wanted_moments, strict=True)]
+        parts = [relaxed_distance(features, wanted), _size(differences)]
+        parts.append(relaxed_distance(colors, palette, by_way=True))
+        right_angle = torch.ones_like(parts[0])
+        black = relaxed_distance(torch.zeros_like(palette[..., :1]), palette, by_way=True)
+        return parts, [right_angle, _size(wanted_moments), black]
 
 
-def relaxed_distance(costs: Tensor) -> Tensor:
-    """max(mean_i min_j C_ij, mean_j min_i C_ij) of costs (B, N, M): what has to be moved at the least, both ways."""
-    return torch.maximum(costs.amin(2).mean(1), costs.amin(1).mean(1))
+def relaxed_distance(one: Tensor, other: Tensor, by_way: bool = False) -> Tensor:
+    """max(mean_i min_j C_ij, mean_j min_i C_ij): what has to be moved at the least, both ways; (B,).
+
+    Args:
+        one: (B, C, N).
+        other: (B or 1, C, M); no gradient goes there.
+        by_way: whether C, 1 - cos, has the distance, divided by the root of the number of channels, beside it.
+    """
+    other = other.expand(len(one), -1, -1)
+    with torch.no_grad():
+        costs = 1 - F.normalize(one, dim=1, eps=SMALL).mT @ F.normalize(other, dim=1, eps=SMALL)
+        if by_way:
+            costs += torch.cdist(one.mT, other.mT) / one.shape[1] ** 0.5
+        to, back = costs.argmin(2), costs.argmin(1)
+    # Of all these pairs the nearest alone are differentiated.
+    there = _cost(one, _columns(other, to), by_way)
+    return torch.maximum(there.mean(1), _cost(_columns(one, back), other, by_way).mean(1))
+
+
+def _cost(one: Tensor, other: Tensor, by_way: bool) -> Tensor:
+    """C of columns (B, C, N) pair by pair, (B, N)."""
+    angle = 1 - F.cosine_similarity(one, other, dim=1, eps=SMALL)
+    return angle + ((one - other).square().mean(1) + SMALL).sqrt() if by_way else angle
+
+
+def _columns(values: Tensor, places: Tensor) -> Tensor:
+    """Of values (B, C, N) the columns at places (B, M)."""
+    return values.gather(2, places.unsqueeze(1).expand(-1, values.shape[1], -1))
 
 
 def _at(places: Tensor, maps: Tensor) -> Tensor:
@@ -78,21 +108,9 @@ def _at(places: Tensor, maps: Tensor) -> Tensor:
     return F.grid_sample(maps, places, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
 
 
-def _cosine(one: Tensor, other: Tensor) -> Tensor:
-    """1 - cos of columns (B, C, N) and (B or 1, C, M): (B, N, M)."""
-    return 1 - F.normalize(one, dim=1, eps=SMALL).mT @ F.normalize(other, dim=1, eps=SMALL)
-
-
-def _length(one: Tensor, other: Tensor) -> Tensor:
-    """Distances of columns (B, C, N) and (B or 1, C, M), divided by the root of C: (B, N, M)."""
-    squares = one.square().sum(1).unsqueeze(2) + other.square().sum(1).unsqueeze(1) - 2 * one.mT @ other
-    return (squares.clamp(min=0) / one.shape[1] + SMALL).sqrt()
-
-
-def _moments(one: Tensor, other: Tensor) -> Tensor:
-    """Mean differences of means and of covariances."""
-    (mean, spread), (wanted, wanted_spread) = _mean_and_covariance(one), _mean_and_covariance(other)
-    return (mean - wanted).abs().flatten(1).mean(1) + (spread - wanted_spread).abs().flatten(1).mean(1)
+def _size(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of the mean absolute values, (B,)."""
+    return torch.stack([each.abs().flatten(1).mean(1) for each in tensors]).sum(0)
 
 
 def _mean_and_covariance(columns: Tensor) -> tuple[Tensor, Tensor]:
