@@ -85,7 +85,7 @@ def relaxed_distance(one: Tensor, other: Tensor, by_way: bool = False) -> Tensor
         costs = 1 - F.normalize(one, dim=1, eps=SMALL).mT @ F.normalize(other, dim=1, eps=SMALL)
         if by_way:
             costs += torch.cdist(one.mT, other.mT) / one.shape[1] ** 0.5
-        to, back = costs.argmin(2), costs.argmin(1)
+        to, back = costs.min(2).indices, costs.min(1).indices
     # Of all these pairs the nearest alone are differentiated.
     there = _cost(one, _columns(other, to), by_way)
     return torch.maximum(there.mean(1), _cost(_columns(one, back), other, by_way).mean(1))
