@@ -75,6 +75,7 @@ class Chain(OfMeans):
         return self.distance(torch.full_like(target, self.shift**2), target)
 
     def _prepared(self, response: Tensor) -> Tensor:
+        response = response.float()
         blurred = _blurred(response) if self.blur else response
         return blurred + self.shift if self.shift else blurred
 

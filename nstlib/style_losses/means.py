@@ -13,6 +13,7 @@ from .roots import common_trace, root
 from .statistics import Maps, OfMeans
 
 TINY = 1e-5  # added to a variance whose root is taken: the slope of a root at 0 has no end
+FLAT = 1e-10  # of the squared norm of G: a covariance below it is rounding, as a flat style has it
 
 
 @dataclass(eq=False)
@@ -81,6 +82,11 @@ class Covariance(WithMeans):
         """1/(4 C^2) sum of squares, as the Gram loss has it."""
         error = covariance_of(found) - covariance_of(target)
         return sum_of_squares(error) / (4 * target.shape[-2] ** 2)
+
+    def of_nothing(self, target: Tensor) -> Tensor:
+        """The covariance's own norm; a flat style has none, and its Gram matrix says what is much."""
+        norm, of_gram = super().of_nothing(target), sum_of_squares(target[..., :-1]) / (4 * target.shape[-2] ** 2)
+        return torch.where(norm > FLAT * of_gram, norm, of_gram)
 
 
 @dataclass(eq=False)

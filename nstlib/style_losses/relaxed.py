@@ -1,5 +1,6 @@
 """The relaxed earth mover's distance: every feature near some feature of the style, and every one of these in use."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from .positions import OfPositions
 
 # Of red, green and blue: brightness, and two differences of colors from it (ITU-R BT.601).
 YUV = (0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.1)
-SMALL = 1e-8  # of a norm by which a vector is divided
+SMALL = 2.0**-26  # a vector as short as this has no direction; its root is exact
 
 
 @dataclass(eq=False)
@@ -80,13 +81,24 @@ def _at(places: Tensor, maps: Tensor) -> Tensor:
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
     """1 - cos of columns (B, C, N) and (B or 1, C, M): (B, N, M)."""
-    return 1 - F.normalize(one, dim=1, eps=SMALL).mT @ F.normalize(other, dim=1, eps=SMALL)
+    return 1 - _directions(one).mT @ _directions(other)
+
+
+def _directions(columns: Tensor) -> Tensor:
+    """Unit vectors of columns (B, C, N), (B, C + 1, N); what is zero has the last dimension to itself, and no gradient.
+
+    So black is like black, and unlike all else; and nothing is divided by next to nothing.
+    """
+    lengths = columns.square().sum(1, keepdim=True)
+    known = lengths > SMALL**2
+    units = torch.where(known, columns, 0) * torch.where(known, lengths, 1).rsqrt()
+    return torch.cat([units, (~known).float()], 1)
 
 
 def _length(one: Tensor, other: Tensor) -> Tensor:
     """Distances of columns (B, C, N) and (B or 1, C, M), divided by the root of C: (B, N, M)."""
     squares = one.square().sum(1).unsqueeze(2) + other.square().sum(1).unsqueeze(1) - 2 * one.mT @ other
-    return (squares.clamp(min=0) / one.shape[1] + SMALL).sqrt()
+    return (squares.clamp(min=0) / one.shape[1] + SMALL).sqrt() - math.sqrt(SMALL)
 
 
 def _moments(one: Tensor, other: Tensor) -> Tensor:
