@@ -33,8 +33,8 @@ class Chain(OfMeans):
 
     @property
     def beyond(self) -> int:  # type: ignore[override]
-        """One position where responses are blurred."""
-        return int(self.blur)
+        """One position: what pooling left over goes with the last, which may be another tile's; one more for a blur."""
+        return 1 + self.blur
 
     def terms(self, layers: Sequence[str]) -> list[str]:
         """All but the deepest."""
