@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import in_pixels, instance, known_arguments, number, one_of, shape_of, size_of
+from .base.devices import without_autocast
 from .control.masks import Guidance, kept_outside
 from .control.styles import Blend
 from .errors import ImageError, InputError
@@ -140,7 +141,8 @@ class Objective(Targets):
             *(self.content_target, self._style_target, self.style_loss, self.layers_of_style),
             *(self.normalization, self.border, self._guides, self._region_shares),
         )
-        losses = self.way(image).losses(image, targets)
+        with without_autocast(image.device):
+            losses = self.way(image).losses(image, targets)
         tv = losses.pop("tv")
         content = _weighted("content", losses, self.content_layers, image)
         style = _weighted("style", losses, self.style_layers, image)

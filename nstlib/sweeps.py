@@ -323,14 +323,20 @@ def _sees(settings: Settings) -> Sight | None:
     return "luminance" if settings["color"] == "luminance" else None
 
 
-def _kind(settings: Settings) -> tuple[bool, str, list[str]]:
+def _kind(settings: Settings) -> tuple[bool, str, str, list[str]]:
     """Pictures of the same kind can be computed together."""
     return *_must_agree(settings), _layers(settings)
 
 
-def _must_agree(settings: Settings) -> tuple[bool, str]:
-    """What pictures of one batch have in common: how the network sees them, and the style loss."""
-    return _sees(settings) is not None, str(settings["style_loss"].settings())
+def _must_agree(settings: Settings) -> tuple[bool, str, str]:
+    """What pictures of one batch have in common: how the network sees them, the style loss, and what its targets need.
+
+    Those of a layer that needs its neighbors are of one set of layers; those of positions are of styles of one size.
+    """
+    loss, layers, style = settings["style_loss"], sorted(settings["style_layers"]), settings["style"]
+    needs = layers if any(loss.needs([layer], layers) != [layer] for layer in layers) else []
+    styles = () if style is None or loss.adds_up else Blend.of(style).pictures
+    return _sees(settings) is not None, str(loss.settings()), f"{needs} {[picture.shape for picture in styles]}"
 
 
 def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list[Key], result: Sweep) -> None:
@@ -369,6 +375,7 @@ class _Batches:
         self._how: dict[str, Any] = {**checked({"optimizer": optimizer, "lr": lr})}
         self._size = _checked_size(size)
         self._batch: Objective | None = None
+        self._agreed: tuple[bool, str, str] | None = None
         # Of the batch's styles, by the identity of the picture and of the mask that says which part of it counts.
         self._statistics: dict[tuple[int, int], Features] = {}
 
@@ -394,6 +401,8 @@ class _Batches:
                     "a sweep makes one picture of each combination; give content, styles and starts as (1, 3, H, W)"
                 )
             extract.check(_layers(chosen), min((shape[-2:] for shape in pictures), key=min))
+            if style is not None:
+                self._given.check_style_loss(chosen["style_loss"], chosen["style_layers"], others)
         sizes = {(shape[-2], shape[-1]) for shape in starts.values()}
         if len(sizes) > 1:
             raise InputError(
@@ -425,8 +434,7 @@ class _Batches:
         extract, style_loss = given.extract.other(sees=_sees(group[0])), group[0]["style_loss"]
         if (
             batch
-            and batch.extract.sees == extract.sees
-            and batch.style_loss.settings() == style_loss.settings()
+            and self._agreed == _must_agree(group[0])
             and [*batch.content_layers] == [*content_layers]
             and [*batch.style_layers] == [*style_layers]
         ):
@@ -434,7 +442,7 @@ class _Batches:
             batch.content_layers.update(content_layers)
             batch.style_layers.update(style_layers)
             return batch
-        first = group[0]["style"]
+        first, self._agreed = group[0]["style"], _must_agree(group[0])
         self._batch = batch = Objective(
             extract,
             given.content,

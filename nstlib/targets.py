@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .base.checks import KnownAttributes, one_of, picture, shape_of, size_of
+from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
 from .errors import InputError, LayerNotFound
@@ -86,15 +87,17 @@ class Targets(KnownAttributes):
         self.set_content(content)
         self.set_style(style, style_masks)
         self.set_masks(masks)
-        self._refuse_tiles(tile)
+        self._refuse_tiles(self.style_loss, tile, self._pictures)
 
     def set_content(self, content: Tensor | None) -> None:
         """Change the content picture, (B or 1, 3, H, W); only its own target is computed anew. Masks follow its size.
 
         Raises:
-            ImageError: masks that were made over a picture of another aspect.
+            ImageError: masks that were made over a picture of another aspect. InputError: it would take tiles, and the
+                style loss takes none.
         """
         kept = None if content is None else self._kept("content", content)
+        self._refuse_tiles(self.style_loss, self.tile, [] if kept is None else [kept])
         placed = self._placed(self._masks, kept)
         self.content_target = self._target(kept, lambda way, kept: way.responses(kept, self.content_layers))
         self._put(content=kept)
@@ -122,7 +125,7 @@ class Targets(KnownAttributes):
             return
         kept = None if masks is None else checked_masks(masks, len(Blend.of(self.style)))
         if kept is not None:
-            self._refuse_masks()
+            self._refuse_masks(self.style_loss)
         self._take_masks(kept, self._placed(kept, self.content))
         self._mix(self.shares)
 
@@ -201,9 +204,10 @@ class Targets(KnownAttributes):
     def statistics_of(self, picture: Tensor, part: Tensor | None = None) -> Features:
         """What the style loss keeps of a style, or of a part of it, by layer name: Gram matrices (B or 1, C, C)."""
         picture, loss, layers = self._kept("style", picture), self.style_loss, self._deep_last(self.style_layers)
+        self._refuse_layers(loss, layers)
         if part is None:
             return self._target(picture, lambda way, picture: way.statistics(picture, layers, loss))
-        self._refuse_masks()
+        self._refuse_masks(loss)
         fit = fitted([part], size_of(picture), "its style", "style mask")
         of_part = with_plain(self._guides_of(fit, self.guidance), self._guides_of(fit, "plain"))
         statistics = self._target(picture, lambda way, picture: way.statistics(picture, layers, loss, of_part))
@@ -218,32 +222,47 @@ class Targets(KnownAttributes):
         """Change what is taken for style; the style's own target is computed anew, and put in place.
 
         Raises:
-            InputError: no such style loss, or one that takes no masks or no tiles where there are some.
+            InputError: no such style loss, or one that takes no masks or no tiles where there are some, or not these
+                layers.
         """
-        before = self.style_loss
-        self._put(style_loss=style_loss_of(style_loss))
+        before, new = self.style_loss, style_loss_of(style_loss)
+        self.check_style_loss(new, self.style_layers, self._pictures)
+        self._put(style_loss=new)
         try:
-            if self.masks is not None:
-                self._refuse_masks()
-            self._refuse_tiles(self.tile)
             self.set_style(self.style)
         except BaseException:
             self._put(style_loss=before)
             raise
 
-    def _refuse_masks(self) -> None:
-        if not self.style_loss.adds_up:
+    def check_style_loss(self, style_loss: StyleLoss, style_layers: Iterable[str], pictures: Iterable[Tensor]) -> None:
+        """Raise InputError for a style loss that cannot work with these layers, the masks, or tiles of the pictures."""
+        self._refuse_layers(style_loss, self._deep_last(style_layers))
+        if self.masks is not None:
+            self._refuse_masks(style_loss)
+        self._refuse_tiles(style_loss, self.tile, pictures)
+
+    @property
+    def _pictures(self) -> list[Tensor]:
+        styles = [] if self.style is None else list(Blend.of(self.style).pictures)
+        return styles if self.content is None else [*styles, self.content]
+
+    @staticmethod
+    def _refuse_layers(style_loss: StyleLoss, layers: Sequence[str]) -> None:
+        if layers:  # without any there is no style to be compared
+            style_loss.terms(layers)
+
+    @staticmethod
+    def _refuse_masks(style_loss: StyleLoss) -> None:
+        if not style_loss.adds_up:
             raise InputError(
-                f"style_loss {name_of(self.style_loss)!r} compares positions with positions and takes no masks; leave "
+                f"style_loss {name_of(style_loss)!r} compares positions with positions and takes no masks; leave "
                 "them out, or take a style loss of means, such as 'gram', 'covariance' or 'wasserstein'"
             )
 
-    def _refuse_tiles(self, tile: int | None) -> None:
-        pictures = [] if self.style is None else list(Blend.of(self.style).pictures)
-        pictures += [] if self.content is None else [self.content]
+    def _refuse_tiles(self, style_loss: StyleLoss, tile: int | None, pictures: Iterable[Tensor]) -> None:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        if not self.style_loss.adds_up and ((tile is not None and longest > tile) or self.spread):
-            raise InputError(no_sum(self.style_loss))
+        if not style_loss.adds_up and ((tile is not None and longest > tile) or self.spread):
+            raise InputError(no_sum(style_loss))
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""
@@ -296,7 +315,8 @@ class Targets(KnownAttributes):
             }
         else:
             mixed = self._of_regions(side_by_side(statistics), self._guides)
-        return {layer: self.style_loss.finished(target) for layer, target in mixed.items()}
+        with without_autocast(self.extract.device):
+            return {layer: self.style_loss.finished(target) for layer, target in mixed.items()}
 
     @staticmethod
     def _of_regions(statistics: Features, guides: Features) -> Features:
@@ -397,7 +417,7 @@ class Targets(KnownAttributes):
 
     @tile.setter
     def tile(self, side: int | None) -> None:
-        self._refuse_tiles(side)
+        self._refuse_tiles(self.style_loss, side, self._pictures)
         self._ways.tile = side
         if self.content is not None:
             home = self.way(self.content).home
@@ -425,5 +445,6 @@ class Targets(KnownAttributes):
     def _target(self, kept: Tensor | None, of: Callable[[Way, Tensor], Features], ways: Ways | None = None) -> Features:
         if kept is None:
             return {}
-        with torch.inference_mode(False):  # targets outlive the block in which they are set
+        # Targets outlive the block in which they are set, and do not have its precision.
+        with torch.inference_mode(False), without_autocast(self.extract.device):
             return of((ways or self._ways).of(kept), kept)

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 from hypothesis import settings
+from torch import nn
 
 import nstlib as nst
 from nstlib import backbones
@@ -32,6 +33,19 @@ def _tiny(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
         torch.manual_seed(0)
         net = backbones.mini_net(TINY_WIDTHS)
     return backbones.vgg_backbone("tiny", backbones.named_vgg(net, pooling, keep_scale))
+
+
+@nst.register("keen")
+def _keen(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
+    """The tiny backbone with responses that differ from place to place: no loss is a difference of equals."""
+    backbone = backbones.load_backbone("tiny", pooling)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for module in backbone.net:
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.zeros_(module.bias)
+    return backbone
 
 
 @pytest.fixture

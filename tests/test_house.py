@@ -34,7 +34,7 @@ def tracked_files():
 def test_environment_yml_agrees_with_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
-    names = {"torch": "pytorch"}
+    names = {"torch": "pytorch", "POT": "pot"}
     wanted = {re.sub(r"^[\w-]+", lambda name: names.get(name[0], name[0]), entry) for entry in requirements()}
     assert wanted <= set(conda)
     assert f"python{PROJECT['requires-python']}" in conda

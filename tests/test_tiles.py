@@ -16,19 +16,6 @@ from nstlib.style_losses.means import Gram
 DEEP = ["relu1_1", "relu3_1", "relu5_1"]
 
 
-@nst.register("keen")
-def _keen(pooling, keep_scale, weights):
-    """The tiny backbone with responses that differ from place to place: no loss is a difference of equals."""
-    backbone = backbones.load_backbone("tiny", pooling)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        for module in backbone.net:
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
-    return backbone
-
-
 @pytest.fixture
 def extract():
     return nst.FeatureExtractor("keen", device="cpu")

@@ -34,8 +34,8 @@ class Chain(OfMeans):
 
     @property
     def beyond(self) -> int:  # type: ignore[override]
-        """One position where responses are blurred."""
-        return int(self.blur)
+        """One position: what pooling left over goes with the last, which may be another tile's; one more for a blur."""
+        return 1 + self.blur
 
     def terms(self, layers: Sequence[str]) -> list[str]:
         """All but the deepest."""
@@ -50,7 +50,8 @@ class Chain(OfMeans):
 
     def maps(self, features: Mapping[str, Tensor]) -> dict[str, Maps]:
         """Of each layer the response, and that of the next deeper one in its size."""
-        prepared = {layer: blurred(response) if self.blur else response for layer, response in features.items()}
+        wide = {layer: response.float() for layer, response in features.items()}
+        prepared = {layer: blurred(response) if self.blur else response for layer, response in wide.items()}
         return {
             shallow: (prepared[shallow], enlarged(prepared[deep], prepared[shallow]))
             for shallow, deep in pairwise(prepared)

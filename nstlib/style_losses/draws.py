@@ -25,7 +25,7 @@ class Draws:
         name = f"{name} {device}"
         if name not in self._made:
             with torch.inference_mode(False):
-                self._made[name] = draw, draw(self._generator(name)).to(device)
+                self._made[name] = draw, self._drawn(name, draw).to(device)
         return self._made[name][1]
 
     def renew(self, number: int) -> None:
@@ -33,13 +33,14 @@ class Draws:
         if number != self._number:
             self._number = number
             for name, (draw, drawn) in self._made.items():
-                drawn.copy_(draw(self._generator(name)), non_blocking=True)
+                drawn.copy_(self._drawn(name, draw), non_blocking=True)
 
     @property
     def drawn(self) -> Mapping[str, Tensor]:
         """All of it by name."""
         return {name: drawn for name, (_, drawn) in self._made.items()}
 
-    def _generator(self, name: str) -> torch.Generator:
+    def _drawn(self, name: str, draw: Draw) -> Tensor:
         text = f"{self._seed} {self._number} {name.rpartition(' ')[0]}"
-        return torch.Generator("cpu").manual_seed(zlib.crc32(text.encode()))
+        with torch.device("cpu"):  # whatever the default is
+            return draw(torch.Generator("cpu").manual_seed(zlib.crc32(text.encode())))

@@ -1,5 +1,6 @@
 """The relaxed earth mover's distance: every feature near some feature of the style, and every one of these in use."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +15,7 @@ from .positions import OfPositions
 
 # Of red, green and blue: brightness, and two differences of colors from it (ITU-R BT.601).
 YUV = (0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.1)
-SMALL = 1e-8  # of a norm by which a vector is divided
+SMALL = 2.0**-26  # a vector as short as this has no direction; its root is exact
 
 
 @dataclass(eq=False)
@@ -67,9 +68,9 @@ class Relaxed(OfPositions):
         differences = [one - other for one, other in zip(moments, wanted_moments, strict=True)]
         parts = [relaxed_distance(features, wanted), _size(differences)]
         parts.append(relaxed_distance(colors, palette, by_way=True))
-        right_angle = torch.ones_like(parts[0])
-        black = relaxed_distance(torch.zeros_like(palette[..., :1]), palette, by_way=True)
-        return parts, [right_angle, _size(wanted_moments), black]
+        nothing, black = (torch.zeros_like(each[..., :1]) for each in (wanted, palette))
+        of_nothing = [relaxed_distance(nothing, wanted), _size(wanted_moments)]
+        return parts, [*of_nothing, relaxed_distance(black, palette, by_way=True)]
 
 
 def relaxed_distance(one: Tensor, other: Tensor, by_way: bool = False) -> Tensor:
@@ -82,7 +83,7 @@ def relaxed_distance(one: Tensor, other: Tensor, by_way: bool = False) -> Tensor
     """
     other = other.expand(len(one), -1, -1)
     with torch.no_grad():
-        costs = 1 - F.normalize(one, dim=1, eps=SMALL).mT @ F.normalize(other, dim=1, eps=SMALL)
+        costs = 1 - _directions(one).mT @ _directions(other)
         if by_way:
             costs += torch.cdist(one.mT, other.mT) / one.shape[1] ** 0.5
         to, back = costs.min(2).indices, costs.min(1).indices
@@ -93,8 +94,20 @@ def relaxed_distance(one: Tensor, other: Tensor, by_way: bool = False) -> Tensor
 
 def _cost(one: Tensor, other: Tensor, by_way: bool) -> Tensor:
     """C of columns (B, C, N) pair by pair, (B, N)."""
-    angle = 1 - F.cosine_similarity(one, other, dim=1, eps=SMALL)
-    return angle + ((one - other).square().mean(1) + SMALL).sqrt() if by_way else angle
+    angle = 1 - (_directions(one) * _directions(other)).sum(1)
+    way = ((one - other).square().mean(1) + SMALL).sqrt() - math.sqrt(SMALL)  # a root has no slope at 0
+    return angle + way if by_way else angle
+
+
+def _directions(columns: Tensor) -> Tensor:
+    """Unit vectors of columns (B, C, N), (B, C + 1, N); what is zero has the last dimension to itself, and no gradient.
+
+    So black is like black, and unlike all else; and nothing is divided by next to nothing.
+    """
+    lengths = columns.square().sum(1, keepdim=True)
+    known = lengths > SMALL**2
+    units = torch.where(known, columns, 0) * torch.where(known, lengths, 1).rsqrt()
+    return torch.cat([units, (~known).float()], 1)
 
 
 def _columns(values: Tensor, places: Tensor) -> Tensor:
