@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from matplotlib import figure, ticker
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import FuncNorm, Normalize, PowerNorm
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
@@ -29,6 +29,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)
 MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of the first seven lines, the next seven, ...
 IN_THE_CORNER = 8  # lines whose names fit into the axes; more are named beside them
 MAPS = "viridis"
+SIGNED = "RdBu_r"  # white is 0; red and blue differ for the color-blind, too
 LABELS = ((6, 3), (-6, -9), (-6, -9), (6, 3))  # where a line has the labels of its points, in points: right and up
 
 Things = TypeVar("Things", bound=Mapping[Any, Any])
@@ -404,7 +405,8 @@ def gram_heatmap(
     """Gram matrices as pictures, side by side, on one scale of color.
 
     They show the same channels in the same order, so that they can be compared: those that are strongest on the
-    average, strongest first. The scale is of the square root, or the strongest channel would outshine all others.
+    average, strongest first. The scale is of the square root, or the strongest channel would outshine all others. Where
+    there are negative entries, as in covariances, white is 0.
 
     Args:
         grams: title to Gram matrix (1, C, C).
@@ -421,17 +423,16 @@ def gram_heatmap(
         raise InputError(f"there is no picture for {_listed(missing)}; give pictures the titles of the matrices")
     strength = torch.stack([matrix.diagonal() / matrix.diagonal().sum() for matrix in matrices.values()]).mean(0)
     order = _strongest(strength, checks.whole("channels", channels, 1))
-    top = max(float(matrix[order][:, order].max()) for matrix in matrices.values())
+    shown = {title: matrix[order][:, order].double().numpy() for title, matrix in matrices.items()}
+    cmap, norm = _color_scale(shown.values())
     side = min(3.2, (WIDTH - 0.8) / len(matrices))
     size = (side * len(matrices) + 0.8, side * (1.75 if pictures else 1.0) + 0.3)
     fig = Figure(*size, alt or f"Heat maps of the Gram matrices of {_listed(grams)}", photographic=bool(pictures))
     heights = [0.75, 1.0] if pictures else [1.0]
     axes = fig.subplots(len(heights), len(matrices), squeeze=False, height_ratios=heights)
-    for column, (title, matrix) in zip(axes.T, matrices.items(), strict=True):
+    for column, title in zip(axes.T, shown, strict=True):
         ax = column[-1]
-        image = _show(
-            ax, matrix[order][:, order].numpy(), cmap=MAPS, norm=PowerNorm(0.5, 0, top), interpolation="nearest"
-        )
+        image = _show(ax, shown[title], cmap=cmap, norm=norm, interpolation="nearest")
         ax.set_xlabel("channel j")
         column[0].set_title(title, fontsize=10)
         if pictures:
@@ -439,6 +440,15 @@ def gram_heatmap(
     axes[-1, 0].set_ylabel("channel i")
     fig.colorbar(image, ax=list(axes[-1]), label="$G_{ij}$", shrink=0.9)
     return fig
+
+
+def _color_scale(matrices: Iterable[np.ndarray]) -> tuple[str, Normalize]:
+    """Colors and a scale of the square root, for all of these; of both signs where there are both."""
+    values = np.concatenate([matrix.ravel() for matrix in matrices])
+    top = float(np.abs(values).max())
+    if not values.min() < 0:
+        return MAPS, PowerNorm(0.5, 0, top)
+    return SIGNED, FuncNorm((lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: np.sign(x) * x**2), -top, top)
 
 
 def _panels(lines: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

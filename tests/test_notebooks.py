@@ -197,6 +197,44 @@ MISTAKES = {
         "    across = pool(outside, (1, 2 * reach + 1), 1, (0, reach))\n"
         "    return 1 - torch.maximum(down, across)[0]",
     ],
+    "moments_loss": [
+        "def moments_loss(F, A):  # variances\n"
+        "    spread = (F.var((2, 3)) - A.var((2, 3))).square().mean()\n"
+        "    return (F.mean((2, 3)) - A.mean((2, 3))).square().mean() + spread",
+        "def moments_loss(F, A):  # deviations alone\n"
+        "    return (F.std((2, 3)) - A.std((2, 3))).square().mean()",
+        "def moments_loss(F, A):  # a sum over the channels\n"
+        "    means = (F.mean((2, 3)) - A.mean((2, 3))).square().sum()\n"
+        "    return means + (F.std((2, 3)) - A.std((2, 3))).square().sum()",
+        "def moments_loss(F, A):  # of all channels together\n"
+        "    return (F.mean() - A.mean()).square() + (F.std() - A.std()).square()",
+    ],
+    "chain_loss": [
+        "def chain_loss(ours, theirs):  # not divided\n"
+        "    pairs = zip(ours, ours[1:], theirs, theirs[1:])\n"
+        "    return sum((cross_gram(F, D) - cross_gram(A, B)).square().sum() for F, D, A, B in pairs)",
+        "def chain_loss(ours, theirs):  # without the 4\n"
+        "    pairs = zip(ours, ours[1:], theirs, theirs[1:])\n"
+        "    return sum((cross_gram(F, D) - cross_gram(A, B)).square().mean() for F, D, A, B in pairs)",
+        "def chain_loss(ours, theirs):  # every layer with itself\n"
+        "    pairs = zip(ours, theirs)\n"
+        "    return sum((nst.gram(F) - nst.gram(A)).square().mean() / 4 for F, A in pairs)",
+    ],
+    "repaired": [
+        "def repaired(errors):  # the weights grow\n"
+        "    D = len(errors)\n"
+        "    return sum(2 ** (d - 1) / (2**D - 1) * error for d, error in enumerate(errors, 1))",
+        "def repaired(errors):  # the difference is there still\n"
+        "    D = len(errors)\n"
+        "    return sum(2 ** (D - d) / (2**D - 1) * (errors[d - 1] - errors[d]) for d in range(1, D))",
+        "def repaired(errors):  # the sum of the weights is not 1\n"
+        "    return sum(2 ** (len(errors) - d) * error for d, error in enumerate(errors, 1))",
+        "def repaired(errors):  # all alike\n"
+        "    return sum(errors) / len(errors)",
+        "def repaired(errors):  # without the deepest\n"
+        "    D = len(errors)\n"
+        "    return sum(2 ** (D - d) / (2**D - 2) * errors[d - 1] for d in range(1, D))",
+    ],
     "mean_gram": [
         "def mean_gram(parts):  # the mean of the means\n"
         "    return sum(nst.gram(part)[0] for part in parts) / len(parts)",

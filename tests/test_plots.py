@@ -317,6 +317,16 @@ def test_gram_matrices_that_do_not_go_together_are_refused(pictures):
         plots.gram_heatmap({"a": torch.eye(3)[None], "b": torch.eye(3)[None]}, {"a": pictures["picture 0"]})
 
 
+def test_matrices_with_negative_entries_have_white_at_zero_and_one_scale_for_both_signs():
+    matrices = {"Gram": torch.eye(3)[None], "covariance": torch.tensor([[[4.0, -1.0], [-1.0, 1.0]]])}
+    figure = drawn(plots.gram_heatmap({"covariance": matrices["covariance"]}))
+    image = figure.axes[0].images[0]
+    assert image.norm(0.0) == pytest.approx(0.5)
+    assert image.norm(-1.0) == pytest.approx(0.25)  # of the root: half of the way to -4
+    assert (image.norm.vmin, image.norm.vmax) == (-4, 4)
+    assert drawn(plots.gram_heatmap({"Gram": matrices["Gram"]})).axes[0].images[0].norm.vmin == 0
+
+
 def test_maps_without_a_number_are_drawn():
     features = torch.full((1, 3, 2, 4), float("nan"))
     drawn(plots.feature_maps({"broken": features}))

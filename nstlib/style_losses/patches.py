@@ -28,7 +28,7 @@ class Patches(OfPositions):
     """
 
     name = "patches"
-    compared: int = 2**11
+    compared: int = 2**10
     kept: ClassVar[int] = 2**11
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:

@@ -34,7 +34,7 @@ class Relaxed(OfPositions):
 
     name = "relaxed"
     compared: int = 2**10
-    kept: ClassVar[int] = 2**11
+    kept: ClassVar[int] = 2**10
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """Features and colors at random places of the picture, between positions linear."""
