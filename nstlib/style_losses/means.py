@@ -4,10 +4,12 @@ Features F_ik are those of channel i at position k; mu_i is the mean of F_i over
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..base.devices import without_autocast
 from ..losses import Normalization, gram, guided_gram, style_loss, sum_of_squares
 from .roots import common_trace, root
 from .statistics import Maps, OfMeans
@@ -43,7 +45,8 @@ class WithMeans(OfMeans):
         """G, and mu as a last column."""
         (response,) = maps
         if guides is None:
-            return torch.cat([gram(response), response.flatten(2).float().mean(2, keepdim=True)], 2)
+            statistic: Tensor = _GramAndMean.apply(response)
+            return statistic
         return torch.cat([guided_gram(response, guides), guided_mean(response, guides).unsqueeze(-1)], 3)
 
 
@@ -126,14 +129,58 @@ class Moments(OfMeans):
     def mean(self, maps: Maps, guides: Tensor | None = None) -> Tensor:
         """The mean and the mean square of each channel."""
         (response,) = maps
-        powers = response.float(), response.float().square()
         if guides is None:
-            return torch.stack([power.flatten(2).mean(2) for power in powers], -1)
+            statistic: Tensor = _MeanAndSquare.apply(response)
+            return statistic
+        powers = response.float(), response.float().square()
         return torch.stack([guided_mean(power, guides) for power in powers], -1)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """The mean over channels."""
         return sum_of_squares(_mean_and_deviation(found) - _mean_and_deviation(target)) / target.shape[-2]
+
+
+class _GramAndMean(torch.autograd.Function):
+    """G and mu side by side, as the Gram matrix of `nstlib.losses`: a gradient in one piece, in the features' order.
+
+    Autograd by itself would add that of mu to that of G, which for shallow layers takes longer than both.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        """[F F^T / M | F 1 / M], (B, C, C + 1)."""
+        ctx.save_for_backward(features)
+        return torch.cat([gram(features), features.flatten(2).float().mean(2, keepdim=True)], 2)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        """(S + S^T) F / M + s / M for the slopes S of G and s of mu."""
+        (features,) = ctx.saved_tensors
+        with without_autocast(features.device):
+            columns = features.flatten(2).float().mT
+            of_gram, of_mean = (part / columns.shape[1] for part in (slope[..., :-1], slope[..., -1:]))
+            gradient = torch.baddbmm(of_mean.mT, columns, of_gram + of_gram.mT).mT
+        return gradient.view(features.shape).to(features.dtype)
+
+
+class _MeanAndSquare(torch.autograd.Function):
+    """Likewise the mean and the mean square of each channel."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        """The means of F and of F^2, (B, C, 2)."""
+        ctx.save_for_backward(features)
+        rows = features.flatten(2).float()
+        return torch.stack([rows.mean(2), rows.square().mean(2)], -1)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        """s_1 / M + 2 s_2 F / M for the slopes s_1 and s_2."""
+        (features,) = ctx.saved_tensors
+        columns = features.flatten(2).float().mT
+        of_mean, of_square = (slope / columns.shape[1]).unsqueeze(1).unbind(-1)
+        gradient = torch.addcmul(of_mean, columns, of_square, value=2).mT
+        return gradient.view(features.shape).to(features.dtype)
 
 
 def guided_mean(response: Tensor, guides: Tensor) -> Tensor:

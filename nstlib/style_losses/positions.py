@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -99,5 +100,18 @@ def ranked(values: Tensor, target: Tensor) -> Tensor:
         wanted = target.expand(len(values), -1, -1)
         if target.shape[-1] != values.shape[-1]:
             wanted = F.interpolate(wanted, values.shape[-1], mode="linear")
-        order = values.argsort(-1)
-        return torch.empty_like(values).scatter_(-1, order, wanted)
+        return torch.empty_like(values).scatter_(-1, order_of(values), wanted)
+
+
+def order_of(values: Tensor) -> Tensor:
+    """As `Tensor.argsort` along the last axis. On a CPU by NumPy, which takes a fraction of torch's time."""
+    if values.device.type != "cpu":
+        return values.argsort(-1)
+    return torch.from_numpy(np.argsort(values.detach().numpy(), -1))
+
+
+def in_order(values: Tensor) -> Tensor:
+    """Sorted along the last axis, without a gradient; likewise."""
+    if values.device.type != "cpu":
+        return values.detach().sort(-1).values
+    return torch.from_numpy(np.sort(values.detach().numpy(), -1))

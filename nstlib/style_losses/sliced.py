@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.devices import without_autocast
 from ..losses import Normalization, gram, or_one, style_loss
-from .positions import OfPositions, mixed_positions, ranked
+from .positions import OfPositions, in_order, mixed_positions, ranked
 
 
 @dataclass(eq=False)
@@ -43,10 +44,9 @@ class Sliced(OfPositions):
 
     def _distances(self, found: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         directions = self._directions(found)
-        with torch.no_grad():
-            wanted = (directions @ target).sort(-1).values
-        values = directions @ found
-        matched = ranked(values, wanted)
+        with without_autocast(found.device):
+            values = (found.mT @ directions.mT).mT  # so that the gradient has the features' order in memory
+            matched = ranked(values, in_order(directions @ target))
         return _mean_square(values - matched), _mean_square(matched)
 
     def _directions(self, found: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class Histogram(OfPositions):
     def finished(self, target: Tensor) -> Tensor:
         """Each channel's values sorted."""
         channels = target.shape[1]
-        return torch.cat([target[..., :channels], target[..., channels:].sort(-1).values], -1)
+        return torch.cat([target[..., :channels], in_order(target[..., channels:])], -1)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """Equation 4 of Gatys et al., and the mean over channels and positions of the squared way."""
@@ -106,7 +106,7 @@ class Histogram(OfPositions):
     def _compared(found: Tensor, target: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
         channels = found.shape[1]
         values = found[..., channels:]
-        matched = ranked(values, target[..., channels:].sort(-1).values)
+        matched = ranked(values, in_order(target[..., channels:]))
         return (found[..., :channels], target[..., :channels]), _mean_square(values - matched), _mean_square(matched)
 
 
