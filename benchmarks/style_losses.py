@@ -89,11 +89,21 @@ def picture_table(extract: nst.FeatureExtractor, size: int, names: Sequence[str]
     for path in STYLES:
         judges = {name: nst.Objective(extract, content, nst.load_image(path, size), style_loss=name) for name in names}
         pictures = {"the content itself": content} | {name: made(judges[name], steps) for name in names}
+        for judge in judges.values():
+            judge.style_loss.renew(steps)  # judged by draws that no picture was made with
         of_styles.append({maker: judged(picture, judges) for maker, picture in pictures.items()})
     yield from _header("made with", [*names, "content"])
     for maker in of_styles[0]:
         means = torch.tensor([rows[maker] for rows in of_styles], dtype=torch.float64).mean(0)
         yield _row(maker, [f"{mean:.3f}" for mean in means.tolist()])
+
+
+def described(backbone: str, size: int, steps: int) -> str:
+    """What the table of pictures shows."""
+    return (
+        f"Relative losses of pictures after {steps} steps of Adam from the content, with {backbone} at {size} pixels: "
+        f"means over {CONTENT} in {' and in '.join(STYLES)}."
+    )
 
 
 def made(objective: nst.Objective, steps: int) -> Tensor:
@@ -138,20 +148,18 @@ def main() -> None:
         for backbone in args.backbone or ["mini"]:
             extract = nst.FeatureExtractor(BACKBONES[backbone], device=args.device)
             for size in args.size or [256]:
-                print_table(
-                    f"{backbone}, {size} px, {args.steps or 100} steps, {CONTENT} in {' and '.join(STYLES)}",
-                    picture_table(extract, size, names, args.steps or 100),
-                )
+                steps = args.steps or 100
+                print_table(described(backbone, size, steps), picture_table(extract, size, names, steps))
         return
     backbones, sizes = args.backbone or list(BACKBONES), args.size or [256, 512]
-    print_table("seconds a step", cost_table(backbones, sizes, names, args.rounds, args.steps or 3, args.device))
+    print_table("Seconds a step.", cost_table(backbones, sizes, names, args.rounds, args.steps or 3, args.device))
     if not args.no_memory:
-        print_table("GB at most", memory_table(backbones, sizes, names, args.device))
+        print_table("GB at most.", memory_table(backbones, sizes, names, args.device))
 
 
 def print_table(title: str, lines: Iterator[str]) -> None:
     """Below its title."""
-    print(f"\n{title}:\n")
+    print(f"\n{title}\n")
     for line in lines:
         print(line, flush=True)
 
