@@ -190,8 +190,8 @@ def style_tables(device: torch.device) -> Iterator[str]:
     yield from style_losses.cost_table(backbones, sizes, names, 5, 1, str(device))
     yield from ("", 'The peak of the whole process; of "gram" in GB, of the others as multiples of it.', "")
     yield from style_losses.memory_table(backbones, sizes, names, str(device))
-    yield from ("", style_losses.described("mini", 256, 100), "")
-    yield from style_losses.picture_table(nst.FeatureExtractor("mini", device=device), 256, names, 100)
+    yield from ("", style_losses.described("mini", 192, 100), "")
+    yield from style_losses.picture_table(nst.FeatureExtractor("mini", device=device), 192, names, 100)
 
 
 PARTS = {

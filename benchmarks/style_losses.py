@@ -6,7 +6,7 @@ processes of their own. VGG-19 has random weights here, which cost the same, and
 
 Example:
     python benchmarks/style_losses.py --size 256 --rounds 5
-    python benchmarks/style_losses.py --pictures --size 256 --steps 100
+    python benchmarks/style_losses.py --pictures --size 192 --steps 100
 """
 
 import argparse
@@ -133,7 +133,7 @@ def main() -> None:
     """Measure what is asked for, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--size", type=int, nargs="+", help="longer side in pixels (256 512, of pictures 256)")
+    add("--size", type=int, nargs="+", help="longer side in pixels (256 512, of pictures 192)")
     add("--backbone", choices=BACKBONES, nargs="+", help="(both, of pictures mini)")
     add("--loss", choices=STYLE_LOSSES, nargs="+", default=list(STYLE_LOSSES), help='beside "gram" (all)')
     add("--rounds", type=int, default=5, help="(%(default)s)")
@@ -147,7 +147,7 @@ def main() -> None:
     if args.pictures:
         for backbone in args.backbone or ["mini"]:
             extract = nst.FeatureExtractor(BACKBONES[backbone], device=args.device)
-            for size in args.size or [256]:
+            for size in args.size or [192]:
                 steps = args.steps or 100
                 print_table(described(backbone, size, steps), picture_table(extract, size, names, steps))
         return
