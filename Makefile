@@ -43,7 +43,7 @@ notebooks: $(VENV)/.tested
 figures: notebooks
 	$(BIN)/python tools/figures.py
 
-# Speed and memory on this machine, into benchmarks/RESULTS.md; about half an hour on two CPU cores.
+# Speed and memory on this machine, into benchmarks/RESULTS.md; about three quarters of an hour on two CPU cores.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench.py
 

@@ -1,7 +1,7 @@
 """All measurements of speed and memory in one go; the tables go to benchmarks/RESULTS.md, with machine and versions.
 
-make bench                                  about half an hour on two CPU cores
-python benchmarks/bench.py --only steps     one part: steps, loss, sweeps, tiles
+make bench                                  about three quarters of an hour on two CPU cores
+python benchmarks/bench.py --only steps     one part: steps, loss, sweeps, tiles, style
 """
 
 import argparse
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import big_picture
+import style_losses
 import sweep_cost
 import time_to_loss
 import torch
@@ -22,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nstlib as nst
 from nstlib.base.devices import fast_precision
+from nstlib.style_losses.names import STYLE_LOSSES
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PRECISIONS = ("float32", "auto")
@@ -180,11 +182,24 @@ def tile_table(device: torch.device) -> Iterator[str]:
             )
 
 
+def style_tables(device: torch.device) -> Iterator[str]:
+    """Style losses beside each other: seconds, memory, and each judged by all."""
+    sizes = (256, 512) if device.type == "cpu" else (512, 1024)
+    names, backbones = STYLE_LOSSES, list(big_picture.BACKBONES)
+    yield from ('A step of Adam; of "gram" in seconds, of the others as multiples of it.', "")
+    yield from style_losses.cost_table(backbones, sizes, names, 5, 1, str(device))
+    yield from ("", 'The peak of the whole process; of "gram" in GB, of the others as multiples of it.', "")
+    yield from style_losses.memory_table(backbones, sizes, names, str(device))
+    yield from ("", style_losses.described("mini", 192, 100), "")
+    yield from style_losses.picture_table(nst.FeatureExtractor("mini", device=device), 192, names, 100)
+
+
 PARTS = {
     "steps": ("A step", steps_table),
     "loss": ("Time to a good picture", loss_tables),
     "sweeps": ("Sweeps", sweep_table),
     "tiles": ("Large pictures", tile_table),
+    "style": ("Style losses", style_tables),
 }
 
 

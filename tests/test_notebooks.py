@@ -201,8 +201,7 @@ MISTAKES = {
         "def moments_loss(F, A):  # variances\n"
         "    spread = (F.var((2, 3)) - A.var((2, 3))).square().mean()\n"
         "    return (F.mean((2, 3)) - A.mean((2, 3))).square().mean() + spread",
-        "def moments_loss(F, A):  # deviations alone\n"
-        "    return (F.std((2, 3)) - A.std((2, 3))).square().mean()",
+        "def moments_loss(F, A):  # deviations alone\n    return (F.std((2, 3)) - A.std((2, 3))).square().mean()",
         "def moments_loss(F, A):  # a sum over the channels\n"
         "    means = (F.mean((2, 3)) - A.mean((2, 3))).square().sum()\n"
         "    return means + (F.std((2, 3)) - A.std((2, 3))).square().sum()",
@@ -229,8 +228,7 @@ MISTAKES = {
         "    return sum(2 ** (D - d) / (2**D - 1) * (errors[d - 1] - errors[d]) for d in range(1, D))",
         "def repaired(errors):  # the sum of the weights is not 1\n"
         "    return sum(2 ** (len(errors) - d) * error for d, error in enumerate(errors, 1))",
-        "def repaired(errors):  # all alike\n"
-        "    return sum(errors) / len(errors)",
+        "def repaired(errors):  # all alike\n    return sum(errors) / len(errors)",
         "def repaired(errors):  # without the deepest\n"
         "    D = len(errors)\n"
         "    return sum(2 ** (D - d) / (2**D - 2) * errors[d - 1] for d in range(1, D))",
