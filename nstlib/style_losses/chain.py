@@ -60,11 +60,12 @@ class Chain(OfMeans):
     def mean(self, maps: Maps, guides: Tensor | None = None) -> Tensor:
         """F^l up(F^k)^T, a mean over positions, with the means of both."""
         shallow, deep = (response.flatten(2).float() for response in maps)
-        count = shallow.shape[2]
-        weights = shallow.new_full((1, count), 1 / count) if guides is None else guides.flatten(1).float()
         with without_autocast(shallow.device):
-            parts = [_bordered((shallow * each) @ deep.mT, shallow @ each, deep @ each) for each in weights]
-        return parts[0] if guides is None else torch.stack(parts, 1)
+            if guides is None:
+                return _bordered(shallow @ deep.mT / shallow.shape[2], shallow.mean(2), deep.mean(2))
+            weights = guides.flatten(1).float()
+            regions = [_bordered((shallow * each) @ deep.mT, shallow @ each, deep @ each) for each in weights]
+        return torch.stack(regions, 1)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """1/(4 C_l C_k) sum of squares."""
