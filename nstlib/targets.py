@@ -221,6 +221,8 @@ class Targets(KnownAttributes):
     def set_style_loss(self, style_loss: str | StyleLoss) -> None:
         """Change what is taken for style; the style's own target is computed anew, and put in place.
 
+        A chain has a term less: from it and to it, give a run that goes on a new `history`.
+
         Raises:
             InputError: no such style loss, or one that takes no masks or no tiles where there are some, or not these
                 layers.

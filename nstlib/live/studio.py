@@ -267,6 +267,8 @@ class Studio(Live):
         if self._brush is not None and settings["masks"] is not None:
             uploads = [name for name in uploads if name not in map(str, masks)]
             faithful += ' It needs the places that you painted: brush.save("masks.png").'
+        if not isinstance(loss := settings["style_loss"], str):
+            faithful += f" It needs {type(loss).__name__} of {type(loss).__module__}."
         note = f" It needs your file {escape(', '.join(uploads))} beside it." if uploads else ""
         self._line_note.value = f'<span style="font-size: 12px">{faithful}{note}</span>'
         smaller = self._smaller_size() if driver.too_large else None
