@@ -639,3 +639,18 @@ def test_a_style_loss_that_was_told_something_is_named_beside_the_line(make):
     assert "style_loss=Sliced(seed=3, " in made.call()
     assert "It needs Sliced of nstlib.style_losses.sliced." in made._line_note.value
     assert made.controls["style_loss"].label == "sliced, as given"
+
+
+def test_places_painted_where_the_style_loss_takes_none_wait_and_hold_no_other_control(tmp_path):
+    hand = Hand(torch.zeros(2, 32, 48))
+    how = {"masks": hand, "style_loss": "sliced", **SMALL}
+    made = live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, **how).run(1)
+    hand.paint(halves())
+    assert "takes no masks" in made._facts.value
+    made.controls["beta"].value = 55.0
+    made.run(1)
+    assert made.engine.settings["beta"] == made.controls["beta"].value == 55
+    assert made.engine.run.objective.masks is None
+    made.controls["style_loss"].value = "wasserstein"
+    made.run(1)
+    assert torch.equal(made.engine.run.objective.masks, halves())
