@@ -27,7 +27,9 @@ class History(Mapping[str, np.ndarray]):
         """Add the terms of one step, (number of names, B)."""
         if names != self._names:
             if self._names:
-                raise InputError("the terms of a run cannot change while it runs; make a new run")
+                raise InputError(
+                    "the terms of a run cannot change while it runs; make a new run, or set run.history = nst.History()"
+                )
             self._names = names
         self._pending.append(row)
 

@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
         device: "cpu", "cuda", "mps"; without it, the best there is.
         content_layers, style_layers: layer names with weights w_l; or "novak", all layers with Novak and Nikulin's.
         style_loss: what of the features is style: "gram", "shifted", "chain", "moments", "covariance", "wasserstein",
-            "sliced", "histogram", "patches", "relaxed" or "novak", see `nstlib.style_losses`.
+            "sliced", "histogram", "patches", "relaxed", "chain_blurred" or "novak", see `nstlib.style_losses`.
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
         border: how much more the total variation counts at the border; see `nstlib.tv_loss`.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.

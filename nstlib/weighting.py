@@ -98,6 +98,8 @@ def layer_weights(layers: Layers, term: Term | None = None, known: Sequence[str]
     names = list(layers)
     if strange := [name for name in names if not isinstance(name, str)]:
         raise InputError(f"a layer is called {strange[0]!r:.80}; expected names, such as 'relu4_2'")
+    if term is not None and (meant := [name for name in names if name.lower() == NOVAK]):
+        raise InputError(f"{meant[0]!r} among the layers; for all layers and their weights give {NOVAK!r} alone")
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"{', '.join(sorted(twice))} is there twice; name each layer once")
     if isinstance(layers, Mapping):

@@ -14,6 +14,7 @@ from nstlib.control.regions import color_coded
 from nstlib.live import drivers
 from nstlib.live.choices import PRESETS
 from nstlib.live.snapshots import default_folder
+from nstlib.style_losses.sliced import Sliced
 
 SMALL = {"size": 48, "backbone": "tiny", "device": "cpu"}
 
@@ -591,3 +592,65 @@ def test_arrays_of_masks_are_kept_as_files_that_can_be_compared(tmp_path):
 def test_control_that_the_studio_cannot_hold_is_refused(options, words, tmp_path):
     with pytest.raises(nst.InputError, match=words):
         live.studio("chelsea", "coffee", driver="none", folder=tmp_path, **options, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("start", "moved"),
+    [
+        ({"style_loss": "patches", "tile": 64}, {"style_loss": "gram", "size": 128}),
+        ({"style_loss": "gram", "tile": 64, "size": 128}, {"style_loss": "patches", "size": 48}),
+        ({"style_loss": "gram", "masks": "half"}, {"style_loss": "sliced", "masks": None}),
+    ],
+)
+def test_a_style_loss_and_what_it_forbids_change_together(make, tmp_path, start, moved):
+    if "masks" in start:
+        mask = torch.zeros(1, 3, 32, 48)
+        mask[..., :24] = 1
+        nst.save_image(mask, tmp_path / "half.png")
+        start = {**start, "masks": [tmp_path / "half.png"]}
+    made = make(**start).run(2)
+    made.engine.set(**moved)
+    made.run(1)
+    assert made.driver.error == ""
+    assert {name: made.engine.settings[name] for name in moved} == moved
+    assert made.engine.run.objective.style_loss.name == moved["style_loss"]
+    made._undo.click()
+    made.run(1)
+    assert made.driver.error == ""
+    assert made.engine.run.objective.style_loss.name == start["style_loss"]
+
+
+def test_a_style_loss_that_masks_forbid_is_taken_back_in_words_and_nothing_is_lost(make):
+    mask = torch.zeros(32, 48)
+    mask[:, :24] = 1
+    made = make(masks=[mask]).run(2)
+    before = made.image
+    made.controls["style_loss"].value = "sliced"
+    assert "takes no masks" in made._facts.value
+    assert "The change was taken back" in made._facts.value
+    assert made.controls["style_loss"].value == made.settings()["style_loss"] == "gram"
+    assert torch.equal(made.image, before)
+    made.run(1)
+    assert made.engine.run.objective.masks is not None
+
+
+def test_a_style_loss_that_was_told_something_is_named_beside_the_line(make):
+    made = make(style_loss=Sliced(seed=3)).run(1)
+    assert "style_loss=Sliced(seed=3, " in made.call()
+    assert "It needs Sliced of nstlib.style_losses.sliced." in made._line_note.value
+    assert made.controls["style_loss"].label == "sliced, as given"
+
+
+def test_places_painted_where_the_style_loss_takes_none_wait_and_hold_no_other_control(tmp_path):
+    hand = Hand(torch.zeros(2, 32, 48))
+    how = {"masks": hand, "style_loss": "sliced", **SMALL}
+    made = live.studio("chelsea", ["coffee", "mosaic"], driver="none", folder=tmp_path, **how).run(1)
+    hand.paint(halves())
+    assert "takes no masks" in made._facts.value
+    made.controls["beta"].value = 55.0
+    made.run(1)
+    assert made.engine.settings["beta"] == made.controls["beta"].value == 55
+    assert made.engine.run.objective.masks is None
+    made.controls["style_loss"].value = "wasserstein"
+    made.run(1)
+    assert torch.equal(made.engine.run.objective.masks, halves())

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import ot
@@ -15,14 +16,14 @@ from torch.nn import functional as F
 import nstlib as nst
 from nstlib.descent import LBFGSDescent
 from nstlib.style_losses.chain import Chain, enlarged
-from nstlib.style_losses.means import TINY, Gram, Wasserstein
+from nstlib.style_losses.means import TINY, Gram, Shifted, Wasserstein
 from nstlib.style_losses.names import STYLE_LOSSES, name_of, style_loss_of
 from nstlib.style_losses.patches import Patches
 from nstlib.style_losses.positions import mixed_positions
 from nstlib.style_losses.relaxed import YUV, Relaxed
 from nstlib.style_losses.roots import by_eigenvalues, by_products, common_trace, edge_of, root
 from nstlib.style_losses.sliced import Sliced
-from nstlib.style_losses.statistics import OfMeans
+from nstlib.style_losses.statistics import OfMeans, StyleLoss
 
 MEANS = [name for name in STYLE_LOSSES if style_loss_of(name).adds_up]
 POSITIONS = [name for name in STYLE_LOSSES if name not in MEANS]
@@ -501,6 +502,12 @@ def test_losses_and_steps_are_finite_for_flat_and_black_pictures(extract, style,
             assert run.image.isfinite().all()
 
 
+def test_a_covariance_that_is_rounding_is_nothing_to_divide_by(content):
+    extract, flat = nst.FeatureExtractor("keen", device="cpu"), torch.zeros(1, 3, 48, 48)
+    losses = nst.Objective(extract, content, flat, style_loss="covariance")(content).layers
+    assert max(loss.item() for name, loss in losses.items() if name.startswith("style")) < 100
+
+
 # ---------------------------------------------------------------- chains
 
 
@@ -797,6 +804,34 @@ def test_unknown_names_and_settings_are_refused_with_the_nearest(extract, conten
         objective.style_loss = "sliced"
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Sliced, {"work": 0}), (Sliced, {"work": "much"}), (Sliced, {"seed": 1.5}), (Patches, {"compared": 2.5}),
+     (Relaxed, {"compared": 0}), (Shifted, {"shift": "a"}), (Chain, {"shift": math.nan}), (Chain, {"blur": "yes"})],
+)  # fmt: skip
+def test_what_a_style_loss_cannot_be_told_is_refused_at_once(kind, told):
+    ((field, value),) = told.items()
+    for make in (lambda: kind(**told), lambda: style_loss_of({"name": kind.name, **told})):
+        with pytest.raises(nst.InputError, match=f"{field} is {value!r}; expected"):
+            make()
+
+
+@pytest.mark.parametrize("layers", ["Novak", ["novak", "relu1_1"], {"novak": 1.0}])
+def test_novak_stands_alone_among_layers(extract, content, style, layers):
+    with pytest.raises(nst.InputError, match="give 'novak' alone"):
+        nst.Objective(extract, content, style, style_layers=layers)
+
+
+def test_a_run_goes_on_from_gram_to_a_chain_with_a_new_history(extract, content, style):
+    objective = nst.Objective(extract, content, style)
+    run = take(nst.Run(objective), 2)
+    objective.set_style_loss("chain")
+    with pytest.raises(nst.InputError, match=r"run\.history = nst\.History\(\)"):
+        take(run, 1)
+    run.history = nst.History()
+    assert "style/relu5_1" not in take(run, 2).history
+
+
 @pytest.mark.parametrize("name", STYLE_LOSSES)
 def test_an_objective_comes_back_from_its_state_and_a_copy_is_its_own(extract, content, style, name):
     objective = nst.Objective(extract, content, style, style_loss=name)
@@ -852,6 +887,38 @@ def test_a_style_loss_of_one_s_own_works_in_objectives_tiles_masks_blends_and_sw
     for label, loss in (("squares", own), ("cubes", Means(3.0)), ("gram", "gram")):
         alone = take(nst.Run(nst.Objective(extract, content, style, style_loss=loss)), 3).image
         torch.testing.assert_close(swept.pictures[label], alone, rtol=0, atol=2e-5)
+
+
+@dataclass(eq=False)
+class Told(Means):
+    """The same as a dataclass."""
+
+    name = "told"
+    power: float = 2.0
+    settings = StyleLoss.settings
+
+
+def test_a_saved_run_of_a_style_loss_of_one_s_own_goes_on_where_its_class_is_known(extract, content, style, tmp_path):
+    run = take(nst.Run(nst.Objective(extract, content, style, style_loss=Told(3.0))), 2)
+    back = nst.Run.load(run.save(tmp_path / "run.pt"), device="cpu")
+    assert back.objective.style_loss.settings() == {"name": "told", "power": 3.0}
+    assert torch.equal(take(back, 2).image, take(run, 2).image)
+    with pytest.raises(nst.InputError, match="'unheard'; choose the name of a class of your own, which is to be def"):
+        style_loss_of({"name": "unheard"})
+
+
+def test_a_style_loss_of_one_s_own_that_could_not_be_told_from_others_is_refused(extract, content, style):
+    class Louder(Gram):
+        """Its settings would be those of Gram: a sweep or a saved run would take the one for the other."""
+
+    class Bare(Told):
+        """Not decorated."""
+
+        name = "bare"
+
+    for loss, words in ((Louder(), "Louder needs a name of its own"), (Bare(), "Bare is no dataclass")):
+        with pytest.raises(nst.InputError, match=words):
+            nst.Objective(extract, content, style, style_loss=loss)
 
 
 # ---------------------------------------------------------------- sweeps, stylize, the command line

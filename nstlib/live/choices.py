@@ -85,7 +85,7 @@ def _dropdowns(start: Settings, layers: Sequence[str]) -> dict[str, widgets.Valu
 
 def _losses(chosen: str | StyleLoss) -> list[tuple[str, str | StyleLoss]]:
     named: list[tuple[str, str | StyleLoss]] = [(name.replace("_", " "), name) for name in STYLE_LOSSES]
-    return named if isinstance(chosen, str) else [(name_of(chosen), chosen), *named]
+    return named if isinstance(chosen, str) else [(f"{name_of(chosen)}, as given", chosen), *named]
 
 
 def _sliders(start: Settings) -> dict[str, widgets.ValueWidget]:

@@ -20,6 +20,7 @@ from ..objective import Objective
 from ..optimize import DEFAULT_LR, OPTIMIZERS, Run
 from ..options import DEFAULTS, QUALITIES, Options, QualityName, Styles
 from ..starts import INITS
+from ..style_losses.names import StyleLoss, style_loss_of
 from ..transfer import prepare
 from .engine import Settings
 from .upload import PictureFile
@@ -69,18 +70,20 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     objective = run.objective
     pictures, sees = _changed_pictures(objective.content, settings, changed), sight_of(settings["color"])
     shown = None if sees == objective.extract.sees else run.image
+    loss = style_loss_of(settings["style_loss"]) if "style_loss" in changed else objective.style_loss
     with all_or_nothing(objective):
+        if loss.adds_up:  # one that does not may need what comes below: smaller pictures, no masks
+            _take_loss(objective, loss)
         if "content" in pictures:
             objective.set_content(pictures["content"])
         objective.set_sight(sees)
-        if "style_loss" in changed:
-            objective.set_style_loss(settings["style_loss"])
         if "style" in pictures:
             objective.set_style(pictures["style"])
         elif changed.get("shares"):
             objective.shares = changed["shares"]
         if "masks" in changed:
             objective.set_masks(_loaded_masks(settings))
+        _take_loss(objective, loss)
         if "content_layers" in changed:
             objective.set_content_layers(settings["content_layers"])
         if "optimizer" in changed:
@@ -92,6 +95,11 @@ def adopt(run: Run, settings: Settings, changed: Settings) -> Run:
     if "lr" in changed:
         run.lr = settings["lr"]
     return run
+
+
+def _take_loss(objective: Objective, loss: StyleLoss) -> None:
+    if objective.style_loss.settings() != loss.settings():
+        objective.set_style_loss(loss)
 
 
 def _changed_pictures(content: Tensor | None, settings: Settings, changed: Settings) -> dict[str, Any]:
@@ -111,7 +119,7 @@ def _changed_pictures(content: Tensor | None, settings: Settings, changed: Setti
 
 @contextmanager
 def all_or_nothing(objective: Objective) -> Iterator[None]:
-    """Where the block fails half-way, the objective gets its pictures, masks, sight and content layers back."""
+    """Where the block fails half-way, the objective is what it was, but for its weights."""
     sees, masks, style_loss = objective.extract.sees, objective.given_masks, objective.style_loss
     content, style, layers = objective.content, objective.style, dict(objective.content_layers)
     try:
@@ -119,12 +127,13 @@ def all_or_nothing(objective: Objective) -> Iterator[None]:
     except BaseException:
         if objective.given_masks is not masks:
             objective.set_masks(None)
-        if objective.style_loss is not style_loss:
-            objective.set_style_loss(style_loss)
+        if style_loss.adds_up:
+            _take_loss(objective, style_loss)
         if objective.content is not content:
             objective.set_content(content)
         if objective.style is not style:
             objective.set_style(style)
+        _take_loss(objective, style_loss)
         if list(objective.content_layers) != list(layers):
             objective.set_content_layers(layers)
         objective.set_sight(sees)

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
 from ..options import DEFAULTS, Options, Styles
+from ..style_losses.names import style_loss_of
 from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
 from .engine import Engine, Settings
 from .modes import own_modes
@@ -69,6 +70,8 @@ class Studio(Live):
         share = wanted["shares"][1] if wanted["shares"] else self.controls["share"].value
         wanted = {**wanted, **wanted["style_layers"], "share": share}
         values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
+        # Of a loss that takes no masks, what is painted was refused, and waits for another one.
+        painted = None if not style_loss_of(values["style_loss"]).adds_up else self._brush
         return {
             **self._fixed,
             **{
@@ -76,7 +79,7 @@ class Studio(Live):
                 for name in ("content", "size", "style_loss", "color", "backbone", "optimizer", "init")
             },
             **_styles(values["style"], values["second"], values["share"]),
-            "masks": wanted["masks"] if self._brush is None else kept_masks(self._brush, 2 if values["second"] else 1),
+            "masks": wanted["masks"] if painted is None else kept_masks(painted, 2 if values["second"] else 1),
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
             "content_layers": dict(values["content_layer"]),
             "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers()},
@@ -267,6 +270,8 @@ class Studio(Live):
         if self._brush is not None and settings["masks"] is not None:
             uploads = [name for name in uploads if name not in map(str, masks)]
             faithful += ' It needs the places that you painted: brush.save("masks.png").'
+        if not isinstance(loss := settings["style_loss"], str):
+            faithful += f" It needs {type(loss).__name__} of {type(loss).__module__}."
         note = f" It needs your file {escape(', '.join(uploads))} beside it." if uploads else ""
         self._line_note.value = f'<span style="font-size: 12px">{faithful}{note}</span>'
         smaller = self._smaller_size() if driver.too_large else None

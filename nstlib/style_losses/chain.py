@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import instance, number
 from ..base.devices import without_autocast
 from ..errors import InputError
 from ..losses import Normalization, checked, or_one, sum_of_squares
+from .means import SHIFTS
 from .statistics import Maps, OfMeans
 
 
@@ -31,6 +33,9 @@ class Chain(OfMeans):
     name = "chain"
     shift: float = 0.0
     blur: bool = False
+
+    def __post_init__(self) -> None:
+        self.shift, self.blur = number("the shift", self.shift, *SHIFTS), instance("blur", bool, self.blur)
 
     @property
     def beyond(self) -> int:  # type: ignore[override]

@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base.checks import number
 from ..base.devices import without_autocast
 from ..losses import Normalization, checked, gram, guided_gram, or_one, style_loss, sum_of_squares
 from .roots import common_trace, root
 from .statistics import Maps, OfMeans
 
 TINY = 1e-5  # added to a variance whose root is taken: the slope of a root at 0 has no end
-FLAT = 1e-10  # of the squared norm of G: a covariance below it is rounding, as a flat style has it
+SHIFTS = -1e6, 1e6  # between which a shift is
+FLAT = 1e-6  # of the squared norm of G: a covariance below it may be rounding, as a large flat style has it
 
 
 @dataclass(eq=False)
@@ -66,6 +68,9 @@ class Shifted(WithMeans):
 
     name = "shifted"
     shift: float = -1.0
+
+    def __post_init__(self) -> None:
+        self.shift = number("the shift", self.shift, *SHIFTS)
 
     def distance(self, found: Tensor, target: Tensor) -> Tensor:
         """1/(4 C^2) sum of squares, as the Gram loss has it."""

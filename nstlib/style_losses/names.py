@@ -1,6 +1,6 @@
 """Style losses by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -26,19 +26,46 @@ def style_loss_of(given: str | StyleLoss | Mapping[str, Any]) -> StyleLoss:
     """The style loss that is meant by a name, by its settings, or by itself; a new one, which draws for itself.
 
     Raises:
-        InputError: no such style loss.
+        InputError: no such style loss, or one of somebody's own that could not be told from others.
     """
     if isinstance(given, StyleLoss):
+        _refuse_unnamed(type(given))
         return deepcopy(given)
     if isinstance(given, Mapping):
         settings = dict(given)
-        kind = _KINDS[one_of("style_loss", settings.pop("name", None), _KINDS)]
+        kind = _kind_of(settings.pop("name", None))
         try:
             return kind(**settings)
         except TypeError as error:
             raise InputError(f"the style loss {kind.name!r} cannot be told {settings}") from error
     name = one_of("style_loss", given, STYLE_LOSSES)
     return deepcopy(_VARIANTS[name]) if name in _VARIANTS else _KINDS[name]()
+
+
+def _kind_of(name: Any) -> type[StyleLoss]:
+    """The class of a name; of classes of somebody's own with one name, the one that was made last."""
+    known: dict[Any, type[StyleLoss]] = {vars(kind).get("name"): kind for kind in _below(StyleLoss)}
+    if isinstance(name, str) and name in known and name not in _KINDS:
+        return known[name]
+    also = "the name of a class of your own, which is to be defined before, or "
+    return _KINDS[one_of("style_loss", name, _KINDS, also)]
+
+
+def _below(kind: Any) -> Iterator[type[StyleLoss]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _refuse_unnamed(kind: type[StyleLoss]) -> None:
+    """A name and fields say in a file what a style loss is, and in a sweep which pictures have the same one."""
+    if kind in _KINDS.values():
+        return
+    name, settings = vars(kind).get("name"), kind.settings is not StyleLoss.settings
+    if not isinstance(name, str) or name in STYLE_LOSSES:
+        raise InputError(f"{kind.__name__} needs a name of its own, as in name = {kind.__name__.lower()!r}")
+    if not settings and "__dataclass_fields__" not in vars(kind):
+        raise InputError(f"{kind.__name__} is no dataclass; write @dataclass(eq=False) above it")
 
 
 def name_of(loss: StyleLoss) -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import whole
 from ..losses import Normalization, or_one
 from .draws import Draws
 from .positions import OfPositions
@@ -30,6 +31,10 @@ class Patches(OfPositions):
     name = "patches"
     compared: int = 2**10
     kept: ClassVar[int] = 2**11
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.compared = whole("compared", self.compared, 1)
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """Patches (B, 9 C, N)."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import whole
 from ..errors import InputError
 from .draws import Draws
 from .statistics import StyleLoss
@@ -33,6 +34,7 @@ class OfPositions(StyleLoss):
     kept: ClassVar[int] = 2**14
 
     def __post_init__(self) -> None:
+        self.seed = whole("the seed", self.seed)
         self.draws = self._drawing = Draws(self.seed)
 
     @abstractmethod

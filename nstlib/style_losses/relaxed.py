@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import whole
 from ..losses import Normalization, checked, or_one
 from .draws import Draws
 from .positions import OfPositions
@@ -35,6 +36,10 @@ class Relaxed(OfPositions):
     name = "relaxed"
     compared: int = 2**10
     kept: ClassVar[int] = 2**10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.compared = whole("compared", self.compared, 1)
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """Features and colors at random places of the picture, between positions linear."""

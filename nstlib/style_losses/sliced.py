@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..base.checks import whole
 from ..base.devices import without_autocast
 from ..losses import Normalization, gram, or_one, style_loss
 from .positions import OfPositions, in_order, mixed_positions, ranked
@@ -28,6 +29,10 @@ class Sliced(OfPositions):
     name = "sliced"
     work: int = 2**18
     fewest: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.work = whole("work", self.work, 1)
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """All of them, (B, C, N)."""

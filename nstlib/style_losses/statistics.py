@@ -22,7 +22,8 @@ class StyleLoss(ABC):
     distance of nothing at all, of features that are zero. So 0 is right and 1 is as wrong as a picture to which the
     network does not respond, whatever the loss, and one beta serves for all of them roughly.
 
-    A subclass is a dataclass: what it can be told are its fields.
+    A subclass is a dataclass with a name of its own: what it can be told are its fields. A saved run of it can be
+    loaded where the class has been defined before.
 
     Attributes:
         name: by which it is asked for.
