@@ -208,16 +208,23 @@ MISTAKES = {
         "def moments_loss(F, A):  # of all channels together\n"
         "    return (F.mean() - A.mean()).square() + (F.std() - A.std()).square()",
     ],
-    "chain_loss": [
-        "def chain_loss(ours, theirs):  # not divided\n"
-        "    pairs = zip(ours, ours[1:], theirs, theirs[1:])\n"
-        "    return sum((cross_gram(F, D) - cross_gram(A, B)).square().sum() for F, D, A, B in pairs)",
-        "def chain_loss(ours, theirs):  # without the 4\n"
-        "    pairs = zip(ours, ours[1:], theirs, theirs[1:])\n"
-        "    return sum((cross_gram(F, D) - cross_gram(A, B)).square().mean() for F, D, A, B in pairs)",
-        "def chain_loss(ours, theirs):  # every layer with itself\n"
-        "    pairs = zip(ours, theirs)\n"
-        "    return sum((nst.gram(F) - nst.gram(A)).square().mean() / 4 for F, A in pairs)",
+    "chain": [
+        "def chain(features):  # every layer with itself\n    return [nst.gram(F)[0] for F in features]",
+        "def chain(features):  # the other way round\n"
+        "    pool, pairs = torch.nn.functional.avg_pool2d, zip(features, features[1:])\n"
+        "    return [D[0].flatten(1) @ pool(F, 2)[0].flatten(1).T / D[0, 0].numel() for F, D in pairs]",
+        "def chain(features):  # a sum\n"
+        "    pool, pairs = torch.nn.functional.avg_pool2d, zip(features, features[1:])\n"
+        "    return [4 * pool(F, 2)[0].flatten(1) @ D[0].flatten(1).T for F, D in pairs]",
+        "def chain(features):  # divided by the shallow positions, of which there are four times as many\n"
+        "    pool, pairs = torch.nn.functional.avg_pool2d, zip(features, features[1:])\n"
+        "    return [pool(F, 2)[0].flatten(1) @ D[0].flatten(1).T / F[0, 0].numel() for F, D in pairs]",
+        "def chain(features):  # the largest of four\n"
+        "    pool, pairs = torch.nn.functional.max_pool2d, zip(features, features[1:])\n"
+        "    return [pool(F, 2)[0].flatten(1) @ D[0].flatten(1).T / D[0, 0].numel() for F, D in pairs]",
+        "def chain(features):  # one of four\n"
+        "    pairs = zip(features, features[1:])\n"
+        "    return [F[0, :, ::2, ::2].flatten(1) @ D[0].flatten(1).T / D[0, 0].numel() for F, D in pairs]",
     ],
     "repaired": [
         "def repaired(errors):  # the weights grow\n"

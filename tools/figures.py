@@ -39,7 +39,7 @@ THUMBNAILS = {
     "04_alpha_beta_sweep": ("alpha_beta/layers.jpg", (0.287, 0.437, 0.997, 0.997)),
     "05_step_count_sweep": ("steps/counts.jpg", (0.005, 0.03, 0.493, 0.475)),
     "06_live_studio": ("live/studio.jpg", (0.0, 0.0, 0.82, 1.0)),
-    "07_improved_transfer": ("improved/means.jpg", (0.5, 0.05, 0.99, 0.5)),
+    "07_improved_transfer": ("improved/means.jpg", (0.516, 0.07, 0.75, 0.475)),
     "08_control": ("control/places.jpg", (0.005, 0.06, 0.995, 0.995)),
     "10_big_pictures": ("big_pictures/big.jpg", (0.005, 0.035, 0.995, 0.995)),
 }
