@@ -39,7 +39,8 @@ class Chain(OfMeans):
 
     @property
     def beyond(self) -> int:  # type: ignore[override]
-        """One position: what pooling left over goes with the last, which may be another tile's; one more for a blur."""
+        """One position, since rows that pooling cut off go with the last deep one, which may be in the next tile; a blur needs
+        one more."""
         return 1 + self.blur
 
     def terms(self, layers: Sequence[str]) -> list[str]:
@@ -90,7 +91,7 @@ class Chain(OfMeans):
         return sum_of_squares(error) / (4 * error.shape[-2] * error.shape[-1])
 
     def _matrix(self, statistic: Tensor, units: tuple[Tensor, Tensor]) -> Tensor:
-        """(F^l + s)(up(F^k) + s)^T without s^2, which is the same for all."""
+        """(F^l + s)(up(F^k) + s)^T without s^2, which cancels in differences."""
         by_shallow, by_deep = (self.shift * unit.view(-1, 1, 1) for unit in units)
         return statistic[..., :-1, :-1] + by_deep * statistic[..., :-1, -1:] + by_shallow * statistic[..., -1:, :-1]
 

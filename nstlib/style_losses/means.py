@@ -15,7 +15,7 @@ from ..losses import Normalization, checked, gram, guided_gram, or_one, style_lo
 from .roots import common_trace, root
 from .statistics import Maps, OfMeans
 
-TINY = 1e-5  # added to a variance whose root is taken: the slope of a root at 0 has no end
+TINY = 1e-5  # added to a variance whose root is taken: the slope of a root at 0 is infinite
 SHIFTS = -1e6, 1e6  # between which a shift is
 FLAT = 1e-6  # of the squared norm of G: a covariance below it may be rounding, as a large flat style has it
 
@@ -57,8 +57,8 @@ class WithMeans(OfMeans):
 class Shifted(WithMeans):
     """The Gram matrix of shifted features, (F + s)(F + s)^T (Novak and Nikulin, arXiv 1605.04603, section 3.3).
 
-    Features after a ReLU are never negative, and 0 for most positions: there the Gram matrix has no gradient with
-    respect to them, and its large common part says little. With means of about 1, s = -1 is nearly the covariance. The
+    Features after a ReLU are never negative, so no entry of their Gram matrix is, and much of it is the means. Where no
+    channel responds it has no gradient; the shifted one has. With means of about 1, s = -1 is nearly the covariance. The
     authors' network has such means. The relative loss serves every network: s counts in units of the target's mean
     response at the layer.
 
@@ -88,7 +88,7 @@ class Shifted(WithMeans):
         return sum_of_squares(error) / (4 * target.shape[-2] ** 2)
 
     def _matrix(self, statistic: Tensor, unit: Tensor) -> Tensor:
-        """The Gram matrix of F + s without s^2, which is the same for all."""
+        """The Gram matrix of F + s without s^2, which cancels in differences."""
         means = self.shift * unit.view(-1, 1, 1) * statistic[..., -1:]
         return statistic[..., :-1] + means + means.mT
 

@@ -26,7 +26,7 @@ def style_loss_of(given: str | StyleLoss | Mapping[str, Any]) -> StyleLoss:
     """The style loss that is meant by a name, by its settings, or by itself; a new one, which draws for itself.
 
     Raises:
-        InputError: no such style loss, or one of somebody's own that could not be told from others.
+        InputError: no such style loss, or a class of your own without a name or fields that tell it from others.
     """
     if isinstance(given, StyleLoss):
         _refuse_unnamed(type(given))
@@ -43,7 +43,7 @@ def style_loss_of(given: str | StyleLoss | Mapping[str, Any]) -> StyleLoss:
 
 
 def _kind_of(name: Any) -> type[StyleLoss]:
-    """The class of a name; of classes of somebody's own with one name, the one that was made last."""
+    """The class of a name; of your own classes with one name, the last that was defined."""
     known: dict[Any, type[StyleLoss]] = {vars(kind).get("name"): kind for kind in _below(StyleLoss)}
     if isinstance(name, str) and name in known and name not in _KINDS:
         return known[name]

@@ -39,7 +39,7 @@ class OfPositions(StyleLoss):
 
     @abstractmethod
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
-        """The features of a layer (B, C, H', W') at its positions, (B, C', N); at so many of them at most."""
+        """The features of a layer (B, C, H', W') at its positions, (B, C', N); at no more than `most`."""
 
     def statistics(
         self, features: Mapping[str, Tensor], picture: Tensor, guides: Mapping[str, Tensor] | None = None
@@ -56,11 +56,11 @@ class OfPositions(StyleLoss):
         return {layer: self.positions(layer, response, picture, self.kept) for layer, response in features.items()}
 
     def mixed(self, statistics: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """Of each style so many positions as its share says, in all as many as the largest has."""
+        """Of each style as many positions as its share says, in all as many as the largest has."""
         return mixed_positions(statistics, shares)
 
     def chosen(self, name: str, values: Tensor, most: int | None) -> Tensor:
-        """Of values (B, C, N) those at so many positions at most, drawn; in the order in which they are drawn."""
+        """Of values (B, C, N) those at no more than `most` positions, in the order in which they are drawn."""
         count = values.shape[-1]
         if most is None:
             return values

@@ -16,7 +16,7 @@ from .positions import OfPositions
 
 # Of red, green and blue: brightness, and two differences of colors from it (ITU-R BT.601).
 YUV = (0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.1)
-SMALL = 2.0**-26  # a vector as short as this has no direction; its root is exact
+SMALL = 2.0**-26  # a vector as short as this has no direction; a power of 4, whose root has no rounding
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ class Sliced(OfPositions):
 
     Features are projected on unit vectors and sorted: in one dimension the cheapest way from one distribution to
     another keeps the order. Zero means equal distributions, not equal moments alone. A layer with many positions gets
-    fewer directions, and with other ones at each renewal the mean is the same.
+    fewer directions, drawn anew at each renewal; the expected value is the same.
 
     Attributes:
         work: directions times positions of a layer, at most; but two directions at least.
@@ -79,11 +79,11 @@ class Histogram(OfPositions):
     random = False
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
-        """The Gram matrix, and all positions or so many."""
+        """The Gram matrix, and positions, no more than `most`."""
         return torch.cat([gram(response), self.chosen(layer, response.flatten(2).float(), most)], 2)
 
     def mixed(self, statistics: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """The mean of the matrices, and of each style so many positions as its share says."""
+        """The mean of the matrices, and of each style as many positions as its share says."""
         channels = statistics[0].shape[1]
         matrix = sum(share * each[..., :channels] for each, share in zip(statistics, shares, strict=True))
         assert isinstance(matrix, Tensor)

@@ -68,10 +68,10 @@ class StyleLoss(ABC):
 
     @abstractmethod
     def mixed(self, statistics: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """The statistic of a picture that has of each style as much as its share says, side by side."""
+        """The statistic of a picture in which each style fills its share of the area."""
 
     def finished(self, target: Tensor) -> Tensor:
-        """A target with what else is to be computed of it only once."""
+        """The target, with what can be computed from it once and kept."""
         return target
 
     @abstractmethod
