@@ -39,8 +39,7 @@ class Chain(OfMeans):
 
     @property
     def beyond(self) -> int:  # type: ignore[override]
-        """One position, since rows that pooling cut off go with the last deep one, which may be in the next tile; a blur needs
-        one more."""
+        """Rows that pooling cut off go with the last deep position, which may be in the next tile; a blur sees one more."""
         return 1 + self.blur
 
     def terms(self, layers: Sequence[str]) -> list[str]:

@@ -58,8 +58,8 @@ class Shifted(WithMeans):
     """The Gram matrix of shifted features, (F + s)(F + s)^T (Novak and Nikulin, arXiv 1605.04603, section 3.3).
 
     Features after a ReLU are never negative, so no entry of their Gram matrix is, and much of it is the means. Where no
-    channel responds it has no gradient; the shifted one has. With means of about 1, s = -1 is nearly the covariance. The
-    authors' network has such means. The relative loss serves every network: s counts in units of the target's mean
+    channel responds it has no gradient; the shifted one has. With means of about 1, s = -1 is nearly the covariance.
+    The authors' network has such means. The relative loss serves every network: s counts in units of the target's mean
     response at the layer.
 
     Attributes:

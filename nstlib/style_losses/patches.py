@@ -21,8 +21,9 @@ class Patches(OfPositions):
     """Each patch of 3 x 3 positions is compared with the nearest of the style's (Li and Wand 2016, arXiv 1601.04589).
 
     Nearest is the one of the largest normalized correlation. Patches keep what the style's own neighborhoods look
-    like, and may well use a few of them for everything. Of a layer with many positions a random sample of
-    patches is compared, drawn anew at each renewal. The relative loss is the squared error divided by the squared norm of what was found.
+    like, and may well use a few of them for everything. Of a layer with many positions a random sample of patches is
+    compared, drawn anew at each renewal. The relative loss is the squared error divided by the squared norm of what was
+    found.
 
     Attributes:
         compared: patches of a picture in a step, at most.
