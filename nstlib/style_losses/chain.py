@@ -39,7 +39,7 @@ class Chain(OfMeans):
 
     @property
     def beyond(self) -> int:  # type: ignore[override]
-        """Rows that pooling cut off go with the last deep position, which may be in the next tile; a blur sees one more."""
+        """Rows that pooling cut off go with the last deep position, maybe in the next tile; a blur sees one more."""
         return 1 + self.blur
 
     def terms(self, layers: Sequence[str]) -> list[str]:
