@@ -43,6 +43,8 @@ class Backbone:
             node of the network's graph, as torchvision's `get_graph_node_names` calls it.
         strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
             positions stands for. It is also the smallest side of a picture that reaches the layer.
+        overhangs: by how many pixels the first of these begins before the picture, where it does, as in networks whose
+            windows lie around every second pixel.
         mean, std: the normalization (sRGB in [0, 1]) that the network was trained with, one value a channel.
         recipe: the arguments of `load_backbone` that build it again; None for one that was built in another way.
     """
@@ -53,6 +55,7 @@ class Backbone:
     strides: Mapping[str, int]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    overhangs: Mapping[str, int] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,10 +95,12 @@ def load_backbone(
 
     Args:
         name: one of `available_backbones()`.
-        pooling: "max" (as VGG was trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
+        pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
+            A ResNet pools once; its other strides are those of convolutions.
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
             with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
-        weights: a state dict on disk to use in place of the backbone's own weights.
+        weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
+            torchvision's names.
 
     Raises:
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
@@ -162,12 +167,17 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
 
 
 class L2Pool2d(nn.Module):
-    """Root mean square over windows of 2 x 2. Its gradient is finite where all four values are zero."""
+    """Root mean square over windows, of what is no padding. Its gradient is finite where all values are zero."""
+
+    def __init__(self, window: int = 2, stride: int = 2, padding: int = 0):
+        super().__init__()
+        self.window, self.stride, self.padding = window, stride, padding
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        """Pool (B, C, H, W), by default to (B, C, H // 2, W // 2)."""
         wide = features.to(torch.promote_types(features.dtype, torch.float32))  # where 1e-8 is not 0, nor a square inf
-        return (F.avg_pool2d(wide.square(), 2) + 1e-8).sqrt().to(features.dtype)
+        squares = F.avg_pool2d(wide.square(), self.window, self.stride, self.padding, count_include_pad=False)
+        return (squares + 1e-8).sqrt().to(features.dtype)
 
 
 class ScaledPool2d(nn.Module):
@@ -178,7 +188,7 @@ class ScaledPool2d(nn.Module):
         self.pool, self.scale = pool, scale
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        """Pool (B, C, H, W) as the pooling does."""
         pooled: Tensor = self.pool(features) * self.scale
         return pooled
 
@@ -188,14 +198,21 @@ class ScaledPool2d(nn.Module):
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
 
 
-def _pooling(kind: str, keep_scale: bool) -> nn.Module:
-    pools: dict[str, Callable[[], nn.Module]] = {
-        "max": partial(nn.MaxPool2d, 2),
-        "avg": partial(nn.AvgPool2d, 2),
+def pooling_of(kind: str, scale: float = 1.0, window: int = 2, stride: int = 2, padding: int = 0) -> nn.Module:
+    """A pooling of one of the `POOLINGS`; what pads a window does not count.
+
+    Args:
+        kind: "max", "avg" or "l2".
+        scale: what its response is multiplied by.
+        window, stride, padding: in positions.
+    """
+    pools: dict[str, Callable[[int, int, int], nn.Module]] = {
+        "max": nn.MaxPool2d,
+        "avg": partial(nn.AvgPool2d, count_include_pad=False),
         "l2": L2Pool2d,
     }
-    pool = pools[kind]()
-    return ScaledPool2d(pool, KEEP_SCALE[kind]) if keep_scale and kind != "max" else pool
+    pool = pools[kind](window, stride, padding)
+    return pool if scale == 1 else ScaledPool2d(pool, scale)
 
 
 def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = False) -> nn.Sequential:
@@ -212,7 +229,7 @@ def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = 
         elif isinstance(module, nn.ReLU):
             named.add_module(f"relu{block}_{index}", nn.ReLU(inplace=False))
         elif isinstance(module, nn.MaxPool2d):
-            named.add_module(f"pool{block}", _pooling(pooling, keep_scale))
+            named.add_module(f"pool{block}", pooling_of(pooling, KEEP_SCALE[pooling] if keep_scale else 1.0))
             block, index = block + 1, 0
         else:
             raise TypeError(f"not a plain VGG: {module}")
@@ -263,10 +280,7 @@ def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | 
 
     with torch.device("meta"):  # no memory and no time for the classifier, which is not used
         features = torchvision.models.get_model(name, weights=None, init_weights=False).features
-    if weights is None:
-        state, path = _download(name)
-    else:
-        state, path = _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
+    state, path = _torchvisions_state(name, weights)
     state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
     _load(features, state, path)
     return vgg_backbone(name, named_vgg(features, pooling, keep_scale))
@@ -276,8 +290,31 @@ for _name in ("vgg16", "vgg19"):
     register(_name)(partial(_torchvision_vgg, _name))
 
 
+def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+    from .resnets import resnet_backbone, resnet_without_weights  # imports torchvision, which takes two seconds
+
+    net = resnet_without_weights(name)
+    state, path = _torchvisions_state(name, weights)
+    _load(net, {key: value for key, value in state.items() if not key.startswith("fc.")}, path)
+    return resnet_backbone(name, net, pooling, keep_scale)
+
+
+for _name in ("resnet18", "resnet50"):
+    register(_name)(partial(_torchvision_resnet, _name))
+
+
+def _torchvisions_state(name: str, weights: Path | None) -> tuple[dict[str, Tensor], Path]:
+    """The state dict of a file, or torchvision's own, and where it lies."""
+    if weights is None:
+        return _download(name)
+    return _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
+
+
 def weights_url(name: str) -> str:
-    """Address of torchvision's ImageNet weights; the file's name ends in the first digits of its SHA-256."""
+    """Address of torchvision's first ImageNet weights; the file's name ends in the first digits of its SHA-256.
+
+    For ResNet-50 these are IMAGENET1K_V1, 0676ba61; the later ones, of another recipe, have other features.
+    """
     import torchvision
 
     url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
@@ -331,7 +368,8 @@ def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 
 def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        net.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+        wide = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        net.load_state_dict(wide, assign=True)
     except RuntimeError as error:
         _refuse_lack_of_memory(error, path)
         raise WeightsUnavailable(f"{path} holds the weights of another network ({brief(error)})") from error
