@@ -198,7 +198,8 @@ def _add_optimization(add: Add) -> None:
     add("--optimizer", choices=OPTIMIZERS, help="(adam with a quality, else lbfgs)")
     add("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     add("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
-    add("--weights", type=Path, metavar="FILE", help="weights for the backbone, in place of its own")
+    weights = "weights for the backbone in place of its own: a file, or random, or random:SEED"
+    add("--weights", metavar="FILE", help=weights)
     add("--pooling", choices=POOLINGS, help=_default("pooling"))
     add("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
     tiles = "longest side of the tiles of a picture that does not fit into memory whole; 'none' for never (auto)"

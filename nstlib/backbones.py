@@ -21,6 +21,7 @@ from .base.checks import guess, one_of
 from .base.devices import has_gpu, is_out_of_memory, usable_device
 from .base.reporting import tell
 from .errors import BackboneNotFound, InputError, OutOfMemory, WeightsUnavailable, brief
+from .initializing import Seed, initialize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -69,12 +70,15 @@ class Backbone:
         return list(self.strides)
 
 
-Builder = Callable[[str, bool, Path | None], Backbone]
+Builder = Callable[[str, bool, Path | Seed | None], Backbone]
 _BUILDERS: dict[str, Builder] = {}
 
 
 def register(name: str) -> Callable[[Builder], Builder]:
-    """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights)."""
+    """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
+
+    `weights` is the path of a file; or a `Seed`, of weights to be made with `nstlib.initializing.initialize`; or None.
+    """
 
     def add(builder: Builder) -> Builder:
         _BUILDERS[name] = builder
@@ -100,7 +104,8 @@ def load_backbone(
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
             with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
         weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
-            torchvision's names.
+            torchvision's names. Or "random": no download, the same weights for the same seed, which is 0 or stands
+            behind it, as in "random:7"; see `nstlib.initializing`. (A file of that name is "./random".)
 
     Raises:
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
@@ -114,24 +119,26 @@ def load_backbone(
             "again by its name; build it as before, and give Run.load an objective with it"
         )
     one_of("pooling", pooling, POOLINGS)
-    path = _path(weights)
+    source = _source(weights)
     # Whatever the surroundings are: gradients are taken through the network, and it is built on the CPU.
     with torch.inference_mode(False), torch.device("cpu"):
-        backbone = _BUILDERS[name](pooling, keep_scale, path)
+        backbone = _BUILDERS[name](pooling, keep_scale, source)
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores).
         backbone.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    whole_path = None if path is None else os.path.abspath(path)  # a saved run may be resumed in another folder
-    recipe = {"backbone": name, "pooling": pooling, "keep_scale": keep_scale, "weights": whole_path}
+    # The whole path: a saved run may be resumed in another folder.
+    again = os.path.abspath(source) if isinstance(source, Path) else None if source is None else str(source)
+    recipe = {"backbone": name, "pooling": pooling, "keep_scale": keep_scale, "weights": again}
     object.__setattr__(backbone, "recipe", recipe)
     return backbone
 
 
-def _path(weights: str | os.PathLike[str] | None) -> Path | None:
+def _source(weights: str | os.PathLike[str] | None) -> Path | Seed | None:
     if weights is None:
         return None
     if not isinstance(weights, str | os.PathLike):
-        raise InputError(f"weights is {weights!r:.80}; expected the path of a file")
-    return Path(weights)
+        raise InputError(f"weights is {weights!r:.80}; expected the path of a file, or 'random'")
+    seed = Seed.of(weights) if isinstance(weights, str) else None
+    return Path(weights) if seed is None else seed
 
 
 def default_backbone(quiet: bool = False, device: str | torch.device | None = None) -> str:
@@ -261,7 +268,12 @@ def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
 
 
 @register("mini")
-def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+def _mini(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    if isinstance(weights, Seed):
+        with torch.device("meta"):  # its own random weights would draw from everybody's generator
+            net = mini_net()
+        initialize(net, weights)
+        return vgg_backbone("mini", named_vgg(net, pooling, keep_scale))
     path = weights or MINI_WEIGHTS
     state = _read(path, load_file)
     net = named_vgg(mini_net(_widths(state)), pooling, keep_scale)
@@ -275,14 +287,17 @@ def _widths(state: Mapping[str, Tensor]) -> list[int | str]:
     return [next(widths, width) if isinstance(width, int) else width for width in MINI_WIDTHS]
 
 
-def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     import torchvision  # takes two seconds
 
     with torch.device("meta"):  # no memory and no time for the classifier, which is not used
         features = torchvision.models.get_model(name, weights=None, init_weights=False).features
-    state, path = _torchvisions_state(name, weights)
-    state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
-    _load(features, state, path)
+    if isinstance(weights, Seed):
+        initialize(features, weights)
+    else:
+        state, path = _torchvisions_state(name, weights)
+        state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
+        _load(features, state, path)
     return vgg_backbone(name, named_vgg(features, pooling, keep_scale))
 
 
@@ -290,12 +305,15 @@ for _name in ("vgg16", "vgg19"):
     register(_name)(partial(_torchvision_vgg, _name))
 
 
-def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     from .resnets import resnet_backbone, resnet_without_weights  # imports torchvision, which takes two seconds
 
     net = resnet_without_weights(name)
-    state, path = _torchvisions_state(name, weights)
-    _load(net, {key: value for key, value in state.items() if not key.startswith("fc.")}, path)
+    if isinstance(weights, Seed):
+        initialize(net, weights)
+    else:
+        state, path = _torchvisions_state(name, weights)
+        _load(net, {key: value for key, value in state.items() if not key.startswith("fc.")}, path)
     return resnet_backbone(name, net, pooling, keep_scale)
 
 

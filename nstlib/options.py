@@ -279,7 +279,7 @@ def _yes_or_no(name: str, value: Any) -> bool:
 
 def _file(name: str, value: Any) -> str | os.PathLike[str] | None:
     if not (value is None or isinstance(value, str | os.PathLike)):
-        raise InputError(f"{name} is {value!r:.80}; expected the path of a file")
+        raise InputError(f"{name} is {value!r:.80}; expected the path of a file, or 'random'")
     return value
 
 

@@ -23,8 +23,8 @@ def register_caffe_resnet50(path: Path) -> None:
     """Make `load_backbone("resnet50_caffe")` give the network whose weights lie there."""
 
     @nst.register("resnet50_caffe")
-    def build(pooling: str, keep_scale: bool, weights: Path | None) -> nst.Backbone:
-        return resnet_backbone("resnet50_caffe", caffe_resnet50(weights or path), pooling, keep_scale)
+    def build(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
+        return resnet_backbone("resnet50_caffe", caffe_resnet50(path), pooling, keep_scale)
 
 
 def caffe_resnet50(path: Path) -> ResNet:
