@@ -31,6 +31,13 @@ MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160,
 
 POOLINGS = ("max", "avg", "l2")
 
+# The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
+GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
+GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+# Chosen by eye with a ResNet-50, see `nstlib.resnets`: from layer3 on a position sees more than one of relu5_1.
+RESNET_CONTENT: Mapping[str, float] = {"layer2": 1.0}
+RESNET_STYLE: Mapping[str, float] = dict.fromkeys(("relu", "layer1", "layer2"), 1 / 3)
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -72,16 +79,24 @@ class Backbone:
 
 Builder = Callable[[str, bool, Path | Seed | None], Backbone]
 _BUILDERS: dict[str, Builder] = {}
+_LAYERS: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
 
 
-def register(name: str) -> Callable[[Builder], Builder]:
+def register(
+    name: str, content_layers: Mapping[str, float] = GATYS_CONTENT, style_layers: Mapping[str, float] = GATYS_STYLE
+) -> Callable[[Builder], Builder]:
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
-    `weights` is the path of a file; or a `Seed`, of weights to be made with `nstlib.initializing.initialize`; or None.
+    There, `weights` is the path of a file; or a `Seed`, of weights to be made with `nstlib.initializing.initialize`; or
+    None.
+
+    Args:
+        name: of the backbone.
+        content_layers, style_layers: its `default_layers`, layer name to w_l.
     """
 
     def add(builder: Builder) -> Builder:
-        _BUILDERS[name] = builder
+        _BUILDERS[name], _LAYERS[name] = builder, (content_layers, style_layers)
         return builder
 
     return add
@@ -90,6 +105,29 @@ def register(name: str) -> Callable[[Builder], Builder]:
 def available_backbones() -> list[str]:
     """Names that `load_backbone` accepts."""
     return sorted(_BUILDERS)
+
+
+def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
+    """The layers where content and style are compared if nobody names any, as dicts of layer name to w_l.
+
+    Example:
+        >>> content_layers, style_layers = default_layers("resnet50")
+        >>> content_layers
+        {'layer2': 1.0}
+
+    Args:
+        backbone: a name of `available_backbones()`, a `Backbone` or a `FeatureExtractor`. Of a network that was not
+            registered they are those of VGG.
+
+    Raises:
+        BackboneNotFound: another name.
+    """
+    found = getattr(backbone, "backbone", backbone)  # an extractor's
+    if not isinstance(found, Backbone):
+        _check_name(found)
+    name = found.name if isinstance(found, Backbone) else found
+    content, style = _LAYERS.get(name, (GATYS_CONTENT, GATYS_STYLE))
+    return dict(content), dict(style)
 
 
 def load_backbone(
@@ -110,9 +148,7 @@ def load_backbone(
     Raises:
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
     """
-    if not isinstance(name, str) or name not in _BUILDERS:
-        known = available_backbones()
-        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
+    _check_name(name)
     if pooling is None:
         raise InputError(
             f"the backbone {name!r} was a Backbone object that load_backbone did not build, so it cannot be built "
@@ -130,6 +166,12 @@ def load_backbone(
     recipe = {"backbone": name, "pooling": pooling, "keep_scale": keep_scale, "weights": again}
     object.__setattr__(backbone, "recipe", recipe)
     return backbone
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or name not in _BUILDERS:
+        known = available_backbones()
+        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
 
 
 def _source(weights: str | os.PathLike[str] | None) -> Path | Seed | None:
@@ -318,7 +360,7 @@ def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path
 
 
 for _name in ("resnet18", "resnet50"):
-    register(_name)(partial(_torchvision_resnet, _name))
+    register(_name, RESNET_CONTENT, RESNET_STYLE)(partial(_torchvision_resnet, _name))
 
 
 def _torchvisions_state(name: str, weights: Path | None) -> tuple[dict[str, Tensor], Path]:

@@ -1,5 +1,6 @@
 """Which networks there are, and where weights come from; downloads are tested against a local server."""
 
+import dataclasses
 import hashlib
 import os
 
@@ -289,8 +290,6 @@ def test_a_run_with_a_backbone_that_was_built_by_hand_says_that_its_name_does_no
 
 
 def test_another_network_in_a_backbone_does_not_keep_its_recipe():
-    import dataclasses
-
     backbone = nst.load_backbone("tiny", pooling="max")
     assert backbone.recipe["pooling"] == "max"
     assert dataclasses.replace(backbone, net=torch.nn.Sequential()).recipe is None
@@ -430,3 +429,57 @@ def test_a_file_that_is_called_random_can_be_given(tmp_path, monkeypatch):
     for weights in ("./random", tmp_path / "random"):
         with pytest.raises(nst.WeightsUnavailable, match="no file of weights"):
             nst.load_backbone("mini", weights=weights)
+
+
+@pytest.mark.parametrize("name", ["mini", "vgg16", "vgg19", "tiny"])
+def test_default_layers_of_vgg_are_those_of_gatys(name):
+    assert nst.default_layers(name) == (dict(nst.GATYS_CONTENT), dict(nst.GATYS_STYLE))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_default_layers_fit_the_backbone_however_it_is_given(no_download, name):
+    content_layers, style_layers = nst.default_layers(name)
+    assert sum(style_layers.values()) == pytest.approx(1)
+    extract = nst.FeatureExtractor(name, weights="random", device="cpu")
+    extract.check([*content_layers, *style_layers])
+    assert nst.default_layers(extract) == nst.default_layers(extract.backbone) == (content_layers, style_layers)
+    content_layers.clear()
+    assert nst.default_layers(name)[0]
+
+
+@pytest.mark.parametrize("wrong", ["resnet5", 5, None])
+def test_there_are_no_default_layers_of_what_is_no_backbone(wrong):
+    with pytest.raises(nst.BackboneNotFound, match="there is no backbone"):
+        nst.default_layers(wrong)
+
+
+def test_where_nobody_names_layers_they_fit_the_backbone(no_download, content, style):
+    extract = nst.FeatureExtractor("resnet18", weights="random", device="cpu")
+    objective = nst.Objective(extract, content, style)
+    assert (dict(objective.content_layers), [*objective.style_layers]) == (
+        {"layer2": 1.0},
+        ["relu", "layer1", "layer2"],
+    )
+    assert objective(content).total.isfinite().all()
+    how = {"backbone": "resnet18", "weights": "random", "device": "cpu", "size": 48, "progress": False}
+    assert nst.stylize("chelsea", "coffee", steps=2, **how).isfinite().all()
+    assert nst.strokes_on_forms("coffee", "chelsea", steps=2, **how).isfinite().all()
+
+
+def test_layers_that_are_given_stay_as_given(no_download, content, style):
+    extract = nst.FeatureExtractor("resnet18", weights="random", device="cpu")
+    objective = nst.Objective(extract, content, style, content_layers=["layer1"])
+    assert [*objective.content_layers] == ["layer1"]
+    assert [*objective.style_layers] == ["relu", "layer1", "layer2"]
+
+
+def test_a_registered_network_can_have_default_layers_of_its_own(content, style):
+    @nst.register("twice", {"relu2_2": 1.0}, {"relu1_1": 1.0})
+    def build(pooling, keep_scale, weights):
+        return dataclasses.replace(nst.load_backbone("tiny"), name="twice")
+
+    try:
+        objective = nst.Objective(nst.FeatureExtractor("twice", device="cpu"), content, style)
+        assert objective.layers == ["relu2_2", "relu1_1"]
+    finally:
+        del backbones._BUILDERS["twice"], backbones._LAYERS["twice"]

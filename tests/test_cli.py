@@ -445,3 +445,8 @@ def test_random_weights_are_a_word_of_the_command_line(run_cli, tmp_path):
     status, _, err = run_cli("chelsea", "coffee", *how, "--weights", "random:x")
     assert status == 2
     assert "such as 'random:7'" in err
+
+
+def test_another_kind_of_network_simply_works(run_cli, tmp_path):
+    how = ("--size", "32", "--backbone", "resnet18", "--weights", "random", "--device", "cpu", "-n", "2", "-q")
+    assert run_cli("chelsea", "coffee", *how, "-o", tmp_path / "out.png") == (0, "", "")
