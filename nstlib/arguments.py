@@ -184,8 +184,9 @@ def _add_loss(add: Add) -> None:
     add("-b", "--beta", type=float, help=f"weight of the style ({_betas()})")
     add("--tv", type=float, help="weight of the total variation" + _default("tv"))
     add("--border", type=float, help="how much more that counts at the border" + _default("border"))
-    add("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2), or novak: all")
-    add("--style-layers", type=_layers, metavar="L[=W],...", help="(relu1_1,relu2_1,...,relu5_1), or novak: all")
+    add("--content-layers", type=_layers, metavar="L[=W],...", help="(relu4_2; of ResNets layer2), or novak: all")
+    style = "(relu1_1,relu2_1,...,relu5_1; of ResNets relu,layer1,layer2), or novak: all"
+    add("--style-layers", type=_layers, metavar="L[=W],...", help=style)
     losses = f"what is taken for style: {', '.join(STYLE_LOSSES)}"
     add("--style-loss", choices=STYLE_LOSSES, metavar="NAME", help=losses + _default("style_loss"))
     add("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))
@@ -198,7 +199,8 @@ def _add_optimization(add: Add) -> None:
     add("--optimizer", choices=OPTIMIZERS, help="(adam with a quality, else lbfgs)")
     add("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
     add("--backbone", choices=available_backbones(), help="(vgg19 where it can run fast, else mini)")
-    add("--weights", type=Path, metavar="FILE", help="weights for the backbone, in place of its own")
+    weights = "weights for the backbone in place of its own: a file, or random, or random:SEED"
+    add("--weights", metavar="FILE", help=weights)
     add("--pooling", choices=POOLINGS, help=_default("pooling"))
     add("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
     tiles = "longest side of the tiles of a picture that does not fit into memory whole; 'none' for never (auto)"

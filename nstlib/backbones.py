@@ -21,6 +21,7 @@ from .base.checks import guess, one_of
 from .base.devices import has_gpu, is_out_of_memory, usable_device
 from .base.reporting import tell
 from .errors import BackboneNotFound, InputError, OutOfMemory, WeightsUnavailable, brief
+from .initializing import Seed, initialize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,6 +30,13 @@ MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
 MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, 192, 192, 192, "M")
 
 POOLINGS = ("max", "avg", "l2")
+
+# The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
+GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
+GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+# Chosen by eye with a ResNet-50, see `nstlib.resnets`: from layer3 on a position sees more than one of relu5_1.
+RESNET_CONTENT: Mapping[str, float] = {"layer2": 1.0}
+RESNET_STYLE: Mapping[str, float] = dict.fromkeys(("relu", "layer1", "layer2"), 1 / 3)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Backbone:
             node of the network's graph, as torchvision's `get_graph_node_names` calls it.
         strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
             positions stands for. It is also the smallest side of a picture that reaches the layer.
+        overhangs: by how many pixels the first of these begins before the picture, where it does, as in networks whose
+            windows lie around every second pixel.
         mean, std: the normalization (sRGB in [0, 1]) that the network was trained with, one value a channel.
         recipe: the arguments of `load_backbone` that build it again; None for one that was built in another way.
     """
@@ -53,6 +63,7 @@ class Backbone:
     strides: Mapping[str, int]
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    overhangs: Mapping[str, int] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,15 +77,26 @@ class Backbone:
         return list(self.strides)
 
 
-Builder = Callable[[str, bool, Path | None], Backbone]
+Builder = Callable[[str, bool, Path | Seed | None], Backbone]
 _BUILDERS: dict[str, Builder] = {}
+_LAYERS: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
 
 
-def register(name: str) -> Callable[[Builder], Builder]:
-    """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights)."""
+def register(
+    name: str, content_layers: Mapping[str, float] = GATYS_CONTENT, style_layers: Mapping[str, float] = GATYS_STYLE
+) -> Callable[[Builder], Builder]:
+    """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
+
+    There, `weights` is the path of a file; or a `Seed`, of weights to be made with `nstlib.initializing.initialize`; or
+    None.
+
+    Args:
+        name: of the backbone.
+        content_layers, style_layers: its `default_layers`, layer name to w_l.
+    """
 
     def add(builder: Builder) -> Builder:
-        _BUILDERS[name] = builder
+        _BUILDERS[name], _LAYERS[name] = builder, (content_layers, style_layers)
         return builder
 
     return add
@@ -85,6 +107,29 @@ def available_backbones() -> list[str]:
     return sorted(_BUILDERS)
 
 
+def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
+    """The layers where content and style are compared if nobody names any, as dicts of layer name to w_l.
+
+    Example:
+        >>> content_layers, style_layers = default_layers("resnet50")
+        >>> content_layers
+        {'layer2': 1.0}
+
+    Args:
+        backbone: a name of `available_backbones()`, a `Backbone` or a `FeatureExtractor`. Of a network that was not
+            registered they are those of VGG.
+
+    Raises:
+        BackboneNotFound: another name.
+    """
+    found = getattr(backbone, "backbone", backbone)  # an extractor's
+    if not isinstance(found, Backbone):
+        _check_name(found)
+    name = found.name if isinstance(found, Backbone) else found
+    content, style = _LAYERS.get(name, (GATYS_CONTENT, GATYS_STYLE))
+    return dict(content), dict(style)
+
+
 def load_backbone(
     name: str, pooling: str = "avg", *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
 ) -> Backbone:
@@ -92,41 +137,50 @@ def load_backbone(
 
     Args:
         name: one of `available_backbones()`.
-        pooling: "max" (as VGG was trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
+        pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
+            A ResNet pools once; its other strides are those of convolutions.
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
             with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
-        weights: a state dict on disk to use in place of the backbone's own weights.
+        weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
+            torchvision's names. Or "random": no download, the same weights for the same seed, which is 0 or stands
+            behind it, as in "random:7"; see `nstlib.initializing`. (A file of that name is "./random".)
 
     Raises:
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
     """
-    if not isinstance(name, str) or name not in _BUILDERS:
-        known = available_backbones()
-        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
+    _check_name(name)
     if pooling is None:
         raise InputError(
             f"the backbone {name!r} was a Backbone object that load_backbone did not build, so it cannot be built "
             "again by its name; build it as before, and give Run.load an objective with it"
         )
     one_of("pooling", pooling, POOLINGS)
-    path = _path(weights)
+    source = _source(weights)
     # Whatever the surroundings are: gradients are taken through the network, and it is built on the CPU.
     with torch.inference_mode(False), torch.device("cpu"):
-        backbone = _BUILDERS[name](pooling, keep_scale, path)
+        backbone = _BUILDERS[name](pooling, keep_scale, source)
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores).
         backbone.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    whole_path = None if path is None else os.path.abspath(path)  # a saved run may be resumed in another folder
-    recipe = {"backbone": name, "pooling": pooling, "keep_scale": keep_scale, "weights": whole_path}
+    # The whole path: a saved run may be resumed in another folder.
+    again = os.path.abspath(source) if isinstance(source, Path) else None if source is None else str(source)
+    recipe = {"backbone": name, "pooling": pooling, "keep_scale": keep_scale, "weights": again}
     object.__setattr__(backbone, "recipe", recipe)
     return backbone
 
 
-def _path(weights: str | os.PathLike[str] | None) -> Path | None:
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or name not in _BUILDERS:
+        known = available_backbones()
+        raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
+
+
+def _source(weights: str | os.PathLike[str] | None) -> Path | Seed | None:
     if weights is None:
         return None
     if not isinstance(weights, str | os.PathLike):
-        raise InputError(f"weights is {weights!r:.80}; expected the path of a file")
-    return Path(weights)
+        raise InputError(f"weights is {weights!r:.80}; expected the path of a file, or 'random'")
+    seed = Seed.of(weights) if isinstance(weights, str) else None
+    return Path(weights) if seed is None else seed
 
 
 def default_backbone(quiet: bool = False, device: str | torch.device | None = None) -> str:
@@ -162,12 +216,17 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
 
 
 class L2Pool2d(nn.Module):
-    """Root mean square over windows of 2 x 2. Its gradient is finite where all four values are zero."""
+    """Root mean square over windows, of what is no padding. Its gradient is finite where all values are zero."""
+
+    def __init__(self, window: int = 2, stride: int = 2, padding: int = 0):
+        super().__init__()
+        self.window, self.stride, self.padding = window, stride, padding
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        """Pool (B, C, H, W), by default to (B, C, H // 2, W // 2)."""
         wide = features.to(torch.promote_types(features.dtype, torch.float32))  # where 1e-8 is not 0, nor a square inf
-        return (F.avg_pool2d(wide.square(), 2) + 1e-8).sqrt().to(features.dtype)
+        squares = F.avg_pool2d(wide.square(), self.window, self.stride, self.padding, count_include_pad=False)
+        return (squares + 1e-8).sqrt().to(features.dtype)
 
 
 class ScaledPool2d(nn.Module):
@@ -178,7 +237,7 @@ class ScaledPool2d(nn.Module):
         self.pool, self.scale = pool, scale
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W) to (B, C, H // 2, W // 2)."""
+        """Pool (B, C, H, W) as the pooling does."""
         pooled: Tensor = self.pool(features) * self.scale
         return pooled
 
@@ -188,14 +247,21 @@ class ScaledPool2d(nn.Module):
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
 
 
-def _pooling(kind: str, keep_scale: bool) -> nn.Module:
-    pools: dict[str, Callable[[], nn.Module]] = {
-        "max": partial(nn.MaxPool2d, 2),
-        "avg": partial(nn.AvgPool2d, 2),
+def pooling_of(kind: str, scale: float = 1.0, window: int = 2, stride: int = 2, padding: int = 0) -> nn.Module:
+    """A pooling of one of the `POOLINGS`; what pads a window does not count.
+
+    Args:
+        kind: "max", "avg" or "l2".
+        scale: what its response is multiplied by.
+        window, stride, padding: in positions.
+    """
+    pools: dict[str, Callable[[int, int, int], nn.Module]] = {
+        "max": nn.MaxPool2d,
+        "avg": partial(nn.AvgPool2d, count_include_pad=False),
         "l2": L2Pool2d,
     }
-    pool = pools[kind]()
-    return ScaledPool2d(pool, KEEP_SCALE[kind]) if keep_scale and kind != "max" else pool
+    pool = pools[kind](window, stride, padding)
+    return pool if scale == 1 else ScaledPool2d(pool, scale)
 
 
 def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = False) -> nn.Sequential:
@@ -212,7 +278,7 @@ def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = 
         elif isinstance(module, nn.ReLU):
             named.add_module(f"relu{block}_{index}", nn.ReLU(inplace=False))
         elif isinstance(module, nn.MaxPool2d):
-            named.add_module(f"pool{block}", _pooling(pooling, keep_scale))
+            named.add_module(f"pool{block}", pooling_of(pooling, KEEP_SCALE[pooling] if keep_scale else 1.0))
             block, index = block + 1, 0
         else:
             raise TypeError(f"not a plain VGG: {module}")
@@ -244,7 +310,12 @@ def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
 
 
 @register("mini")
-def _mini(pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+def _mini(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    if isinstance(weights, Seed):
+        with torch.device("meta"):  # its own random weights would draw from everybody's generator
+            net = mini_net()
+        initialize(net, weights)
+        return vgg_backbone("mini", named_vgg(net, pooling, keep_scale))
     path = weights or MINI_WEIGHTS
     state = _read(path, load_file)
     net = named_vgg(mini_net(_widths(state)), pooling, keep_scale)
@@ -258,17 +329,17 @@ def _widths(state: Mapping[str, Tensor]) -> list[int | str]:
     return [next(widths, width) if isinstance(width, int) else width for width in MINI_WIDTHS]
 
 
-def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | None) -> Backbone:
+def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     import torchvision  # takes two seconds
 
     with torch.device("meta"):  # no memory and no time for the classifier, which is not used
         features = torchvision.models.get_model(name, weights=None, init_weights=False).features
-    if weights is None:
-        state, path = _download(name)
+    if isinstance(weights, Seed):
+        initialize(features, weights)
     else:
-        state, path = _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
-    state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
-    _load(features, state, path)
+        state, path = _torchvisions_state(name, weights)
+        state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
+        _load(features, state, path)
     return vgg_backbone(name, named_vgg(features, pooling, keep_scale))
 
 
@@ -276,8 +347,34 @@ for _name in ("vgg16", "vgg19"):
     register(_name)(partial(_torchvision_vgg, _name))
 
 
+def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    from .resnets import resnet_backbone, resnet_without_weights  # imports torchvision, which takes two seconds
+
+    net = resnet_without_weights(name)
+    if isinstance(weights, Seed):
+        initialize(net, weights)
+    else:
+        state, path = _torchvisions_state(name, weights)
+        _load(net, {key: value for key, value in state.items() if not key.startswith("fc.")}, path)
+    return resnet_backbone(name, net, pooling, keep_scale)
+
+
+for _name in ("resnet18", "resnet50"):
+    register(_name, RESNET_CONTENT, RESNET_STYLE)(partial(_torchvision_resnet, _name))
+
+
+def _torchvisions_state(name: str, weights: Path | None) -> tuple[dict[str, Tensor], Path]:
+    """The state dict of a file, or torchvision's own, and where it lies."""
+    if weights is None:
+        return _download(name)
+    return _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
+
+
 def weights_url(name: str) -> str:
-    """Address of torchvision's ImageNet weights; the file's name ends in the first digits of its SHA-256."""
+    """Address of torchvision's first ImageNet weights; the file's name ends in the first digits of its SHA-256.
+
+    For ResNet-50 these are IMAGENET1K_V1, 0676ba61; the later ones, of another recipe, have other features.
+    """
     import torchvision
 
     url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
@@ -331,7 +428,8 @@ def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 
 def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        net.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+        wide = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        net.load_state_dict(wide, assign=True)
     except RuntimeError as error:
         _refuse_lack_of_memory(error, path)
         raise WeightsUnavailable(f"{path} holds the weights of another network ({brief(error)})") from error

@@ -168,7 +168,7 @@ class FeatureExtractor(nn.Module):
         self.check(layers := _names(layers))
         asked = frozenset(layers)
         if asked not in self._cuts:
-            nodes = {self.backbone.nodes[layer]: layer for layer in layers}
+            nodes = {layer: self.backbone.nodes[layer] for layer in layers}
             self._cuts[asked] = _cut(self.net, nodes).eval()
         return self._cuts[asked]
 
@@ -212,12 +212,32 @@ def _at_home(net: nn.Module, device: torch.device, dtype: torch.dtype, order: to
 
 
 def _cut(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
+    """What gives the responses of the layers, each of which is mapped to its node."""
+    layers = {node: layer for layer, node in nodes.items()}
+    cut = _cut_at(net, layers)
+    return cut if len(layers) == len(nodes) else _Renamed(cut, {layer: layers[node] for layer, node in nodes.items()})
+
+
+def _cut_at(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
     """What gives the responses of the nodes by the names that they are mapped to."""
     if _is_sequence(net, nodes):
         return _Sequence(net, nodes)
     from .tracing import traced  # imports torchvision, which takes two seconds
 
     return traced(net, nodes)
+
+
+class _Renamed(nn.Module):
+    """A cut whose responses have several names."""
+
+    def __init__(self, cut: nn.Module, names: Mapping[str, str]):
+        super().__init__()
+        self._cut, self._names = cut, dict(names)
+
+    def forward(self, normalized: Tensor) -> Features:
+        """From a normalized picture to the responses by all of their names."""
+        found = self._cut(normalized)
+        return {name: found[known] for name, known in self._names.items()}
 
 
 class _Sequence(nn.Module):

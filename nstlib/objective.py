@@ -8,6 +8,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from .backbones import GATYS_CONTENT as GATYS_CONTENT
+from .backbones import GATYS_STYLE as GATYS_STYLE
+from .backbones import default_layers
 from .base.checks import in_pixels, instance, known_arguments, number, one_of, shape_of, size_of
 from .base.devices import without_autocast
 from .control.masks import Guidance, kept_outside
@@ -25,11 +28,7 @@ from .weighting import OneWeight, Weights
 from .weighting import Weight as Weight
 from .weighting import layer_weights as layer_weights
 
-# The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
-GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
-GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
-
-# Balanced by eye with the layers above; each normalization counts content and style in units of its own.
+# Balanced by eye with the default layers of VGG; each normalization counts content and style in units of its own.
 BETA: Mapping[str, float] = {"relative": 10.0, "paper": 2e6}
 
 
@@ -46,7 +45,8 @@ class Objective(Targets):
         extract: the features to compare.
         content: picture (B or 1, 3, H, W) in [0, 1], or None for no content term.
         style: picture of any size; several with their shares, as [(one, 0.7), (other, 0.3)]; or None for no style term.
-        content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1.
+        content_layers, style_layers: layer name to w_l, or names alone, which share a weight of 1; without them,
+            `default_layers` of the backbone.
         alpha, beta, tv: a number, or one for each picture of the batch. Without beta, `BETA` of the normalization.
         normalization: "relative" or "paper", see `nstlib.losses`.
         tile: pictures larger than so many pixels are computed in tiles no longer than this (rounded down to a multiple
@@ -80,8 +80,8 @@ class Objective(Targets):
         extract: FeatureExtractor,
         content: Tensor | None = None,
         style: Style | None = None,
-        content_layers: Layers = GATYS_CONTENT,
-        style_layers: Layers = GATYS_STYLE,
+        content_layers: Layers | None = None,
+        style_layers: Layers | None = None,
         alpha: Weight = 1.0,
         beta: Weight | None = None,
         tv: Weight = 0.0,
@@ -97,6 +97,7 @@ class Objective(Targets):
         self.normalization, self.border = normalization, border
         beta = BETA[self.normalization] if beta is None else beta
         instance("the extractor", FeatureExtractor, extract)
+        content_layers, style_layers = layers_of(extract, content_layers, style_layers)
         self.weights = Weights({"alpha": alpha, "beta": beta, "tv": tv}, extract.device)
         super().__init__(
             *(extract, content, style, content_layers, style_layers, tile, spread),
@@ -232,6 +233,12 @@ class Objective(Targets):
         vars(twin).update(copy.deepcopy(parts, memo))
         twin._style_target = MappingProxyType(copy.deepcopy(dict(self._style_target), memo))
         return twin
+
+
+def layers_of(extract: FeatureExtractor, content: Layers | None, style: Layers | None) -> tuple[Layers, Layers]:
+    """The layers for content and for style, those of the backbone where none are given."""
+    default_content, default_style = default_layers(extract)
+    return default_content if content is None else content, default_style if style is None else style
 
 
 def _weighted(term: str, losses: Mapping[str, Tensor], weights: Weights, image: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from .errors import InputError
 from .extractor import PRECISIONS, Precision
 from .images import MAX_SIZE, Source
 from .losses import NORMALIZATIONS, Normalization
-from .objective import GATYS_CONTENT, GATYS_STYLE, Layers, Weight
+from .objective import Layers, Weight
 from .optimize import ADAM_BETAS, OPTIMIZERS, OptimizerName
 from .style_losses.names import STYLE_LOSSES, StyleLoss
 
@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
         pooling, keep_scale, weights: see `load_backbone`.
         device: "cpu", "cuda", "mps"; without it, the best there is.
         content_layers, style_layers: layer names with weights w_l; or "novak", all layers with Novak and Nikulin's.
+            Without them, those of `default_layers`, which fit the backbone.
         style_loss: what of the features is style: "gram", "shifted", "chain", "moments", "covariance", "wasserstein",
             "sliced", "histogram", "patches", "relaxed", "chain_blurred" or "novak", see `nstlib.style_losses`.
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
@@ -83,8 +84,8 @@ class Options(TypedDict, total=False):
     keep_scale: bool
     weights: str | os.PathLike[str] | None
     device: str | torch.device | None
-    content_layers: Layers
-    style_layers: Layers
+    content_layers: Layers | None
+    style_layers: Layers | None
     style_loss: str | StyleLoss
     alpha: Weight
     beta: Weight | None
@@ -117,8 +118,8 @@ DEFAULTS: Options = {
     "keep_scale": False,
     "weights": None,
     "device": None,
-    "content_layers": GATYS_CONTENT,
-    "style_layers": GATYS_STYLE,
+    "content_layers": None,
+    "style_layers": None,
     "style_loss": "gram",
     "alpha": 1.0,
     "beta": None,
@@ -246,7 +247,9 @@ def _tile(name: str, value: Any) -> int | str | None:
     return whole("the tile", value, 1, hint=" (pixels); or 'auto', or None for never")
 
 
-def _layers(name: str, value: Any) -> dict[str, Weight] | list[str]:
+def _layers(name: str, value: Any) -> dict[str, Weight] | list[str] | None:
+    if value is None:
+        return None
     names: Iterable[Any] = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else [None]
     layers: dict[Any, Weight] | list[Any] = dict(names) if isinstance(names, Mapping) else list(names)
     if not layers or not all(isinstance(layer, str) for layer in layers):
@@ -279,7 +282,7 @@ def _yes_or_no(name: str, value: Any) -> bool:
 
 def _file(name: str, value: Any) -> str | os.PathLike[str] | None:
     if not (value is None or isinstance(value, str | os.PathLike)):
-        raise InputError(f"{name} is {value!r:.80}; expected the path of a file")
+        raise InputError(f"{name} is {value!r:.80}; expected the path of a file, or 'random'")
     return value
 
 

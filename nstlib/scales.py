@@ -6,7 +6,6 @@ the strokes are painted first, onto the picture of the forms, and what comes out
 """
 
 import os
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -22,10 +21,10 @@ from .extractor import FeatureExtractor
 from .images import MAX_SIZE, Source, load_image
 from .large import ranks
 from .large.budget import plan
-from .objective import GATYS_CONTENT, Layers, Objective, layer_weights
+from .objective import Layers, Objective, layer_weights, layers_of
 from .optimize import Run, take_steps
 
-STROKE_LAYERS: Mapping[str, float] = {"relu1_1": 0.5, "relu2_1": 0.5}
+SHALLOW = 2  # of the backbone's default style layers see strokes and no forms
 ALPHA = 0.01  # the strokes come as near as without it; ten times as much begins to cost some
 STEPS = 40  # by then the loss has fallen by far the most, and the eye sees no more change
 
@@ -37,8 +36,8 @@ def strokes_on_forms(
     *,
     size: int | None = 512,
     strokes_size: int | None = None,
-    strokes_layers: Layers = STROKE_LAYERS,
-    forms_layers: Layers = GATYS_CONTENT,
+    strokes_layers: Layers | None = None,
+    forms_layers: Layers | None = None,
     alpha: float = ALPHA,
     color: Color = "match",
     steps: int = STEPS,
@@ -64,8 +63,8 @@ def strokes_on_forms(
             right size where the transfer has the same.
         strokes_size: longer side of the picture of strokes; without it, `size`. Larger gives larger strokes.
         strokes_layers: shallow layers, where strokes are compared: names, or a dict of names to weights. Deeper ones
-            bring larger parts of the picture of strokes.
-        forms_layers: deep layers, where the forms are held on to, likewise.
+            bring larger parts of the picture of strokes. Without them, the two shallowest of `default_layers`.
+        forms_layers: deep layers, where the forms are held on to, likewise; without them, those of content.
         alpha: how strongly they are. 0 is the paper's way, in less than half of the time; see `prepare_strokes`.
         color: "match": the strokes get the forms' colors first; "style": they bring their own; "luminance": only their
             brightness comes over, and every color stays the forms'.
@@ -102,8 +101,8 @@ def prepare_strokes(
     strokes: Tensor,
     forms: Tensor,
     *,
-    strokes_layers: Layers = STROKE_LAYERS,
-    forms_layers: Layers = GATYS_CONTENT,
+    strokes_layers: Layers | None = None,
+    forms_layers: Layers | None = None,
     alpha: float = ALPHA,
     color: Color = "match",
 ) -> Run:
@@ -126,6 +125,8 @@ def prepare_strokes(
     """
     instance("the extractor", FeatureExtractor, extract)
     strokes, forms = checked_picture("picture of strokes", strokes), checked_picture("picture of forms", forms)
+    forms_layers, default_style = layers_of(extract, forms_layers, None)
+    strokes_layers = list(default_style)[:SHALLOW] if strokes_layers is None else strokes_layers
     alpha, shallow = number("alpha", alpha), layer_weights(strokes_layers)
     if not shallow:
         raise InputError("there are no strokes_layers; give shallow ones, such as ['relu1_1', 'relu2_1']")

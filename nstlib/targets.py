@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, one_of, picture, shape_of, size_of
+from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of
 from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
@@ -172,12 +172,13 @@ class Targets(KnownAttributes):
     def _guides_of(self, masks: Tensor, guidance: Guidance) -> dict[str, Tensor]:
         """Masks (R, H, W) of a picture's size, brought to the style layers."""
         sizes = self.extract.map_sizes(self.style_layers, size_of(masks))
-        strides = self.extract.backbone.strides
-        maps = {
-            layer: Map(size, strides[layer], 0 if guidance == "plain" else halo_of(self.extract, [layer]))
-            for layer, size in sizes.items()
-        }
+        maps = {layer: self._map(layer, size, guidance) for layer, size in sizes.items()}
         return guides(masks, maps, guidance)
+
+    def _map(self, layer: str, size: Size, guidance: Guidance) -> Map:
+        backbone = self.extract.backbone
+        reach = 0 if guidance == "plain" else halo_of(self.extract, [layer])
+        return Map(size, backbone.strides[layer], reach, backbone.overhangs.get(layer, 0))
 
     def set_style(self, style: Style | None, style_masks: Sequence[Tensor | None] | None = None) -> None:
         """Change the style; only its own target is computed anew.

@@ -1,11 +1,12 @@
 """The part of a network that some nodes of its graph need, for networks that are no plain sequence."""
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 from unittest.mock import patch
 
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import feature_extraction
 
 from .backbones import L2Pool2d, ScaledPool2d
@@ -37,12 +38,38 @@ class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
+WHOLE = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
+
+
+def nodes_of(net: nn.Module) -> list[str]:
+    """Names of the nodes of a network in evaluation mode, as torchvision's `get_graph_node_names` has them."""
+    tracer = _OneThread(**WHOLE)
+    with TRACING:
+        tracer.trace(net)
+    return list(tracer.node_to_qualname.values())
+
+
 def traced(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
     """A module that gives the responses of the nodes by the names that they are mapped to."""
-    whole = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
     with (
         TRACING,
         patch.object(feature_extraction, "NodePathTracer", _OneThread),
     ):  # one at a time: each patches torch
-        cut: nn.Module = feature_extraction.create_feature_extractor(net, dict(nodes), tracer_kwargs=whole)
-    return cut
+        cut = feature_extraction.create_feature_extractor(net, dict(nodes), tracer_kwargs=WHOLE)
+    return _Evaluating(cut).eval()
+
+
+class _Evaluating(nn.Module):
+    """A graph that stays in evaluation mode in copies too: torch.fx puts what it copies into training mode."""
+
+    def __init__(self, graph: nn.Module):
+        super().__init__()
+        self._graph = graph
+
+    def forward(self, normalized: Tensor) -> dict[str, Tensor]:
+        """From a normalized picture to the responses."""
+        found: dict[str, Tensor] = self._graph(normalized)
+        return found
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Evaluating":
+        return _Evaluating(copy.deepcopy(self._graph, memo)).eval()

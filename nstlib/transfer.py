@@ -27,7 +27,7 @@ from .images import Source, check_output, download, load_image, to_pil
 from .large import ranks
 from .large.budget import plan
 from .lbfgs import MEMORY
-from .objective import Objective, layer_weights
+from .objective import Objective, layer_weights, layers_of
 from .optimize import Run, take_steps
 from .options import DEFAULTS, Options, Styles, checked, chosen_quality, count_steps, style_sizes, with_quality
 from .outputs import default_output, free_name, keep_inputs, save_picture
@@ -361,9 +361,10 @@ def _fitting(
     pictures = _pictures(content, style)
     if tile != "auto" or not pictures:
         return (None if tile == "auto" else tile), MEMORY
+    at_content, at_style = layers_of(extract, chosen["content_layers"], chosen["style_layers"])
     layers = [
-        *(layer_weights(chosen["content_layers"], "content", extract.layers) if content is not None else ()),
-        *(layer_weights(chosen["style_layers"], "style", extract.layers) if style is not None else ()),
+        *(layer_weights(at_content, "content", extract.layers) if content is not None else ()),
+        *(layer_weights(at_style, "style", extract.layers) if style is not None else ()),
     ]
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     extract.check(layers, min(sizes, key=min))

@@ -1,5 +1,6 @@
 """Weights by name: what a slider moves, and a running optimization reads."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -120,7 +121,7 @@ def novak_layers(term: Term, known: Sequence[str]) -> dict[str, Weight]:
     Raises:
         InputError: a network without layers of these names.
     """
-    rectified = [layer for layer in known if layer.startswith("relu")]
+    rectified = [layer for layer in known if re.fullmatch(r"relu\d+_\d+", layer)]
     if not rectified:
         raise InputError(f"{NOVAK!r} takes the layers relu1_1, relu1_2, ..., which this network has not; name its own")
     powers = range(len(rectified)) if term == "content" else reversed(range(len(rectified)))

@@ -1,5 +1,6 @@
 """Which networks there are, and where weights come from; downloads are tested against a local server."""
 
+import dataclasses
 import hashlib
 import os
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 import nstlib as nst
-from nstlib import backbones
+from nstlib import backbones, initializing
 from nstlib.base import devices
 
 
@@ -289,8 +290,6 @@ def test_a_run_with_a_backbone_that_was_built_by_hand_says_that_its_name_does_no
 
 
 def test_another_network_in_a_backbone_does_not_keep_its_recipe():
-    import dataclasses
-
     backbone = nst.load_backbone("tiny", pooling="max")
     assert backbone.recipe["pooling"] == "max"
     assert dataclasses.replace(backbone, net=torch.nn.Sequential()).recipe is None
@@ -350,3 +349,137 @@ def test_l2_pooling_in_half_precision_is_near_that_in_float32_and_has_a_finite_g
             pooled.float(), backbones.L2Pool2d()(features.detach().float()), rtol=0.01, atol=1e-4
         )
         assert features.grad.isfinite().all()
+
+
+def weights_of(backbone):
+    return {name: value for name, value in backbone.net.state_dict().items() if value.is_floating_point()}
+
+
+def equal_weights(one, other):
+    return all(torch.equal(value, weights_of(other)[name]) for name, value in weights_of(one).items())
+
+
+@pytest.fixture
+def no_download(monkeypatch):
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: pytest.fail("a download was tried"))
+
+
+SHALLOW = {"mini": "relu3_1", "vgg16": "relu3_1", "vgg19": "relu3_1", "resnet18": "layer2", "resnet50": "layer2"}
+
+
+@pytest.mark.parametrize("name", SHALLOW)
+def test_random_weights_need_no_download_and_keep_responses_in_size(no_download, name, content):
+    backbone = nst.load_backbone(name, "max", weights="random")
+    assert backbone.recipe["weights"] == "random:0"
+    response = nst.FeatureExtractor(backbone, device="cpu")(content, SHALLOW[name])[SHALLOW[name]]
+    assert response.isfinite().all()
+    assert 0.05 < response.square().mean().sqrt() < 20
+    assert not any(module.training for module in backbone.net.modules())
+
+
+@pytest.mark.parametrize("name", ["mini", "resnet18"])
+def test_the_same_seed_gives_the_same_weights_whatever_else_is_random(no_download, name):
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = nst.load_backbone(name, weights="random:7")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert equal_weights(first, nst.load_backbone(name, "max", keep_scale=True, weights="random:7"))
+    assert not equal_weights(first, nst.load_backbone(name, weights="random:8"))
+
+
+@pytest.mark.parametrize("name", ["mini", "vgg16", "resnet18"])
+def test_random_convolutions_are_those_of_he(no_download, name):
+    for module in nst.load_backbone(name, weights="random").net.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.weight.numel() > 4000:
+            fan_out = module.weight.shape[0] * module.weight.shape[2] * module.weight.shape[3]
+            assert module.weight.var().item() == pytest.approx(2 / fan_out, rel=0.1)
+            assert abs(module.weight.mean().item()) < 0.1 * (2 / fan_out) ** 0.5
+            assert module.bias is None or not module.bias.any()
+
+
+def test_random_batch_normalizations_bring_every_channel_to_mean_0_and_variance_1(no_download):
+    backbone = nst.load_backbone("resnet18", "max", weights="random:3")
+    pictures = initializing.noise(torch.Generator().manual_seed(99))
+    extract = nst.FeatureExtractor(backbone, device="cpu")
+    for layer in ("bn1", "layer1.0.bn1", "layer2.0.bn2"):
+        response = extract.cut(layer)(pictures)[layer]
+        assert response.mean().item() == pytest.approx(0, abs=0.1)
+        assert response.var().item() == pytest.approx(1, abs=0.25)
+
+
+def test_a_run_with_random_weights_is_saved_and_resumed(no_download, tmp_path, content, style):
+    extract = nst.FeatureExtractor("resnet18", weights="random:7", device="cpu")
+    run = nst.Run(nst.Objective(extract, content, style, ["layer2"], ["relu", "layer1"]), "noise")
+    run.step()
+    resumed = nst.Run.load(run.save(tmp_path / "run.pt"))
+    assert resumed.objective.extract.spec["weights"] == "random:7"
+    with torch.no_grad():
+        assert torch.equal(resumed.objective(content).total, run.objective(content).total)
+
+
+@pytest.mark.parametrize("weights", ["random:", "random:x", "random:-1", "random:1.5", f"random:{2**63}"])
+def test_a_seed_that_is_none_is_refused(weights):
+    with pytest.raises(nst.InputError, match=r"weights is 'random:.*such as 'random:7'"):
+        nst.load_backbone("mini", weights=weights)
+
+
+def test_a_file_that_is_called_random_can_be_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for weights in ("./random", tmp_path / "random"):
+        with pytest.raises(nst.WeightsUnavailable, match="no file of weights"):
+            nst.load_backbone("mini", weights=weights)
+
+
+@pytest.mark.parametrize("name", ["mini", "vgg16", "vgg19", "tiny"])
+def test_default_layers_of_vgg_are_those_of_gatys(name):
+    assert nst.default_layers(name) == (dict(nst.GATYS_CONTENT), dict(nst.GATYS_STYLE))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_default_layers_fit_the_backbone_however_it_is_given(no_download, name):
+    content_layers, style_layers = nst.default_layers(name)
+    assert sum(style_layers.values()) == pytest.approx(1)
+    extract = nst.FeatureExtractor(name, weights="random", device="cpu")
+    extract.check([*content_layers, *style_layers])
+    assert nst.default_layers(extract) == nst.default_layers(extract.backbone) == (content_layers, style_layers)
+    content_layers.clear()
+    assert nst.default_layers(name)[0]
+
+
+@pytest.mark.parametrize("wrong", ["resnet5", 5, None])
+def test_there_are_no_default_layers_of_what_is_no_backbone(wrong):
+    with pytest.raises(nst.BackboneNotFound, match="there is no backbone"):
+        nst.default_layers(wrong)
+
+
+def test_where_nobody_names_layers_they_fit_the_backbone(no_download, content, style):
+    extract = nst.FeatureExtractor("resnet18", weights="random", device="cpu")
+    objective = nst.Objective(extract, content, style)
+    assert (dict(objective.content_layers), [*objective.style_layers]) == (
+        {"layer2": 1.0},
+        ["relu", "layer1", "layer2"],
+    )
+    assert objective(content).total.isfinite().all()
+    how = {"backbone": "resnet18", "weights": "random", "device": "cpu", "size": 48, "progress": False}
+    assert nst.stylize("chelsea", "coffee", steps=2, **how).isfinite().all()
+    assert nst.strokes_on_forms("coffee", "chelsea", steps=2, **how).isfinite().all()
+
+
+def test_layers_that_are_given_stay_as_given(no_download, content, style):
+    extract = nst.FeatureExtractor("resnet18", weights="random", device="cpu")
+    objective = nst.Objective(extract, content, style, content_layers=["layer1"])
+    assert [*objective.content_layers] == ["layer1"]
+    assert [*objective.style_layers] == ["relu", "layer1", "layer2"]
+
+
+def test_a_registered_network_can_have_default_layers_of_its_own(content, style):
+    @nst.register("twice", {"relu2_2": 1.0}, {"relu1_1": 1.0})
+    def build(pooling, keep_scale, weights):
+        return dataclasses.replace(nst.load_backbone("tiny"), name="twice")
+
+    try:
+        objective = nst.Objective(nst.FeatureExtractor("twice", device="cpu"), content, style)
+        assert objective.layers == ["relu2_2", "relu1_1"]
+    finally:
+        del backbones._BUILDERS["twice"], backbones._LAYERS["twice"]

@@ -433,3 +433,20 @@ def test_a_python_without_the_packages_says_what_to_do():
 def test_a_slip_is_answered_with_what_was_meant_and_with_no_wild_guess(call, words):
     with pytest.raises(nst.NstError, match=words):
         call()
+
+
+def test_random_weights_are_a_word_of_the_command_line(run_cli, tmp_path):
+    how = ("--size", "32", "--backbone", "mini", "--device", "cpu", "-n", "6", "-q")
+    for weights, out in (("random", "a.png"), ("random:0", "b.png"), ("random:1", "c.png")):
+        assert run_cli("chelsea", "coffee", *how, "--weights", weights, "-o", tmp_path / out) == (0, "", "")
+    pictures = {name: np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "abc"}
+    assert np.array_equal(pictures["a"], pictures["b"])
+    assert not np.array_equal(pictures["a"], pictures["c"])
+    status, _, err = run_cli("chelsea", "coffee", *how, "--weights", "random:x")
+    assert status == 2
+    assert "such as 'random:7'" in err
+
+
+def test_another_kind_of_network_simply_works(run_cli, tmp_path):
+    how = ("--size", "32", "--backbone", "resnet18", "--weights", "random", "--device", "cpu", "-n", "2", "-q")
+    assert run_cli("chelsea", "coffee", *how, "-o", tmp_path / "out.png") == (0, "", "")

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 import nstlib as nst
 from nstlib.control.colors import keep_colors, match_colors
-from nstlib.scales import STROKE_LAYERS
 
 DEEP = "relu4_1"
 FAST = {"size": 48, "backbone": "tiny", "device": "cpu", "steps": 2, "progress": False}
@@ -56,7 +55,7 @@ def from_afar(picture):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("layer", STROKE_LAYERS)
+@pytest.mark.parametrize("layer", ["relu1_1", "relu2_1"])
 def test_the_strokes_come_over(mini, strokes, forms, made, layer):
     matched = match_colors(strokes, forms)  # measured: 220 and 410 times nearer
     assert wrong(mini, made, matched, layer) < wrong(mini, forms, matched, layer) / 50

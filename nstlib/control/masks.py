@@ -31,11 +31,13 @@ class Map:
         size: how many there are, (H', W').
         stride: pixels from one to the next; each has a cell of so many pixels.
         reach: how many pixels beyond its cell a position sees.
+        overhang: by how many pixels the first cell begins before the picture; at most half a stride.
     """
 
     size: Size
     stride: int
     reach: int
+    overhang: int = 0
 
 
 def fitted(masks: Sequence[Tensor], size: Size, of: str = "the content", what: str = "mask") -> Tensor:
@@ -101,22 +103,27 @@ def _normalized(weights: Tensor) -> Tensor:
 
 def _brought(masks: Tensor, there: Map, guidance: Guidance) -> Tensor:
     if guidance == "plain":
-        return _cells(masks, there, F.avg_pool2d, F.adaptive_avg_pool2d)
+        return _cells(masks, there, _mean_pool, F.adaptive_avg_pool2d)
     if guidance == "dilated":
         return _cells(_largest(masks, there.reach), there, F.max_pool2d, F.adaptive_max_pool2d)
     # What sees something else: the same of all that is not in the mask.
     return 1 - _brought(1 - masks, there, "dilated")
 
 
+def _mean_pool(values: Tensor, side: int, stride: int, padding: int) -> Tensor:
+    return F.avg_pool2d(values, side, stride, padding, count_include_pad=False)
+
+
 def _cells(
     values: Tensor,
     there: Map,
-    pool: Callable[[Tensor, int], Tensor],
+    pool: Callable[[Tensor, int, int, int], Tensor],
     adaptive: Callable[[Tensor, Size], Tensor],
 ) -> Tensor:
     """One number for the cell of each position. Pixels after the last whole cell belong to none, as in pooling."""
-    if there.size == tuple(side // there.stride for side in size_of(values)):
-        return pool(values[None], there.stride)[0]
+    if there.overhang or there.size == tuple(side // there.stride for side in size_of(values)):
+        cells = pool(values[None], there.stride, there.stride, there.overhang)[0]
+        return cells[:, : there.size[0], : there.size[1]]
     return adaptive(values[None], there.size)[0]  # of networks whose maps are no even fraction
 
 

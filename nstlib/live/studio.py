@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
+from ..backbones import default_layers
 from ..base.reporting import shown_path
 from ..control.styles import Blend
 from ..errors import InputError
@@ -93,7 +94,9 @@ class Studio(Live):
         pictures = ", ".join(_in_python(settings.pop(name)) for name in ("content", "style"))
         if settings["masks"] is not None:
             settings["masks"] = _plain(settings["masks"])
+        content_layers, style_layers = default_layers(settings["backbone"])
         defaults |= {"init": "content", "backbone": None}
+        defaults |= {"content_layers": content_layers, "style_layers": style_layers}
         told = [f"{name}={value!r}" for name, value in settings.items() if value != defaults[name]]
         return f"nst.stylize({pictures}, steps={self.engine.run.taken}, {', '.join(told)})"
 
@@ -203,9 +206,10 @@ class Studio(Live):
     def _on_preset(self, change: Any) -> None:
         if change["new"]:
             alpha, beta, tv, layers = PRESETS[change["new"]]
-            self._write(
-                {"alpha": alpha, "beta": beta, "tv": tv, "style_layers": dict(zip(LAYERS, layers, strict=True))}
-            )
+            chosen: dict[str, Any] = {"alpha": alpha, "beta": beta, "tv": tv}
+            if set(LAYERS) <= set(self._layers):  # of another network, the layers stay as they are
+                chosen["style_layers"] = dict(zip(LAYERS, layers, strict=True))
+            self._write(chosen)
             self.engine.set(**self.settings())
             self.driver.poke()
 
