@@ -176,6 +176,17 @@ def test_a_preset_moves_all_its_sliders_at_once(make, preset):
     assert made.driver.error == ""
 
 
+def test_a_preset_leaves_the_layers_of_another_kind_of_network_as_they_are(make):
+    made = make(backbone="resnet18", weights="random")
+    assert [name for name in made.controls if name in made._layers] == ["relu", "layer1", "layer2"]
+    before = made.settings()["style_layers"]
+    made.preset.value = "fine texture"
+    assert made.settings()["style_layers"] == before
+    assert made.engine.run.objective.beta.item() == 50
+    made.run(2)
+    assert made.driver.error == ""
+
+
 def test_undo_brings_settings_controls_and_picture_back(make):
     made = make().run(3)
     before, settings = made.image, made.settings()
