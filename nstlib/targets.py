@@ -17,6 +17,7 @@ from .extractor import FeatureExtractor, Features, Precision, Sight
 from .large.tiles import halo_of
 from .large.ways import Way, Ways, no_sum
 from .style_losses.names import StyleLoss, name_of, style_loss_of
+from .style_losses.statistics import no_masks
 from .weighting import Layers, Weights, layer_weights
 
 Style = Tensor | Blend | Sequence[Tensor | tuple[Tensor, float]]
@@ -257,10 +258,7 @@ class Targets(KnownAttributes):
     @staticmethod
     def _refuse_masks(style_loss: StyleLoss) -> None:
         if not style_loss.adds_up:
-            raise InputError(
-                f"style_loss {name_of(style_loss)!r} compares positions with positions and takes no masks; leave "
-                "them out, or take a style loss of means, such as 'gram', 'covariance' or 'wasserstein'"
-            )
+            raise InputError(no_masks(name_of(style_loss)))
 
     def _refuse_tiles(self, style_loss: StyleLoss, tile: int | None, pictures: Iterable[Tensor]) -> None:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
@@ -360,7 +358,7 @@ class Targets(KnownAttributes):
                     expected = f"{what} of each region, (B or 1, {len(self.masks)}, {c[0]}, {c[1]})"
                 raise InputError(f"the target of {layer} is {shape_of(matrix)}; expected {expected}")
         with torch.inference_mode(False):
-            kept = {layer: matrix.detach().clone() for layer, matrix in target.items()}
+            kept = {layer: self.style_loss.finished(matrix.detach().clone()) for layer, matrix in target.items()}
         self._style_target = MappingProxyType(
             {layer: matrix.to(self.extract.device, torch.float32) for layer, matrix in kept.items()}
         )

@@ -7,47 +7,36 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import whole
-from ..losses import Normalization, or_one
-from .draws import Draws
-from .positions import OfPositions
+from ..losses import Normalization, checked, or_one
+from .positions import OfSamples
 
 SIDE = 3  # positions of a patch, down and across
 AT_ONCE = 2**22  # similarities that are held in memory
 
 
 @dataclass(eq=False)
-class Patches(OfPositions):
+class Patches(OfSamples):
     """Each patch of 3 x 3 positions is compared with the nearest of the style's (Li and Wand 2016, arXiv 1601.04589).
 
     Nearest is the one of the largest normalized correlation. Patches keep what the style's own neighborhoods look
     like, and may well use a few of them for everything. Of a layer with many positions a random sample of patches is
     compared, drawn anew at each renewal. The relative loss is the squared error divided by the squared norm of what was
     found.
-
-    Attributes:
-        compared: patches of a picture in a step, at most.
     """
 
     name = "patches"
-    compared: int = 2**10
     kept: ClassVar[int] = 2**11
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.compared = whole("compared", self.compared, 1)
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """Patches (B, 9 C, N)."""
         maps = _at_least_a_patch(response.float())
         height, width = maps.shape[-2] - SIDE + 1, maps.shape[-1] - SIDE + 1
-        most_here = self.compared if most is None else most
-        if most is None and height * width <= most_here:
+        count, draws = self.sampled(most)
+        if most is None and height * width <= count:
             return F.unfold(maps, SIDE)
-        draws = self._drawing if most is None else Draws(self.seed)  # a style's are drawn once
 
         def draw(generator: torch.Generator) -> Tensor:
-            return torch.randperm(height * width, generator=generator)[:most_here]
+            return torch.randperm(height * width, generator=generator)[:count]
 
         corners = draws.of(f"patches of {layer} in {height} x {width}", maps.device, draw)
         steps = torch.arange(SIDE, device=maps.device)
@@ -65,7 +54,7 @@ class Patches(OfPositions):
         """See `StyleLoss` and above."""
         wanted = nearest(found, target)
         distance = (found - wanted).flatten(1).square().mean(1)
-        return distance if normalization == "paper" else distance / or_one(wanted.flatten(1).square().mean(1))
+        return distance if checked(normalization) == "paper" else distance / or_one(wanted.flatten(1).square().mean(1))
 
 
 @torch.no_grad()

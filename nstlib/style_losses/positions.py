@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..base.checks import whole
 from ..errors import InputError
 from .draws import Draws
-from .statistics import StyleLoss
+from .statistics import StyleLoss, no_masks
 
 
 @dataclass(eq=False)
@@ -71,10 +71,26 @@ class OfPositions(StyleLoss):
 
     def _refuse(self, guides: Mapping[str, Tensor] | None) -> None:
         if guides is not None:
-            raise InputError(
-                f"style_loss {self.name!r} compares positions with positions and takes no masks; leave them out, or "
-                "take one of means, such as 'gram' or 'wasserstein'"
-            )
+            raise InputError(no_masks(self.name))
+
+
+@dataclass(eq=False)
+class OfSamples(OfPositions):
+    """A style loss that compares a sample of positions, another one at each renewal.
+
+    Attributes:
+        compared: how many of a picture are compared in a step, at most.
+    """
+
+    compared: int = 2**10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.compared = whole("compared", self.compared, 1)
+
+    def sampled(self, most: int | None) -> tuple[int, Draws]:
+        """How many positions, and what draws them; those of a style, of which `most` are kept, are drawn once."""
+        return (self.compared, self._drawing) if most is None else (most, Draws(self.seed))
 
 
 def mixed_positions(statistics: Sequence[Tensor], shares: Sequence[float]) -> Tensor:

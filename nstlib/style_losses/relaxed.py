@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import whole
 from ..losses import Normalization, checked, or_one
-from .draws import Draws
-from .positions import OfPositions
+from .positions import OfSamples
 
 # Of red, green and blue: brightness, and two differences of colors from it (ITU-R BT.601).
 YUV = (0.299, 0.587, 0.114), (-0.147, -0.289, 0.436), (0.615, -0.515, -0.1)
@@ -20,7 +18,7 @@ SMALL = 2.0**-26  # a vector as short as this has no direction; a power of 4, wh
 
 
 @dataclass(eq=False)
-class Relaxed(OfPositions):
+class Relaxed(OfSamples):
     """STROTSS (Kolkin et al. 2019, arXiv 1904.12785): relaxed earth mover's distance, moments and palette.
 
     At positions that are drawn anew, the same for all layers, the features are compared by the angle between them:
@@ -28,23 +26,14 @@ class Relaxed(OfPositions):
     compared beside them, and the colors of the picture at these positions by angle and distance. The authors put the
     features of all layers into one vector; here each layer has a term and a weight of its own. The relative loss is the
     mean of the three, each in its own measure. The statistic is the features with the colors below, (B, C + 3, N).
-
-    Attributes:
-        compared: positions of a picture in a step.
     """
 
     name = "relaxed"
-    compared: int = 2**10
     kept: ClassVar[int] = 2**10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.compared = whole("compared", self.compared, 1)
 
     def positions(self, layer: str, response: Tensor, picture: Tensor, most: int | None = None) -> Tensor:
         """Features and colors at random places of the picture, between positions linear."""
-        count = self.compared if most is None else most
-        draws = self._drawing if most is None else Draws(self.seed)
+        count, draws = self.sampled(most)
 
         def draw(generator: torch.Generator) -> Tensor:
             return 2 * torch.rand(1, 1, count, 2, generator=generator, dtype=torch.float32) - 1

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..base.checks import whole
 from ..base.devices import without_autocast
-from ..losses import Normalization, gram, or_one, style_loss
+from ..losses import Normalization, checked, gram, or_one, style_loss
 from .positions import OfPositions, in_order, mixed_positions, ranked
 
 
@@ -45,7 +45,7 @@ class Sliced(OfPositions):
     def loss(self, found: Tensor, target: Tensor, normalization: Normalization = "relative") -> Tensor:
         """See `StyleLoss`; nothing at all is as far as the target along the same directions."""
         distance, of_nothing = self._distances(found, target)
-        return distance if normalization == "paper" else distance / or_one(of_nothing)
+        return distance if checked(normalization) == "paper" else distance / or_one(of_nothing)
 
     def _distances(self, found: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         directions = self._directions(found)
@@ -102,7 +102,7 @@ class Histogram(OfPositions):
 
     def loss(self, found: Tensor, target: Tensor, normalization: Normalization = "relative") -> Tensor:
         """See `StyleLoss`; relative is the mean of both, each in its own measure."""
-        if normalization == "paper":
+        if checked(normalization) == "paper":
             return self.distance(found, target)
         matrices, ways, of_nothing = self._compared(found, target)
         return (style_loss(*matrices, "relative") + ways / or_one(of_nothing)) / 2
@@ -111,7 +111,7 @@ class Histogram(OfPositions):
     def _compared(found: Tensor, target: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
         channels = found.shape[1]
         values = found[..., channels:]
-        matched = ranked(values, in_order(target[..., channels:]))
+        matched = ranked(values, target[..., channels:])  # which is sorted once, when it is finished
         return (found[..., :channels], target[..., :channels]), _mean_square(values - matched), _mean_square(matched)
 
 

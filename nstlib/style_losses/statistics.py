@@ -102,6 +102,14 @@ class StyleLoss(ABC):
         return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
 
 
+def no_masks(name: str) -> str:
+    """Why a style loss of this name takes no masks, and what to do."""
+    return (
+        f"style_loss {name!r} compares positions with positions and takes no masks; leave them out, or take a style "
+        "loss of means, such as 'gram', 'covariance' or 'wasserstein'"
+    )
+
+
 class OfMeans(StyleLoss):
     """A style loss whose statistics are means over positions of products of features."""
 
