@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 import nstlib as nst
-from nstlib.backbones import named_vgg, vgg_backbone
+from nstlib.networks.vgg import named_vgg, vgg_backbone
 
 
 def vgg19_of_random_weights() -> nst.Backbone:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import nstlib as nst
-from nstlib.backbones import mini_net, named_vgg, vgg_backbone
+from nstlib.networks.vgg import mini_net, named_vgg, vgg_backbone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 from teachers import load_network

@@ -73,6 +73,7 @@ _ROOMS = {
     "large": ("budget", "pyramid", "ranks", "recording", "tiles"),
     "pictures": ("sources",),
     "live": ("engine", "panel", "sketch", "studio", "upload"),
+    "networks": ("initializing", "resnets", "tracing"),
 }
 _MOVED = {file: f"{room}.{file}" for room, files in _ROOMS.items() for file in files}
 

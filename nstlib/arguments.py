@@ -202,7 +202,7 @@ def _add_optimization(add: Add) -> None:
     weights = "weights for the backbone in place of its own: a file, or random, or random:SEED"
     add("--weights", metavar="FILE", help=weights)
     add("--pooling", choices=POOLINGS, help=_default("pooling"))
-    add("--keep-scale", action="store_true", help="scale avg and l2 pooling to what max pooling gives")
+    add("--keep-scale", action="store_true", help="scale other poolings to what max pooling gives")
     tiles = "longest side of the tiles of a picture that does not fit into memory whole; 'none' for never (auto)"
     add("--tile", type=_tile, metavar="PIXELS", help=tiles)
     add("--device", help="cpu, cuda, cuda:1, mps (the best there is)")

@@ -5,8 +5,8 @@ function decorated with `register` adds a network, and no caller changes.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,88 +15,70 @@ import requests
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .base.checks import guess, one_of
 from .base.devices import has_gpu, is_out_of_memory, usable_device
 from .base.reporting import tell
 from .errors import BackboneNotFound, InputError, OutOfMemory, WeightsUnavailable, brief
-from .initializing import Seed, initialize
+from .networks.backbone import IMAGENET_MEAN as IMAGENET_MEAN
+from .networks.backbone import IMAGENET_STD as IMAGENET_STD
+from .networks.backbone import Backbone as Backbone
+from .networks.initializing import Seed, initialize
+from .networks.pooling import KINDS
+from .networks.vgg import MINI_WIDTHS, mini_net, named_vgg, vgg_backbone
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
-# Wide where the judge looks (conv3_1), narrow where a picture is large: a step costs less than a third of VGG-19's.
-MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, 192, 192, 192, "M")
-
-POOLINGS = ("max", "avg", "l2")
-
+SQUEEZENET_WEIGHTS = MINI_WEIGHTS.with_name("squeezenet.safetensors")
+AUTO = "auto"
+POOLINGS = (AUTO, *KINDS)
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
 GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
-# Chosen by eye with a ResNet-50, see `nstlib.resnets`: from layer3 on a position sees more than one of relu5_1.
+# Chosen by eye with a ResNet-50: from layer3 on a position sees more than one of VGG-19's relu5_1.
 RESNET_CONTENT: Mapping[str, float] = {"layer2": 1.0}
 RESNET_STYLE: Mapping[str, float] = dict.fromkeys(("relu", "layer1", "layer2"), 1 / 3)
+INCEPTION_CONTENT: Mapping[str, float] = {"Mixed_5d": 1.0}
+INCEPTION_STYLE: Mapping[str, float] = dict.fromkeys(
+    ("Conv2d_1a_3x3", "Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d"), 1 / 4
+)
+SQUEEZENET_CONTENT: Mapping[str, float] = {"fire5": 1.0}
+SQUEEZENET_STYLE: Mapping[str, float] = dict.fromkeys(("relu1", "fire2", "fire3", "fire5"), 1 / 4)
+
+Builder = Callable[[str, bool, Path | Seed | None], Backbone]
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """A network ready for extraction.
+class _Known:
+    """What is known of a backbone before it is built."""
 
-    Attributes:
-        name: what `load_backbone` was asked for.
-        net: the network, in evaluation mode, with no gradient for its parameters. It takes a normalized picture. Its
-            in-place modules are told not to be: they would overwrite a response that a caller has captured.
-        nodes: for each layer that can be asked for, what computes it: a position in a plain `nn.Sequential`, else a
-            node of the network's graph, as torchvision's `get_graph_node_names` calls it.
-        strides: for each layer that can be asked for, in order of depth, how many pixels of the picture one of its
-            positions stands for. It is also the smallest side of a picture that reaches the layer.
-        overhangs: by how many pixels the first of these begins before the picture, where it does, as in networks whose
-            windows lie around every second pixel.
-        mean, std: the normalization (sRGB in [0, 1]) that the network was trained with, one value a channel.
-        recipe: the arguments of `load_backbone` that build it again; None for one that was built in another way.
-    """
-
-    name: str
-    net: nn.Module
-    nodes: Mapping[str, str]
-    strides: Mapping[str, int]
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
-    overhangs: Mapping[str, int] = field(default_factory=dict)
-    recipe: Mapping[str, Any] | None = field(default=None, init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        for module in self.net.modules():
-            if getattr(module, "inplace", False):
-                module.inplace = False  # type: ignore[assignment]
-
-    @property
-    def layers(self) -> list[str]:
-        """Names of the layers, from the picture to the deepest."""
-        return list(self.strides)
+    build: Builder
+    content_layers: Mapping[str, float]
+    style_layers: Mapping[str, float]
+    pooling: str
 
 
-Builder = Callable[[str, bool, Path | Seed | None], Backbone]
-_BUILDERS: dict[str, Builder] = {}
-_LAYERS: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
+_KNOWN: dict[str, _Known] = {}
 
 
 def register(
-    name: str, content_layers: Mapping[str, float] = GATYS_CONTENT, style_layers: Mapping[str, float] = GATYS_STYLE
+    name: str,
+    content_layers: Mapping[str, float] = GATYS_CONTENT,
+    style_layers: Mapping[str, float] = GATYS_STYLE,
+    pooling: str = "avg",
 ) -> Callable[[Builder], Builder]:
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
-    There, `weights` is the path of a file; or a `Seed`, of weights to be made with `nstlib.initializing.initialize`; or
-    None.
+    There, `weights` is the path of a file; or a `Seed`, of weights to be made with
+    `nstlib.networks.initializing.initialize`; or None.
 
     Args:
         name: of the backbone.
         content_layers, style_layers: its `default_layers`, layer name to w_l.
+        pooling: what "auto" means for it.
     """
 
     def add(builder: Builder) -> Builder:
-        _BUILDERS[name], _LAYERS[name] = builder, (content_layers, style_layers)
+        _KNOWN[name] = _Known(builder, content_layers, style_layers, one_of("pooling", pooling, KINDS))
         return builder
 
     return add
@@ -104,7 +86,7 @@ def register(
 
 def available_backbones() -> list[str]:
     """Names that `load_backbone` accepts."""
-    return sorted(_BUILDERS)
+    return sorted(_KNOWN)
 
 
 def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
@@ -126,24 +108,27 @@ def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
     if not isinstance(found, Backbone):
         _check_name(found)
     name = found.name if isinstance(found, Backbone) else found
-    content, style = _LAYERS.get(name, (GATYS_CONTENT, GATYS_STYLE))
-    return dict(content), dict(style)
+    if name not in _KNOWN:
+        return dict(GATYS_CONTENT), dict(GATYS_STYLE)
+    return dict(_KNOWN[name].content_layers), dict(_KNOWN[name].style_layers)
 
 
 def load_backbone(
-    name: str, pooling: str = "avg", *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
+    name: str, pooling: str = AUTO, *, keep_scale: bool = False, weights: str | os.PathLike[str] | None = None
 ) -> Backbone:
     """Load a backbone by name, on the CPU, frozen and in evaluation mode.
 
     Args:
         name: one of `available_backbones()`.
-        pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend) or "l2" (root mean square).
-            A ResNet pools once; its other strides are those of convolutions.
+        pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend), "l2" (root mean square) or
+            "blur" (the maximum, blurred before every second position is taken, and so are convolutions with a stride:
+            fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "max"
+            for networks whose strides are mostly those of convolutions.
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
             with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
         weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
             torchvision's names. Or "random": no download, the same weights for the same seed, which is 0 or stands
-            behind it, as in "random:7"; see `nstlib.initializing`. (A file of that name is "./random".)
+            behind it, as in "random:7"; see `nstlib.networks.initializing`. (A file of that name is "./random".)
 
     Raises:
         BackboneNotFound, InputError, WeightsUnavailable: each with what to do.
@@ -155,10 +140,11 @@ def load_backbone(
             "again by its name; build it as before, and give Run.load an objective with it"
         )
     one_of("pooling", pooling, POOLINGS)
+    pooling = _KNOWN[name].pooling if pooling == AUTO else pooling
     source = _source(weights)
     # Whatever the surroundings are: gradients are taken through the network, and it is built on the CPU.
     with torch.inference_mode(False), torch.device("cpu"):
-        backbone = _BUILDERS[name](pooling, keep_scale, source)
+        backbone = _KNOWN[name].build(pooling, keep_scale, source)
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores).
         backbone.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     # The whole path: a saved run may be resumed in another folder.
@@ -169,7 +155,7 @@ def load_backbone(
 
 
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or name not in _BUILDERS:
+    if not isinstance(name, str) or name not in _KNOWN:
         known = available_backbones()
         raise BackboneNotFound(f"there is no backbone {name!r}; choose one of: {', '.join(known)}{guess(name, known)}")
 
@@ -194,7 +180,7 @@ def default_backbone(quiet: bool = False, device: str | torch.device | None = No
         device: where it is to run; without it, `default_device()`.
     """
     chosen = os.environ.get("NST_BACKBONE")
-    if chosen and chosen not in _BUILDERS:
+    if chosen and chosen not in _KNOWN:
         raise BackboneNotFound(f"NST_BACKBONE is {chosen!r}; choose one of: {', '.join(available_backbones())}")
     name, reason = (chosen, "chosen by NST_BACKBONE") if chosen else _best_backbone(device)
     if not quiet:
@@ -213,100 +199,6 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
     if _reachable(weights_url("vgg19")):
         return "vgg19", "there is a GPU, and its weights can be fetched"
     return "mini", "the weights of vgg19 are not here and cannot be fetched"
-
-
-class L2Pool2d(nn.Module):
-    """Root mean square over windows, of what is no padding. Its gradient is finite where all values are zero."""
-
-    def __init__(self, window: int = 2, stride: int = 2, padding: int = 0):
-        super().__init__()
-        self.window, self.stride, self.padding = window, stride, padding
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W), by default to (B, C, H // 2, W // 2)."""
-        wide = features.to(torch.promote_types(features.dtype, torch.float32))  # where 1e-8 is not 0, nor a square inf
-        squares = F.avg_pool2d(wide.square(), self.window, self.stride, self.padding, count_include_pad=False)
-        return (squares + 1e-8).sqrt().to(features.dtype)
-
-
-class ScaledPool2d(nn.Module):
-    """A pooling followed by a constant factor."""
-
-    def __init__(self, pool: nn.Module, scale: float):
-        super().__init__()
-        self.pool, self.scale = pool, scale
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Pool (B, C, H, W) as the pooling does."""
-        pooled: Tensor = self.pool(features) * self.scale
-        return pooled
-
-
-# Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
-# scikit-image's photographs (tools/pooling_scale.py prints them).
-KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4}
-
-
-def pooling_of(kind: str, scale: float = 1.0, window: int = 2, stride: int = 2, padding: int = 0) -> nn.Module:
-    """A pooling of one of the `POOLINGS`; what pads a window does not count.
-
-    Args:
-        kind: "max", "avg" or "l2".
-        scale: what its response is multiplied by.
-        window, stride, padding: in positions.
-    """
-    pools: dict[str, Callable[[int, int, int], nn.Module]] = {
-        "max": nn.MaxPool2d,
-        "avg": partial(nn.AvgPool2d, count_include_pad=False),
-        "l2": L2Pool2d,
-    }
-    pool = pools[kind](window, stride, padding)
-    return pool if scale == 1 else ScaledPool2d(pool, scale)
-
-
-def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = False) -> nn.Sequential:
-    """Give torchvision's VGG layers the paper's names (conv1_1, relu1_1, ..., pool5) and the pooling asked for.
-
-    In-place ReLUs are replaced: they would overwrite the convolution's response that a caller has captured.
-    """
-    named = nn.Sequential()
-    block, index = 1, 0
-    for module in features:
-        if isinstance(module, nn.Conv2d):
-            index += 1
-            named.add_module(f"conv{block}_{index}", module)
-        elif isinstance(module, nn.ReLU):
-            named.add_module(f"relu{block}_{index}", nn.ReLU(inplace=False))
-        elif isinstance(module, nn.MaxPool2d):
-            named.add_module(f"pool{block}", pooling_of(pooling, KEEP_SCALE[pooling] if keep_scale else 1.0))
-            block, index = block + 1, 0
-        else:
-            raise TypeError(f"not a plain VGG: {module}")
-    return named
-
-
-def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
-    """The backbone of a network that `named_vgg` gave."""
-    nodes, strides, stride = {}, {}, 1
-    for position, (layer, _) in enumerate(named.named_children()):
-        stride *= 2 if layer.startswith("pool") else 1
-        nodes[layer], strides[layer] = str(position), stride
-    return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
-
-
-def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
-    """The bundled backbone's network with random weights: VGG-19's topology and layer names, narrower.
-
-    Its convolutions continue the picture past its border by its outermost pixels; zeros there would teach a dark frame.
-    """
-    net, channels = nn.Sequential(), 3
-    for width in widths:
-        if isinstance(width, int):
-            net.extend((nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate"), nn.ReLU()))
-            channels = width
-        else:
-            net.append(nn.MaxPool2d(2))
-    return net
 
 
 @register("mini")
@@ -347,20 +239,46 @@ for _name in ("vgg16", "vgg19"):
     register(_name)(partial(_torchvision_vgg, _name))
 
 
-def _torchvision_resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
-    from .resnets import resnet_backbone, resnet_without_weights  # imports torchvision, which takes two seconds
+def _resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    from .networks.resnets import resnet_backbone, resnet_without_weights  # as all graphs, it imports torchvision
 
     net = resnet_without_weights(name)
-    if isinstance(weights, Seed):
-        initialize(net, weights)
-    else:
-        state, path = _torchvisions_state(name, weights)
-        _load(net, {key: value for key, value in state.items() if not key.startswith("fc.")}, path)
+    _fill(net, name, weights, but="fc.")
     return resnet_backbone(name, net, pooling, keep_scale)
 
 
 for _name in ("resnet18", "resnet50"):
-    register(_name, RESNET_CONTENT, RESNET_STYLE)(partial(_torchvision_resnet, _name))
+    register(_name, RESNET_CONTENT, RESNET_STYLE, pooling="max")(partial(_resnet, _name))
+
+
+@register("inception_v3", INCEPTION_CONTENT, INCEPTION_STYLE, pooling="max")
+def _inception(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    from .networks.inception import inception_backbone, inception_without_weights
+
+    net = inception_without_weights()
+    _fill(net, "inception_v3", weights, but=("fc.", "AuxLogits."))
+    return inception_backbone("inception_v3", net, pooling, keep_scale)
+
+
+@register("squeezenet", SQUEEZENET_CONTENT, SQUEEZENET_STYLE, pooling="max")
+def _squeezenet(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    from .networks.squeezenet import squeezenet_backbone, squeezenet_without_weights
+
+    net = squeezenet_without_weights()
+    if weights is None:
+        _load(net, _read(SQUEEZENET_WEIGHTS, load_file), SQUEEZENET_WEIGHTS)
+    else:
+        _fill(net, "squeezenet1_1", weights, but="classifier.")
+    return squeezenet_backbone("squeezenet", net, pooling, keep_scale)
+
+
+def _fill(net: nn.Module, name: str, weights: Path | Seed | None, but: str | tuple[str, ...]) -> None:
+    """Give a network of torchvision's the weights; those of layers that begin with `but` are not for it."""
+    if isinstance(weights, Seed):
+        initialize(net, weights)
+        return
+    state, path = _torchvisions_state(name, weights)
+    _load(net, {key: value for key, value in state.items() if not key.startswith(but)}, path)
 
 
 def _torchvisions_state(name: str, weights: Path | None) -> tuple[dict[str, Tensor], Path]:

@@ -9,10 +9,11 @@ from typing import Any, Literal, TypeGuard, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from .backbones import Backbone, load_backbone
+from .backbones import AUTO, load_backbone
 from .base.checks import known_arguments, nearest, one_of
 from .base.devices import fast_precision, keep_freed_memory, usable_device, without_autocast
 from .errors import ImageError, InputError, LayerNotFound
+from .networks.backbone import Backbone
 
 Features = dict[str, Tensor]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -58,7 +59,7 @@ class FeatureExtractor(nn.Module):
     def __init__(
         self,
         backbone: str | Backbone = "mini",
-        pooling: str = "avg",
+        pooling: str = AUTO,
         *,
         keep_scale: bool = False,
         weights: str | os.PathLike[str] | None = None,
@@ -144,7 +145,7 @@ class FeatureExtractor(nn.Module):
             if not isinstance(layer, str) or layer not in self.backbone.strides:
                 near = nearest(str(layer), self.backbone.layers)
                 raise LayerNotFound(f"{layer!r} is not in {self.backbone.name}; {near}")
-            smallest = self.backbone.strides[layer]
+            smallest = self.backbone.smallest_side(layer)
             if min(size) < smallest:
                 raise ImageError(
                     f"the picture is {size[1]} x {size[0]} pixels, but {layer} of {self.backbone.name} needs at least "
@@ -189,7 +190,7 @@ def _names(layers: str | Iterable[str]) -> list[str]:
 
 def _refuse_others(backbone: Backbone, given: Mapping[str, Any]) -> None:
     """Refuse arguments that would have no effect, as the network is there already."""
-    defaults = {"pooling": "avg", "keep_scale": False, "weights": None}
+    defaults = {"pooling": AUTO, "keep_scale": False, "weights": None}
     for name, value in given.items():
         own = (backbone.recipe or {}).get(name, defaults[name])
         if value not in (defaults[name], own):
@@ -222,7 +223,7 @@ def _cut_at(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
     """What gives the responses of the nodes by the names that they are mapped to."""
     if _is_sequence(net, nodes):
         return _Sequence(net, nodes)
-    from .tracing import traced  # imports torchvision, which takes two seconds
+    from .networks.tracing import traced  # imports torchvision, which takes two seconds
 
     return traced(net, nodes)
 

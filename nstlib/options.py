@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, cast
 import numpy as np
 import torch
 
-from .backbones import POOLINGS
+from .backbones import AUTO, POOLINGS
 from .base.checks import known_names, number, one_of, whole
 from .control.colors import COLORS, Color
 from .control.masks import GUIDANCES, Guidance
@@ -114,7 +114,7 @@ DEFAULTS: Options = {
     "strokes": None,
     "strokes_size": None,
     "backbone": None,
-    "pooling": "avg",
+    "pooling": AUTO,
     "keep_scale": False,
     "weights": None,
     "device": None,

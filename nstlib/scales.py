@@ -10,7 +10,7 @@ import os
 import torch
 from torch import Tensor
 
-from .backbones import default_backbone
+from .backbones import AUTO, default_backbone
 from .base.checks import given, instance, known_arguments, number, one_of, size_of, whole
 from .base.checks import picture as checked_picture
 from .base.devices import usable_device
@@ -42,7 +42,7 @@ def strokes_on_forms(
     color: Color = "match",
     steps: int = STEPS,
     backbone: str | None = None,
-    pooling: str = "avg",
+    pooling: str = AUTO,
     weights: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,

@@ -12,7 +12,7 @@ from hypothesis import settings
 from torch import nn
 
 import nstlib as nst
-from nstlib import backbones
+from nstlib.networks import vgg
 
 # The same examples in every run, and no time limit: a busy machine must not fail a test.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -31,8 +31,8 @@ def _tiny(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
     """A backbone with VGG-19's layers and a few random channels, for tests of everything but pictures."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = backbones.mini_net(TINY_WIDTHS)
-    return backbones.vgg_backbone("tiny", backbones.named_vgg(net, pooling, keep_scale))
+        net = vgg.mini_net(TINY_WIDTHS)
+    return vgg.vgg_backbone("tiny", vgg.named_vgg(net, pooling, keep_scale))
 
 
 @nst.register("keen")

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import nstlib as nst
-from nstlib.backbones import mini_net, named_vgg
+from nstlib.networks.vgg import mini_net, named_vgg
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 distill = pytest.importorskip("distill")

@@ -12,7 +12,9 @@ import torchvision
 from torch.nn import functional as F
 
 import nstlib as nst
-from nstlib import backbones, tracing
+from nstlib import backbones
+from nstlib.networks import tracing, vgg
+from nstlib.networks.pooling import L2Pool2d
 
 VGG19_NAMES = [
     name
@@ -28,8 +30,8 @@ def random_vgg(name):
 
 
 def extractor_of(features, **options):
-    net = backbones.named_vgg(features, **options).eval().requires_grad_(False)
-    return nst.FeatureExtractor(backbones.vgg_backbone("vgg", net), device="cpu")
+    net = vgg.named_vgg(features, **options).eval().requires_grad_(False)
+    return nst.FeatureExtractor(vgg.vgg_backbone("vgg", net), device="cpu")
 
 
 def normalized(picture):
@@ -107,7 +109,7 @@ def test_pooling_is_the_one_asked_for(pooling, keep_scale, content):
     features = extract(content, ["relu1_2", "pool1"])
     windows = F.unfold(features["relu1_2"].flatten(0, 1)[:, None], 2, stride=2)
     expected = {"avg": windows.mean(1), "l2": windows.square().mean(1).sqrt(), "max": windows.amax(1)}[pooling]
-    scale = backbones.KEEP_SCALE[pooling] if keep_scale else 1
+    scale = vgg.KEEP_SCALE[pooling] if keep_scale else 1
     torch.testing.assert_close(features["pool1"].flatten(0, 1).flatten(1), scale * expected, rtol=1e-3, atol=2e-4)
 
 
@@ -123,7 +125,7 @@ def test_kept_scale_brings_the_mean_activation_back_to_that_of_max_pooling():
 
 def test_l2_pooling_has_a_finite_gradient_where_all_is_zero():
     features = torch.zeros(1, 1, 4, 4, requires_grad=True)
-    backbones.L2Pool2d()(features).sum().backward()
+    L2Pool2d()(features).sum().backward()
     assert features.grad.isfinite().all()
 
 

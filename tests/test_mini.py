@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nstlib import FeatureExtractor, load_backbone, load_image, stylize
-from nstlib.backbones import MINI_WEIGHTS, mini_net, named_vgg
+from nstlib.backbones import MINI_WEIGHTS
+from nstlib.networks.vgg import mini_net, named_vgg
 
 RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)]
 TAUGHT = RELUS[:5]  # by the same layers of VGG-19

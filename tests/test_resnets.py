@@ -12,8 +12,9 @@ from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 import nstlib as nst
-from nstlib import backbones, resnets
+from nstlib import backbones
 from nstlib.large.tiles import halo_of
+from nstlib.networks import resnets
 
 
 @pytest.fixture(autouse=True)

@@ -8,21 +8,20 @@ they want: the stride in the first 1x1 convolution of a stage, batch normalizati
 from pathlib import Path
 
 import torch
+from caffe_input import for_normalized_pictures
 from torch import Tensor
 from torchvision.models import ResNet
 
 import nstlib as nst
-from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD
-from nstlib.resnets import resnet_backbone, resnet_without_weights
+from nstlib.networks.resnets import resnet_backbone, resnet_without_weights
 
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # of red, green and blue
 EPSILON = 1e-3 - 1e-5  # by how much it is larger than torchvision's
 
 
 def register_caffe_resnet50(path: Path) -> None:
     """Make `load_backbone("resnet50_caffe")` give the network whose weights lie there."""
 
-    @nst.register("resnet50_caffe", *nst.default_layers("resnet50"))
+    @nst.register("resnet50_caffe", *nst.default_layers("resnet50"), pooling="max")
     def build(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
         return resnet_backbone("resnet50_caffe", caffe_resnet50(path), pooling, keep_scale)
 
@@ -40,13 +39,11 @@ def caffe_resnet50(path: Path) -> ResNet:
 
 def normalized_as_torchvisions(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same for torchvision's epsilon and normalization; at the border zeros mean a slightly other gray."""
-    scales = 255 * torch.tensor(IMAGENET_STD)
-    offsets = 255 * torch.tensor(IMAGENET_MEAN) - torch.tensor(CAFFE_MEAN)
-    first = state["conv1.weight"].flip(1)
+    first, more = for_normalized_pictures(state["conv1.weight"])
     variances = {key: value + EPSILON for key, value in state.items() if key.endswith("running_var")}
     return {
         **{key: value for key, value in state.items() if not key.startswith("fc.")},
         **variances,
-        "conv1.weight": first * scales.view(1, 3, 1, 1),
-        "bn1.running_mean": state["bn1.running_mean"] - (first.sum((2, 3)) @ offsets),
+        "conv1.weight": first,
+        "bn1.running_mean": state["bn1.running_mean"] - more,
     }

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from training_batches import Pictures
 
-from nstlib.backbones import mini_net
 from nstlib.base.devices import keep_freed_memory
 from nstlib.losses import gram
+from nstlib.networks.vgg import mini_net
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 
 # Wide in the deep layers, where a channel costs little time: a step costs less than a third of VGG-19's.

@@ -1,6 +1,6 @@
 """How much pooling changes the activations of a VGG: the mean after max pooling over that after another pooling.
 
-`KEEP_SCALE` in nstlib/backbones.py holds what it prints for VGG-19, rounded.
+`KEEP_SCALE` in nstlib/networks/vgg.py holds what it prints for VGG-19, rounded.
 """
 
 import argparse

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, load_backbone, mini_net, named_vgg
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, load_backbone
+from nstlib.networks.vgg import mini_net, named_vgg
 
 Source = tuple[str, str]  # "shallow" or "deep", and a layer of that teacher
 

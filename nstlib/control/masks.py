@@ -31,7 +31,8 @@ class Map:
         size: how many there are, (H', W').
         stride: pixels from one to the next; each has a cell of so many pixels.
         reach: how many pixels beyond its cell a position sees.
-        overhang: by how many pixels the first cell begins before the picture; at most half a stride.
+        overhang: by how many pixels the first cell begins before the picture, at most half a stride; negative where it
+            begins later.
     """
 
     size: Size
@@ -122,9 +123,20 @@ def _cells(
 ) -> Tensor:
     """One number for the cell of each position. Pixels after the last whole cell belong to none, as in pooling."""
     if there.overhang or there.size == tuple(side // there.stride for side in size_of(values)):
-        cells = pool(values[None], there.stride, there.stride, there.overhang)[0]
+        cells = pool(_reaching(values, there)[None], there.stride, there.stride, max(there.overhang, 0))[0]
         return cells[:, : there.size[0], : there.size[1]]
     return adaptive(values[None], there.size)[0]  # of networks whose maps are no even fraction
+
+
+def _reaching(values: Tensor, there: Map) -> Tensor:
+    """The values (R, H, W) from where the first cell begins; outermost ones serve again where the last one ends."""
+    before = max(-there.overhang, 0)
+    values = values[..., before:, before:]
+    down, across = (
+        max(count * there.stride - there.overhang - before - side - max(there.overhang, 0), 0)
+        for count, side in zip(there.size, size_of(values), strict=True)
+    )
+    return F.pad(values[None], (0, across, 0, down), mode="replicate")[0] if down or across else values
 
 
 def _largest(values: Tensor, reach: int) -> Tensor:

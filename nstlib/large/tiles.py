@@ -144,8 +144,9 @@ def _probed_halo(extract: FeatureExtractor, layers: frozenset[str]) -> int:
         responses = net(picture)
         reaches = [_reach(responses[layer], stride, clean, extract.backbone.strides[layer]) for layer in layers]
         if all(reach is not None for reach in reaches):
-            # At least one stride: what is seen must reach the deepest layer where the last tile is narrow.
-            return max(1, *(-(-reach // stride) for reach in reaches if reach is not None)) * stride
+            # What is seen must reach the deepest layer where the last tile is narrow, too.
+            needed = max(extract.backbone.smallest_side(layer) for layer in layers)
+            return max(-(-reach // stride) for reach in (needed, *reaches) if reach is not None) * stride
         clean *= 2
     raise InputError(
         f"{extract.backbone.name} cannot be tiled: the responses of {', '.join(sorted(layers))} depend on the whole "

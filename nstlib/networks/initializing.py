@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import InputError
+from ..errors import InputError
 
 RANDOM = "random"
 BATCH, SIDE, OCTAVES = 4, 128, 7  # of the noise whose statistics batch normalizations take for those of a training

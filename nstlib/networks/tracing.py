@@ -3,13 +3,14 @@
 import copy
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torchvision.models import feature_extraction
 
-from .backbones import L2Pool2d, ScaledPool2d
+from .pooling import BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d
 
 TRACING = threading.Lock()
 
@@ -38,25 +39,47 @@ class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
-WHOLE = {"leaf_modules": [L2Pool2d, ScaledPool2d]}
+WHOLE = {"leaf_modules": [BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d]}
 
 
-def nodes_of(net: nn.Module) -> list[str]:
-    """Names of the nodes of a network in evaluation mode, as torchvision's `get_graph_node_names` has them."""
+@dataclass(frozen=True)
+class Graph:
+    """A network's graph.
+
+    Attributes:
+        names: of its nodes in order, as torchvision's `get_graph_node_names` has them.
+        modules: what they call, by the names in the network.
+    """
+
+    names: Mapping[fx.Node, str]
+    modules: Mapping[str, nn.Module]
+
+
+def graph_of(net: nn.Module) -> Graph:
+    """The graph of a network in evaluation mode."""
     tracer = _OneThread(**WHOLE)
     with TRACING:
         tracer.trace(net)
-    return list(tracer.node_to_qualname.values())
+    return Graph(dict(tracer.node_to_qualname), dict(net.named_modules()))
 
 
 def traced(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
-    """A module that gives the responses of the nodes by the names that they are mapped to."""
+    """A module that gives the responses of the nodes by the names that they are mapped to; none is overwritten."""
     with (
         TRACING,
         patch.object(feature_extraction, "NodePathTracer", _OneThread),
     ):  # one at a time: each patches torch
         cut = feature_extraction.create_feature_extractor(net, dict(nodes), tracer_kwargs=WHOLE)
+    _keep_responses(cut)
     return _Evaluating(cut).eval()
+
+
+def _keep_responses(cut: fx.GraphModule) -> None:
+    """Let no function work in place; modules that do were told not to by `Backbone`."""
+    for node in cut.graph.nodes:
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    cut.recompile()
 
 
 class _Evaluating(nn.Module):

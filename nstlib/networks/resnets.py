@@ -3,7 +3,7 @@
 Their layers have torchvision's node names: `conv1`, `relu`, `layer2.0.bn1`, `layer2.0.add`, ... What a block gives, the
 rectified sum `layer2.3.relu_2`, is also called `layer2.3`, and what a stage gives, `layer2`. Already the first
 convolution has a stride of 2, and `layer3` sees more of a picture than VGG-19's relu5_1: the default layers are `relu`,
-`layer1` and `layer2`. Max pooling gives crisper strokes here than the average, which leaves a faint grid.
+`layer1` and `layer2`. Max pooling, their default, gives crisper strokes than the average, which leaves a faint grid.
 """
 
 import re
@@ -14,12 +14,12 @@ import torchvision
 from torch import nn
 from torchvision.models import ResNet
 
-from .backbones import Backbone, pooling_of
-from .tracing import nodes_of, traced
+from .backbone import Backbone
+from .graphs import graph_backbone
+from .pooling import blur_strides, pooling_of
 
 # Mean activation after max pooling over that after the other pooling, measured with a ResNet-50 on photographs.
-KEEP_SCALE = {"max": 1.0, "avg": 1.3, "l2": 1.25}
-SIDE = 64  # pixels of the picture by which strides are measured; a multiple of the largest
+KEEP_SCALE = {"max": 1.0, "avg": 1.3, "l2": 1.25, "blur": 1.0}
 NOT_LAYERS = ("x", "avgpool", "flatten", "fc")
 
 
@@ -31,23 +31,20 @@ def resnet_without_weights(name: str) -> ResNet:
     return net.eval()
 
 
-def resnet_backbone(name: str, net: ResNet, pooling: str = "avg", keep_scale: bool = False) -> Backbone:
-    """The backbone of a ResNet of torchvision's kind; it gets the pooling asked for, and is in evaluation mode.
+def resnet_backbone(name: str, net: ResNet, pooling: str = "max", keep_scale: bool = False) -> Backbone:
+    """The backbone of a ResNet of torchvision's kind; it gets the pooling asked for.
 
-    That is: its batch normalizations use the statistics of their training, and a picture's responses do not depend on
-    those beside it.
+    Convolutions with a stride are blurred too where the pooling is "blur".
     """
     net.maxpool = pooling_of(pooling, KEEP_SCALE[pooling] if keep_scale else 1.0, window=3, stride=2, padding=1)
-    net.eval()
-    nodes = _with_short_names(node for node in nodes_of(net) if node not in NOT_LAYERS)
-    strides = _strides(net, nodes)
-    # Each window lies around a pixel at a multiple of the stride, and so in the middle of its cell.
-    return Backbone(name, net, nodes, strides, overhangs={layer: stride // 2 for layer, stride in strides.items()})
+    if pooling == "blur":
+        blur_strides(net)
+    return graph_backbone(name, net, _with_short_names)
 
 
 def _with_short_names(nodes: Iterable[str]) -> dict[str, str]:
     """Layer name to node, from the picture to the deepest; behind the last node of a block, its short names."""
-    nodes = list(nodes)
+    nodes = [node for node in nodes if node not in NOT_LAYERS]
     blocks = {block.group(1): node for node in nodes if (block := re.match(r"(layer\d+\.\d+)\.", node))}
     stages = {block.partition(".")[0]: node for block, node in blocks.items()}
     layers: dict[str, str] = {}
@@ -55,9 +52,3 @@ def _with_short_names(nodes: Iterable[str]) -> dict[str, str]:
         layers[node] = node
         layers |= {short: node for short, last in (blocks | stages).items() if last == node}
     return layers
-
-
-@torch.no_grad()
-def _strides(net: nn.Module, nodes: dict[str, str]) -> dict[str, int]:
-    responses = traced(net, {node: node for node in nodes.values()})(torch.zeros(1, 3, SIDE, SIDE))
-    return {layer: SIDE // responses[node].shape[-1] for layer, node in nodes.items()}
