@@ -70,7 +70,8 @@ def test_every_layer_captured_with_all_others_is_that_of_torchvisions_network(na
 
 def _module_of(layer, node, modules):
     """The module of torchvision's whose response a layer is; None for what is computed inside of one."""
-    return next((name for name in (layer, node, node.removesuffix(".relu")) if name in modules), None)
+    fire = node.removesuffix(".cat") if node.startswith("features.") else node
+    return next((name for name in (layer, node, node.removesuffix(".relu"), fire) if name in modules), None)
 
 
 def test_what_batch_normalization_gives_is_not_rectified_by_the_function_behind_it():
