@@ -15,7 +15,7 @@ from .control.styles import Blend, side_by_side
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision, Sight
 from .large.tiles import halo_of
-from .large.ways import Way, Ways, no_sum
+from .large.ways import Way, Ways, no_even_maps, no_sum
 from .style_losses.names import StyleLoss, name_of, style_loss_of
 from .style_losses.statistics import no_masks
 from .weighting import Layers, Weights, layer_weights
@@ -262,8 +262,12 @@ class Targets(KnownAttributes):
 
     def _refuse_tiles(self, style_loss: StyleLoss, tile: int | None, pictures: Iterable[Tensor]) -> None:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        if not style_loss.adds_up and ((tile is not None and longest > tile) or self.spread):
+        if not (self.spread or (tile is not None and longest > tile)):
+            return
+        if not style_loss.adds_up:
             raise InputError(no_sum(style_loss))
+        if style_loss.across_layers and any(self.extract.backbone.overhangs.values()):
+            raise InputError(no_even_maps(style_loss, self.extract.backbone.name))
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""

@@ -81,6 +81,15 @@ def no_sum(style_loss: StyleLoss) -> str:
     )
 
 
+def no_even_maps(style_loss: StyleLoss, backbone: str) -> str:
+    """Why a picture cannot be computed in tiles with this network, and what to do."""
+    return (
+        f"style_loss {style_loss.name!r} compares layers position by position, and the positions of {backbone} do not "
+        "halve evenly, so that there are no tiles; use a smaller size, another backbone, such as 'mini' or 'vgg19', or "
+        "another style loss, such as 'gram'"
+    )
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What a picture is compared with, and how.
