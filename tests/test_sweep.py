@@ -29,9 +29,10 @@ def single(objective, chosen, optimizer):
     """The run that the settings of a picture describe, without any batch."""
     chosen = dict(chosen)
     init, seed, sees = chosen.pop("init"), chosen.pop("seed"), sight_of(chosen.pop("color"))
+    smoothing = chosen.pop("smoothing")
     assert chosen.pop("shares") is None
     options = {"normalization": objective.normalization, "border": objective.border, **chosen}
-    alone = nst.Objective(objective.extract.other(sees=sees), objective.content, **options)
+    alone = nst.Objective(objective.extract.other(sees=sees, smoothing=smoothing), objective.content, **options)
     run = nst.Run(alone, init, optimizer, seed=seed)
     for _ in run.steps(STEPS, progress=False):
         pass
