@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of
+from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of, whole
 from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
@@ -262,11 +262,9 @@ class Targets(KnownAttributes):
             raise InputError(no_masks(name_of(style_loss)))
 
     def _refuse_tiles(self, style_loss: StyleLoss, tile: int | None, pictures: Iterable[Tensor]) -> None:
-        if not self._takes_tiles(tile, pictures):
-            return
-        if not style_loss.adds_up:
+        if not style_loss.adds_up and self._takes_tiles(tile, pictures):
             raise InputError(no_sum(style_loss))
-        if self.extract.smoothing is not None:
+        if self.extract.smoothing is not None and self._takes_tiles(tile, pictures):
             raise InputError(no_tiles(self.extract.smoothing))
 
     def check_smoothing(self, smoothing: Smoothing, pictures: Iterable[Tensor]) -> None:
@@ -276,7 +274,7 @@ class Targets(KnownAttributes):
 
     def _takes_tiles(self, tile: int | None, pictures: Iterable[Tensor]) -> bool:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        return (tile is not None and longest > tile) or self.spread
+        return (tile is not None and longest > whole("the tile", tile, 1, unit="pixels")) or self.spread
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""

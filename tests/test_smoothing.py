@@ -6,7 +6,7 @@ import torch
 from scipy import special, stats
 
 import nstlib as nst
-from nstlib import transfer
+from nstlib import live, transfer
 from nstlib.large import budget
 from nstlib.large.ways import InTiles
 from nstlib.losses import content_loss, gram, guided_gram, style_loss
@@ -97,6 +97,18 @@ def test_a_warm_softmax_raises_the_entropy_of_a_peaky_response_and_a_cold_one_lo
     warm, cold = smoothed(values, 100.0), smoothed(values, 1.0)
     assert entropy(cold) < 0.1 < entropy(values) - 0.1
     assert entropy(warm) > max(entropy(values), torch.tensor(0.99))
+
+
+def test_of_mini_a_temperature_of_1_lowers_the_entropy_and_10_raises_it():
+    picture, layers = nst.load_image("chelsea", 128), ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    mini = nst.FeatureExtractor("mini", device="cpu")
+    plain, cold, warm = (
+        torch.cat([entropy(each) for each in mini.other(smoothing=smoothing)(picture, layers).values()])
+        for smoothing in (None, "softmax", "softmax:10")
+    )
+    assert (cold < 0.3).all()
+    assert ((plain > 0.8) & (plain < 0.96)).all()
+    assert (warm > 0.985).all()
 
 
 # ---------------------------------------------------------------- entropy
@@ -394,6 +406,8 @@ def test_a_tile_set_later_is_refused_and_the_objective_stays_as_it_is(smooth, co
     total = objective(noisy(content)).total
     with pytest.raises(nst.InputError, match=ADVICE):
         objective.tile = 16
+    with pytest.raises(nst.InputError, match="the tile is 'auto'; expected a whole number of pixels"):
+        objective.tile = "auto"
     assert objective.tile is None
     assert torch.equal(objective(noisy(content)).total, total)
 
@@ -448,6 +462,17 @@ def test_stylize_smooths_as_an_extractor_does(extract):
     expected = take(nst.Run(objective), 2).image
     assert torch.equal(nst.stylize("chelsea", "coffee", **SMALL, smoothing="softmax:10"), expected)
     assert not torch.equal(nst.stylize("chelsea", "coffee", **SMALL), expected)
+
+
+def test_the_studio_keeps_the_smoothing_it_was_given(tmp_path):
+    how = {"size": 48, "backbone": "keen", "device": "cpu", "smoothing": "softmax:10"}
+    made = live.studio("chelsea", "coffee", driver="none", folder=tmp_path, **how)
+    made.run(2)
+    made.controls["color"].value = "luminance"
+    made.run(1)
+    extract = made.engine.run.objective.extract
+    assert (extract.smoothing, extract.sees) == ("softmax:10", "luminance")
+    assert "smoothing='softmax:10'" in made.call()
 
 
 def test_strokes_are_made_without_smoothing(monkeypatch):

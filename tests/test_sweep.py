@@ -55,6 +55,7 @@ AXES = {
     "content_layers": st.lists(st.sampled_from(["relu2_2", "relu4_2"]), min_size=1, max_size=2, unique=True),
     "style_layers": st.lists(st.sampled_from(LAYERS), min_size=1, max_size=2, unique_by=str),
     "style": st.lists(st.sampled_from(["coffee", "rocket"]), min_size=1, max_size=2, unique=True),
+    "smoothing": st.lists(st.sampled_from([None, "softmax", "softmax:10"]), min_size=1, max_size=2, unique=True),
     "init": st.lists(st.sampled_from(["content", "noise", "style_statistics"]), min_size=1, max_size=2, unique=True),
     "seed": st.lists(st.integers(0, 9), min_size=1, max_size=2, unique=True),
 }
