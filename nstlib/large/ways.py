@@ -31,6 +31,7 @@ from ..losses import (
     tv_loss_of_sums,
     tv_sum,
 )
+from ..smoothing import no_tiles
 from . import ranks
 from .tiles import Tile, halo_of, shared_tile, smaller_tile, stride_of, tiles_of
 
@@ -180,11 +181,16 @@ class InTiles:
     Args:
         extract: the features to compare.
         tile: longest side of a tile, in pixels; rounded down to a multiple of the deepest layer's stride.
+
+    Raises:
+        InputError: responses that are smoothed, which takes the whole picture.
     """
 
     recordable: ClassVar[bool] = False  # a tile is work enough for a GPU
 
     def __init__(self, extract: FeatureExtractor, tile: int):
+        if extract.smoothing is not None:
+            raise InputError(no_tiles(extract.smoothing))
         self.extract, self.tile = extract, tile
         self.home = torch.device("cpu")
 
