@@ -1,7 +1,8 @@
 """Neural style transfer, small enough to read: `losses`, `extractor` and `optimize` hold the method.
 
-The top folder is the method; rooms hold the rest: `pictures` (in and out), `large` (big pictures, many devices),
-`control` (colors, styles, places), `style_losses` (other answers to what style is) and `live` (under the hand).
+The top folder is the method; rooms hold the rest: `networks` (whose features are compared), `pictures` (in and out),
+`large` (big pictures, many devices), `control` (colors, styles, places), `style_losses` (other answers to what style
+is) and `live` (under the hand).
 
 Example:
     >>> import nstlib as nst

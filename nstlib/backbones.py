@@ -34,15 +34,20 @@ POOLINGS = (AUTO, *KINDS)
 # The paper writes conv4_2 and conv1_1 ... conv5_1; the authors' code takes the rectified responses, and so do these.
 GATYS_CONTENT: Mapping[str, float] = {"relu4_2": 1.0}
 GATYS_STYLE: Mapping[str, float] = {f"relu{block}_1": 0.2 for block in range(1, 6)}
-# Chosen by eye with a ResNet-50: from layer3 on a position sees more than one of VGG-19's relu5_1.
+# By eye with real weights, the village in swirls and Tuebingen in The Starry Night: without half of stage 3, or fire7,
+# strokes come over and no swirls; with stage 4 houses begin to melt.
 RESNET_CONTENT: Mapping[str, float] = {"layer2": 1.0}
-RESNET_STYLE: Mapping[str, float] = dict.fromkeys(("relu", "layer1", "layer2"), 1 / 3)
+RESNET_STYLE: Mapping[str, Mapping[str, float]] = {
+    name: dict.fromkeys(("relu", "layer1", "layer2", half), 1 / 4)
+    for name, half in {"resnet18": "layer3.0", "resnet50": "layer3.2"}.items()
+}
+SQUEEZENET_CONTENT: Mapping[str, float] = {"fire7": 1.0}
+SQUEEZENET_STYLE: Mapping[str, float] = dict.fromkeys(("relu1", "fire2", "fire3", "fire5", "fire7"), 1 / 5)
+# Not seen with real weights: layers that see as much of a picture as VGG's.
 INCEPTION_CONTENT: Mapping[str, float] = {"Mixed_5d": 1.0}
 INCEPTION_STYLE: Mapping[str, float] = dict.fromkeys(
-    ("Conv2d_1a_3x3", "Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d"), 1 / 4
+    ("Conv2d_1a_3x3", "Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6a"), 1 / 5
 )
-SQUEEZENET_CONTENT: Mapping[str, float] = {"fire5": 1.0}
-SQUEEZENET_STYLE: Mapping[str, float] = dict.fromkeys(("relu1", "fire2", "fire3", "fire5"), 1 / 4)
 
 Builder = Callable[[str, bool, Path | Seed | None], Backbone]
 
@@ -122,8 +127,8 @@ def load_backbone(
         name: one of `available_backbones()`.
         pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend), "l2" (root mean square) or
             "blur" (the maximum, blurred before every second position is taken, and so are convolutions with a stride:
-            fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "max"
-            for networks whose strides are mostly those of convolutions.
+            fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "blur"
+            for networks some of whose strides are those of convolutions: there any other leaves a grid in pictures.
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
             with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
         weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
@@ -248,10 +253,10 @@ def _resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | No
 
 
 for _name in ("resnet18", "resnet50"):
-    register(_name, RESNET_CONTENT, RESNET_STYLE, pooling="max")(partial(_resnet, _name))
+    register(_name, RESNET_CONTENT, RESNET_STYLE[_name], pooling="blur")(partial(_resnet, _name))
 
 
-@register("inception_v3", INCEPTION_CONTENT, INCEPTION_STYLE, pooling="max")
+@register("inception_v3", INCEPTION_CONTENT, INCEPTION_STYLE, pooling="blur")
 def _inception(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     from .networks.inception import inception_backbone, inception_without_weights
 
@@ -260,7 +265,7 @@ def _inception(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> B
     return inception_backbone("inception_v3", net, pooling, keep_scale)
 
 
-@register("squeezenet", SQUEEZENET_CONTENT, SQUEEZENET_STYLE, pooling="max")
+@register("squeezenet", SQUEEZENET_CONTENT, SQUEEZENET_STYLE, pooling="blur")
 def _squeezenet(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     from .networks.squeezenet import squeezenet_backbone, squeezenet_without_weights
 

@@ -458,7 +458,7 @@ def test_where_nobody_names_layers_they_fit_the_backbone(no_download, content, s
     objective = nst.Objective(extract, content, style)
     assert (dict(objective.content_layers), [*objective.style_layers]) == (
         {"layer2": 1.0},
-        ["relu", "layer1", "layer2"],
+        ["relu", "layer1", "layer2", "layer3.0"],
     )
     assert objective(content).total.isfinite().all()
     how = {"backbone": "resnet18", "weights": "random", "device": "cpu", "size": 48, "progress": False}
@@ -470,7 +470,7 @@ def test_layers_that_are_given_stay_as_given(no_download, content, style):
     extract = nst.FeatureExtractor("resnet18", weights="random", device="cpu")
     objective = nst.Objective(extract, content, style, content_layers=["layer1"])
     assert [*objective.content_layers] == ["layer1"]
-    assert [*objective.style_layers] == ["relu", "layer1", "layer2"]
+    assert [*objective.style_layers] == ["relu", "layer1", "layer2", "layer3.0"]
 
 
 def test_a_registered_network_can_have_default_layers_of_its_own(content, style):

@@ -209,7 +209,7 @@ def test_the_bundled_squeezenet_needs_no_network_and_has_its_default_layers(cont
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("mini", "avg"), ("vgg19", "avg"), ("resnet18", "max"), ("squeezenet", "max"), ("inception_v3", "max")],
+    [("mini", "avg"), ("vgg19", "avg"), ("resnet18", "blur"), ("squeezenet", "blur"), ("inception_v3", "blur")],
 )
 def test_each_backbone_has_a_pooling_of_its_own(name, kind):
     weights = None if name == "mini" else "random"

@@ -21,7 +21,7 @@ EPSILON = 1e-3 - 1e-5  # by how much it is larger than torchvision's
 def register_caffe_resnet50(path: Path) -> None:
     """Make `load_backbone("resnet50_caffe")` give the network whose weights lie there."""
 
-    @nst.register("resnet50_caffe", *nst.default_layers("resnet50"), pooling="max")
+    @nst.register("resnet50_caffe", *nst.default_layers("resnet50"), pooling="blur")
     def build(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
         return resnet_backbone("resnet50_caffe", caffe_resnet50(path), pooling, keep_scale)
 

@@ -32,7 +32,7 @@ def inception_without_weights() -> Inception3:
     return net.eval()
 
 
-def inception_backbone(name: str, net: Inception3, pooling: str = "max", keep_scale: bool = False) -> Backbone:
+def inception_backbone(name: str, net: Inception3, pooling: str = "blur", keep_scale: bool = False) -> Backbone:
     """The backbone of an Inception v3; it gets the pooling asked for."""
     scale = KEEP_SCALE[pooling] if keep_scale else 1.0
     net.maxpool1, net.maxpool2 = (pooling_of(pooling, scale, window=3, stride=2) for _ in range(2))

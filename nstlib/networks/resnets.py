@@ -2,8 +2,8 @@
 
 Their layers have torchvision's node names: `conv1`, `relu`, `layer2.0.bn1`, `layer2.0.add`, ... What a block gives, the
 rectified sum `layer2.3.relu_2`, is also called `layer2.3`, and what a stage gives, `layer2`. Already the first
-convolution has a stride of 2, and `layer3` sees more of a picture than VGG-19's relu5_1: the default layers are `relu`,
-`layer1` and `layer2`. Max pooling, their default, gives crisper strokes than the average, which leaves a faint grid.
+convolution has a stride of 2, and strides leave a grid in pictures, unless they are blurred: see `pooling`. A position
+of `layer3` sees more of a picture than one of VGG-19's relu5_1.
 """
 
 import re
@@ -31,7 +31,7 @@ def resnet_without_weights(name: str) -> ResNet:
     return net.eval()
 
 
-def resnet_backbone(name: str, net: ResNet, pooling: str = "max", keep_scale: bool = False) -> Backbone:
+def resnet_backbone(name: str, net: ResNet, pooling: str = "blur", keep_scale: bool = False) -> Backbone:
     """The backbone of a ResNet of torchvision's kind; it gets the pooling asked for.
 
     Convolutions with a stride are blurred too where the pooling is "blur".

@@ -43,7 +43,7 @@ def squeezenet_without_weights() -> Trunk:
         return Trunk(torchvision.models.squeezenet1_1(weights=None).features).eval()
 
 
-def squeezenet_backbone(name: str, net: Trunk, pooling: str = "max", keep_scale: bool = False) -> Backbone:
+def squeezenet_backbone(name: str, net: Trunk, pooling: str = "blur", keep_scale: bool = False) -> Backbone:
     """The backbone of a SqueezeNet's trunk; its three poolings are replaced by those asked for."""
     scale = KEEP_SCALE[pooling] if keep_scale else 1.0
     for place, module in enumerate(net.features):
