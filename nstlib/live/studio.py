@@ -91,7 +91,8 @@ class Studio(Live):
         wanted = self.engine.wanted
         share = wanted["shares"][1] if wanted["shares"] else self.controls["share"].value
         wanted = {**wanted, **wanted["style_layers"], "share": share}
-        values = {name: set_by_hand(each, wanted.get(name, each.value)) for name, each in self.controls.items()}
+        with self._moving_controls:  # one that is given new options says something else for a moment
+            values = {name: set_by_hand(each, wanted.get(name, each.value)) for name, each in self.controls.items()}
         # Of a loss that takes no masks, what is painted was refused, and waits for another one.
         painted = None if not style_loss_of(values["style_loss"]).adds_up else self._brush
         return {
@@ -146,9 +147,8 @@ class Studio(Live):
     def _switch(self, backbone: str) -> None:
         """Want another backbone, with layers that it has."""
         layers = self._layers_for(backbone)
-        with self._moving_controls:
-            self._write(layers)
-            self.engine.set(**{**self.settings(), **layers})
+        self._write(layers)
+        self.engine.set(**{**self.settings(), **layers})
         self._facts.value = self._status()  # now: while the loop fetches weights, it shows nothing
 
     def _layers_for(self, backbone: str) -> Settings:
@@ -267,8 +267,10 @@ class Studio(Live):
         if self.controls["optimizer"].value != self._optimizer:  # each has a scale of its own
             self._optimizer = self.controls["optimizer"].value
             self._write({"lr": DEFAULT_LR[self._optimizer]})
-        if self.controls["backbone"].value != self.engine.wanted["backbone"]:
-            self._switch(self.controls["backbone"].value)
+        with self._moving_controls:
+            backbone = self.controls["backbone"].value
+            if backbone != self.engine.wanted["backbone"]:
+                self._switch(backbone)
         super()._changed(change)
 
     def _put(self, settings: Settings) -> None:
@@ -447,7 +449,7 @@ def studio(
         options: as for `nstlib.stylize`. With a brush as `masks`, see `live.brush`, the page shows it too, and what is
             painted acts on the next step; as long as a place has no paint, every style is everywhere. Without a size,
             256 pixels, and 512 where there is a GPU. Of a quality, the studio takes the optimizer, and the rate at its
-            beginning.
+            beginning. A file of weights is of the backbone that it is given with: others take their own.
 
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work.
