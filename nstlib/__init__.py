@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .optimize import Run, Step
     from .options import Options
     from .scales import prepare_strokes, strokes_on_forms, style_size_for
+    from .smoothing import entropy
     from .sweeps import Sweep, sweep
     from .transfer import main, prepare, stylize
 
@@ -63,6 +64,7 @@ _FACES = {
     "optimize": ("Run", "Step"),
     "options": ("Options",),
     "scales": ("prepare_strokes", "strokes_on_forms", "style_size_for"),
+    "smoothing": ("entropy",),
     "sweeps": ("Sweep", "sweep"),
     "transfer": ("main", "prepare", "stylize"),
 }
@@ -108,6 +110,7 @@ __all__ = [
     "default_backbone",
     "default_device",
     "default_layers",
+    "entropy",
     "gram",
     "guided_gram",
     "keep_colors",

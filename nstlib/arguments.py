@@ -189,6 +189,8 @@ def _add_loss(add: Add) -> None:
     add("--style-layers", type=_layers, metavar="L[=W],...", help=style)
     losses = f"what is taken for style: {', '.join(STYLE_LOSSES)}"
     add("--style-loss", choices=STYLE_LOSSES, metavar="NAME", help=losses + _default("style_loss"))
+    smoothing = "make responses more even first: softmax, or softmax:T with a temperature; whole pictures only"
+    add("--smoothing", metavar="softmax[:T]", help=smoothing)
     add("--normalization", choices=NORMALIZATIONS, help=_default("normalization"))
 
 

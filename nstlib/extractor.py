@@ -14,6 +14,7 @@ from .base.checks import known_arguments, nearest, one_of
 from .base.devices import fast_precision, keep_freed_memory, usable_device, without_autocast
 from .errors import ImageError, InputError, LayerNotFound
 from .networks.backbone import Backbone
+from .smoothing import Smoothing, checked_smoothing, smoothed, temperature_of
 
 Features = dict[str, Tensor]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -41,12 +42,16 @@ class FeatureExtractor(nn.Module):
             to its range, for each picture by a power of two.
         device: where the network lives; without it, `default_device()`.
         sees: "colors", or "luminance": pictures without their colors, as gray ones.
+        smoothing: None, or "softmax", or "softmax:10" with a temperature: each response becomes a softmax of all its
+            activations, see `nstlib.smoothing.smoothed`. Masks act on what comes out: the softmax is that of the whole
+            picture. It does not add up over tiles, nor over processes that share a picture, which are refused.
 
     Attributes:
         backbone: the `Backbone` whose layers it extracts. It stays as it is: extractors share its network, and one for
             another device or precision has a copy.
         precision: what "auto" came to.
         sees: "colors" or "luminance".
+        smoothing: None, "softmax" or "softmax:T".
         spec: the arguments that build the same extractor again, for a saved run. Those of a `Backbone` that
             `load_backbone` did not build cannot, and say so when they are tried.
     """
@@ -66,11 +71,13 @@ class FeatureExtractor(nn.Module):
         precision: Precision = "float32",
         device: str | torch.device | None = None,
         sees: Sight = "colors",
+        smoothing: Smoothing = None,
     ):
         super().__init__()
         device = usable_device(device, with_numbers=False)
         one_of("precision", precision, PRECISIONS)
         self.sees = cast(Sight, one_of("sees", sees, SIGHTS))
+        self.smoothing = checked_smoothing(smoothing)
         self.precision = fast_precision(device) if precision == "auto" else precision
         self.dtype: torch.dtype = getattr(torch, self.precision)
         if isinstance(backbone, Backbone):
@@ -79,7 +86,7 @@ class FeatureExtractor(nn.Module):
             backbone = load_backbone(backbone, pooling, keep_scale=keep_scale, weights=weights)
         self.backbone = backbone
         recipe = backbone.recipe or {"backbone": backbone.name, "pooling": None}
-        self.spec = {**recipe, "precision": self.precision, "sees": sees}
+        self.spec = {**recipe, "precision": self.precision, "sees": sees, "smoothing": self.smoothing}
         # Channels innermost: see `load_backbone`. MPS was not tried.
         self._format = torch.contiguous_format if device.type == "mps" else torch.channels_last
         self.net = _at_home(backbone.net, device, self.dtype, self._format)
@@ -128,15 +135,25 @@ class FeatureExtractor(nn.Module):
                 features = _in_float16(cut, normalized)
             else:
                 features = {layer: response.float() for layer, response in cut(normalized.to(self.dtype)).items()}
+            if self.smoothing is not None:
+                temperature = temperature_of(self.smoothing)
+                features = {layer: smoothed(response, temperature) for layer, response in features.items()}
         return {layer: features[layer] for layer in layers}
 
-    def other(self, precision: Precision | None = None, sees: Sight | None = None) -> "FeatureExtractor":
-        """The same network on the same device, in another precision or with another sight."""
-        if precision in (None, self.precision) and sees in (None, self.sees):
-            return self
+    def other(
+        self,
+        precision: Precision | None = None,
+        sees: Sight | None = None,
+        smoothing: Smoothing | Literal["as it is"] = "as it is",
+    ) -> "FeatureExtractor":
+        """The same network on the same device, in another precision, with another sight or smoothing."""
         precision, sees = precision or cast(Precision, self.precision), sees or self.sees
-        made = FeatureExtractor(self.backbone, precision=precision, device=self.device, sees=sees)
-        made.spec = {**self.spec, "precision": made.precision, "sees": sees}
+        smoothing = self.smoothing if smoothing == "as it is" else checked_smoothing(smoothing)
+        if (precision, sees, smoothing) == (self.precision, self.sees, self.smoothing):
+            return self
+        how: dict[str, Any] = {"precision": precision, "sees": sees, "smoothing": smoothing}
+        made = FeatureExtractor(self.backbone, device=self.device, **how)
+        made.spec = {**self.spec, **how, "precision": made.precision}
         return made
 
     def check(self, layers: str | Iterable[str], size: tuple[int, int] | torch.Size = (2**31, 2**31)) -> None:

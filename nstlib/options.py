@@ -21,6 +21,7 @@ from .images import MAX_SIZE, Source
 from .losses import NORMALIZATIONS, Normalization
 from .objective import Layers, Weight
 from .optimize import ADAM_BETAS, OPTIMIZERS, OptimizerName
+from .smoothing import Smoothing, checked_smoothing
 from .style_losses.names import STYLE_LOSSES, StyleLoss
 
 Styles = Source | Mapping[Any, float] | Sequence[Source | tuple[Source, float]] | Blend
@@ -45,6 +46,8 @@ class Options(TypedDict, total=False):
             Without them, those of `default_layers`, which fit the backbone.
         style_loss: what of the features is style: "gram", "shifted", "chain", "moments", "covariance", "wasserstein",
             "sliced", "histogram", "patches", "relaxed", "chain_blurred" or "novak", see `nstlib.style_losses`.
+        smoothing: "softmax", or "softmax:10" with a temperature: responses are made more even before they are compared,
+            see `nstlib.smoothing`. It takes whole pictures, and no tiles. None: they stay as they are.
         alpha, beta, tv: weights of content, style and total variation; without beta, `BETA` of the normalization.
         border: how much more the total variation counts at the border; see `nstlib.tv_loss`.
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
@@ -87,6 +90,7 @@ class Options(TypedDict, total=False):
     content_layers: Layers | None
     style_layers: Layers | None
     style_loss: str | StyleLoss
+    smoothing: Smoothing
     alpha: Weight
     beta: Weight | None
     tv: Weight
@@ -121,6 +125,7 @@ DEFAULTS: Options = {
     "content_layers": None,
     "style_layers": None,
     "style_loss": "gram",
+    "smoothing": None,
     "alpha": 1.0,
     "beta": None,
     "tv": 10.0,
@@ -290,6 +295,10 @@ def _word(choices: Iterable[str], name: str, value: Any) -> str:
     return one_of(name, value, choices)
 
 
+def _smoothing(name: str, value: Any) -> Smoothing:
+    return checked_smoothing(value)
+
+
 def _style_loss(name: str, value: Any) -> str | StyleLoss:
     return value if isinstance(value, StyleLoss) else one_of(name, value, STYLE_LOSSES)
 
@@ -305,6 +314,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "content_layers": _layers,
     "style_layers": _layers,
     "style_loss": _style_loss,
+    "smoothing": _smoothing,
     "normalization": partial(_word, NORMALIZATIONS),
     "optimizer": partial(_word, OPTIMIZERS),
     "lr": _rates,

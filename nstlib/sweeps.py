@@ -23,6 +23,7 @@ from .large import ranks
 from .objective import Layers, Objective, Style, layer_weights
 from .optimize import OptimizerName, Run, is_out_of_memory
 from .options import checked
+from .smoothing import Smoothing, checked_smoothing
 from .starts import Init, start_of
 from .style_losses.names import StyleLoss, name_of, style_loss_of
 from .weighting import TERMS, Term
@@ -45,6 +46,7 @@ class Axes(TypedDict, total=False):
             of each counts: style masks are those of the objective's own style.
         shares: of the objective's several styles: how much of each; of two, a number is the share of the first.
         style_loss: what is taken for style, see `nstlib.Options`.
+        smoothing: None, "softmax" or "softmax:T", see `FeatureExtractor`.
         color: whose colors: "style", "match" or "luminance", see `nstlib.Options`.
         init: where a run starts, see `Run`.
         seed: of the noise.
@@ -58,6 +60,7 @@ class Axes(TypedDict, total=False):
     style: Tensor | Iterable[Tensor] | Mapping[str, Style]
     shares: Iterable[float | Sequence[float]] | Mapping[str, float | Sequence[float]]
     style_loss: str | StyleLoss | Iterable[str | StyleLoss] | Mapping[str, str | StyleLoss]
+    smoothing: Smoothing | Iterable[Smoothing] | Mapping[str, Smoothing]
     color: Color | Iterable[Color] | Mapping[str, Color]
     init: Init | Tensor | Iterable[Init | Tensor] | Mapping[str, Init | Tensor]
     seed: int | Iterable[int] | Mapping[str, int]
@@ -186,6 +189,7 @@ def _plan(objective: Objective, axes: Axes) -> Sweep:
         "style": objective.style,
         "shares": None,
         "style_loss": objective.style_loss,
+        "smoothing": objective.extract.smoothing,
         "color": "style",
         "init": "noise" if objective.content is None else "content",
         "seed": 0,
@@ -264,6 +268,7 @@ def _checked(settings: dict[str, Any], objective: Objective) -> dict[str, Any]:
             raise InputError(f"the style is {shape}; expected a picture (B, 3, H, W), as nstlib.load_image gives it")
     one_of("color", settings["color"], COLORS)
     settings["style_loss"] = style_loss_of(settings["style_loss"])
+    settings["smoothing"] = checked_smoothing(settings["smoothing"])
     settings["seed"] = whole("the seed", settings["seed"], most=2**63 - 1)
     return settings
 
@@ -323,20 +328,21 @@ def _sees(settings: Settings) -> Sight | None:
     return "luminance" if settings["color"] == "luminance" else None
 
 
-def _kind(settings: Settings) -> tuple[bool, str, str, list[str]]:
+def _kind(settings: Settings) -> tuple[bool, str, str, str, list[str]]:
     """Pictures of the same kind can be computed together."""
     return *_must_agree(settings), _layers(settings)
 
 
-def _must_agree(settings: Settings) -> tuple[bool, str, str]:
-    """What pictures of one batch have in common: how the network sees them, the style loss, and what its targets need.
+def _must_agree(settings: Settings) -> tuple[bool, str, str, str]:
+    """What pictures of one batch have in common: sight and smoothing, the style loss, and what its targets need.
 
     Those of a layer that needs its neighbors are of one set of layers; those of positions are of styles of one size.
     """
     loss, layers, style = settings["style_loss"], sorted(settings["style_layers"]), settings["style"]
     needs = layers if any(loss.needs([layer], layers) != [layer] for layer in layers) else []
     styles = () if style is None or loss.adds_up else Blend.of(style).pictures
-    return _sees(settings) is not None, str(loss.settings()), f"{needs} {[picture.shape for picture in styles]}"
+    seen, smoothing = _sees(settings) is not None, settings["smoothing"] or ""
+    return seen, smoothing, str(loss.settings()), f"{needs} {[picture.shape for picture in styles]}"
 
 
 def _optimize(start: Callable[[], Run], steps: int, bar: "tqdm[Any]", keys: list[Key], result: Sweep) -> None:
@@ -375,7 +381,7 @@ class _Batches:
         self._how: dict[str, Any] = {**checked({"optimizer": optimizer, "lr": lr})}
         self._size = _checked_size(size)
         self._batch: Objective | None = None
-        self._agreed: tuple[bool, str, str] | None = None
+        self._agreed: tuple[bool, str, str, str] | None = None
         # Of the batch's styles, by the identity of the picture and of the mask that says which part of it counts.
         self._statistics: dict[tuple[int, int], Features] = {}
 
@@ -401,6 +407,7 @@ class _Batches:
                     "a sweep makes one picture of each combination; give content, styles and starts as (1, 3, H, W)"
                 )
             extract.check(_layers(chosen), min((shape[-2:] for shape in pictures), key=min))
+            self._given.check_smoothing(chosen["smoothing"], others)
             if style is not None:
                 self._given.check_style_loss(chosen["style_loss"], chosen["style_layers"], others)
         sizes = {(shape[-2], shape[-1]) for shape in starts.values()}
@@ -431,7 +438,8 @@ class _Batches:
             _stacked([settings[name] for settings in group]) for name in ("content_layers", "style_layers")
         )
         batch, given = self._batch, self._given
-        extract, style_loss = given.extract.other(sees=_sees(group[0])), group[0]["style_loss"]
+        extract = given.extract.other(sees=_sees(group[0]), smoothing=group[0]["smoothing"])
+        style_loss = group[0]["style_loss"]
         if (
             batch
             and self._agreed == _must_agree(group[0])
@@ -468,7 +476,8 @@ class _Batches:
         given = self._given
         own = batch.target_of([self._statistics_of(batch, *part) for part in _parts(style)], Blend.of(style).shares)
         other_loss = batch.style_loss.settings() != given.style_loss.settings()
-        if style is not given.style or given.own_style_target or other_loss:
+        other_smoothing = batch.extract.smoothing != given.extract.smoothing
+        if style is not given.style or given.own_style_target or other_loss or other_smoothing:
             return own
         return own | {layer: target for layer, target in given.style_target.items() if layer in batch.style_layers}
 

@@ -8,14 +8,15 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of
+from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of, whole
 from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
 from .errors import InputError, LayerNotFound
 from .extractor import FeatureExtractor, Features, Precision, Sight
 from .large.tiles import halo_of
-from .large.ways import Way, Ways, no_sum
+from .large.ways import Way, Ways, no_even_maps, no_sum
+from .smoothing import Smoothing, checked_smoothing, no_tiles
 from .style_losses.names import StyleLoss, name_of, style_loss_of
 from .style_losses.statistics import no_masks
 from .weighting import Layers, Weights, layer_weights
@@ -48,7 +49,7 @@ class Targets(KnownAttributes):
     own_style_target: bool
     _swaps: int = 0
     _instead: ClassVar[Mapping[str, str]] = {
-        "extract": "call set_precision or set_sight, or make a new objective",
+        "extract": "call set_precision, set_sight or set_smoothing, or make a new objective",
         "style_loss": "call set_style_loss(name)",
         "content_layers": "set single weights, or call set_content_layers",
         "style_layers": "set single weights, as in style_layers['relu1_1'] = 0, or make a new objective",
@@ -261,9 +262,23 @@ class Targets(KnownAttributes):
             raise InputError(no_masks(name_of(style_loss)))
 
     def _refuse_tiles(self, style_loss: StyleLoss, tile: int | None, pictures: Iterable[Tensor]) -> None:
-        longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        if not style_loss.adds_up and ((tile is not None and longest > tile) or self.spread):
+        if not self._takes_tiles(tile, pictures):
+            return
+        if not style_loss.adds_up:
             raise InputError(no_sum(style_loss))
+        if style_loss.across_layers and any(self.extract.backbone.overhangs.values()):
+            raise InputError(no_even_maps(style_loss, self.extract.backbone.name))
+        if self.extract.smoothing is not None:
+            raise InputError(no_tiles(self.extract.smoothing))
+
+    def check_smoothing(self, smoothing: Smoothing, pictures: Iterable[Tensor]) -> None:
+        """Raise InputError for a smoothing that cannot work with tiles of the pictures."""
+        if smoothing is not None and self._takes_tiles(self.tile, pictures):
+            raise InputError(no_tiles(smoothing))
+
+    def _takes_tiles(self, tile: int | None, pictures: Iterable[Tensor]) -> bool:
+        longest = max((max(size_of(picture)) for picture in pictures), default=0)
+        return (tile is not None and longest > whole("the tile", tile, 1, unit="pixels")) or self.spread
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""
@@ -386,6 +401,16 @@ class Targets(KnownAttributes):
         """Let the network see "colors" or "luminance"; targets are computed anew, except one set by hand."""
         self._look_through(self.extract.other(sees=sees))
 
+    def set_smoothing(self, smoothing: Smoothing) -> None:
+        """Let responses be smoothed, see `FeatureExtractor`, or None; targets are computed anew, but one set by hand.
+
+        Raises:
+            InputError: no such smoothing, or pictures that take tiles.
+        """
+        smoothing = checked_smoothing(smoothing)
+        self.check_smoothing(smoothing, self._pictures)
+        self._look_through(self.extract.other(smoothing=smoothing))
+
     def _look_through(self, extract: FeatureExtractor) -> None:
         if extract is self.extract:
             return
@@ -431,7 +456,7 @@ class Targets(KnownAttributes):
 
     def smaller_tile(self, image: Tensor) -> int | None:
         """The tile with which a picture may fit after memory ran out; None where it cannot be smaller."""
-        return self._ways.smaller_tile(image) if self.style_loss.adds_up else None
+        return self._ways.smaller_tile(image) if self.style_loss.adds_up and self.extract.smoothing is None else None
 
     @property
     def spread(self) -> bool:

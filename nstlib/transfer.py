@@ -293,6 +293,7 @@ def _extractor(chosen: Options, quiet: bool) -> FeatureExtractor:
         precision=chosen["precision"],
         device=chosen["device"],
         sees=sight_of(chosen["color"]),
+        smoothing=chosen["smoothing"],
     )
 
 
@@ -304,7 +305,7 @@ def _with_strokes(extract: FeatureExtractor, styles: Blend, chosen: Options, qui
     """
     source, longest = chosen["strokes"], chosen["strokes_size"]
     assert source is not None
-    extract = extract.other(precision="float32", sees="colors")
+    extract = extract.other(precision="float32", sees="colors", smoothing=None)
 
     def with_strokes(forms: Tensor) -> Tensor:
         strokes = _loaded("strokes", source, longest or max(size_of(forms)), calls=6)

@@ -38,7 +38,7 @@ def _tiny(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
 @nst.register("keen")
 def _keen(pooling: str, keep_scale: bool, weights: object) -> nst.Backbone:
     """The tiny backbone with responses that differ from place to place: no loss is a difference of equals."""
-    backbone = backbones.load_backbone("tiny", pooling)
+    backbone = nst.load_backbone("tiny", pooling)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for module in backbone.net:

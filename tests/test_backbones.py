@@ -124,25 +124,25 @@ def test_an_unknown_backbone_is_named_with_the_known_ones():
 
 
 def test_an_unknown_pooling_is_named_with_the_known_ones():
-    with pytest.raises(nst.InputError, match=r"'median'.*max, avg, l2"):
+    with pytest.raises(nst.InputError, match=r"'median'.*auto, max, avg, l2, blur"):
         nst.load_backbone("mini", pooling="median")
 
 
 def test_a_network_can_be_added_without_touching_a_caller(content, style):
-    """As ResNet and Inception will be: any torchvision graph, by its node names."""
+    """Any torchvision graph, by its node names."""
     import torchvision
 
-    @nst.register("squeezenet")
+    @nst.register("squeezed")
     def build(pooling, keep_scale, weights):
         net = torchvision.models.squeezenet1_1(weights=None).features
-        return nst.Backbone("squeezenet", net, {"fire3": "3.cat"}, {"fire3": 8})
+        return nst.Backbone("squeezed", net, {"fire3": "3.cat"}, {"fire3": 8})
 
     try:
-        extract = nst.FeatureExtractor("squeezenet", device="cpu")
+        extract = nst.FeatureExtractor("squeezed", device="cpu")
         objective = nst.Objective(extract, content, style, {"fire3": 1.0}, {"fire3": 1.0})
         assert objective(content).total.isfinite().all()
     finally:
-        del backbones._BUILDERS["squeezenet"]
+        del backbones._KNOWN["squeezed"]
 
 
 def test_default_backbone_is_mini_without_a_gpu_and_says_why(monkeypatch, capsys):
@@ -482,7 +482,7 @@ def test_a_registered_network_can_have_default_layers_of_its_own(content, style)
         objective = nst.Objective(nst.FeatureExtractor("twice", device="cpu"), content, style)
         assert objective.layers == ["relu2_2", "relu1_1"]
     finally:
-        del backbones._BUILDERS["twice"], backbones._LAYERS["twice"]
+        del backbones._KNOWN["twice"]
 
 
 def test_what_is_at_hand_needs_no_download(no_download, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from nstlib import backbones
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 caffe_resnet = pytest.importorskip("caffe_resnet")
+caffe_input = pytest.importorskip("caffe_input")
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,12 @@ def theirs():
 
 def test_the_converted_network_gives_what_theirs_gives_of_bgr(theirs, tmp_path, monkeypatch):
     torch.save(theirs.state_dict(), tmp_path / "caffe.pth")
-    monkeypatch.setattr(backbones, "_BUILDERS", dict(backbones._BUILDERS))
-    monkeypatch.setattr(backbones, "_LAYERS", dict(backbones._LAYERS))
+    monkeypatch.setattr(backbones, "_KNOWN", dict(backbones._KNOWN))
     caffe_resnet.register_caffe_resnet50(tmp_path / "caffe.pth")
     extract = nst.FeatureExtractor("resnet50_caffe", "max", device="cpu")
     picture = nst.load_image("chelsea", 128)
 
-    bgr = (255 * picture - torch.tensor(caffe_resnet.CAFFE_MEAN).view(3, 1, 1)).flip(1)
+    bgr = (255 * picture - torch.tensor(caffe_input.CAFFE_MEAN).view(3, 1, 1)).flip(1)
     stem = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(bgr))))
     expected = theirs.layer2(theirs.layer1(stem))
     found = extract(picture, "layer2")["layer2"]

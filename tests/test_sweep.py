@@ -29,9 +29,10 @@ def single(objective, chosen, optimizer):
     """The run that the settings of a picture describe, without any batch."""
     chosen = dict(chosen)
     init, seed, sees = chosen.pop("init"), chosen.pop("seed"), sight_of(chosen.pop("color"))
+    smoothing = chosen.pop("smoothing")
     assert chosen.pop("shares") is None
     options = {"normalization": objective.normalization, "border": objective.border, **chosen}
-    alone = nst.Objective(objective.extract.other(sees=sees), objective.content, **options)
+    alone = nst.Objective(objective.extract.other(sees=sees, smoothing=smoothing), objective.content, **options)
     run = nst.Run(alone, init, optimizer, seed=seed)
     for _ in run.steps(STEPS, progress=False):
         pass
@@ -54,6 +55,7 @@ AXES = {
     "content_layers": st.lists(st.sampled_from(["relu2_2", "relu4_2"]), min_size=1, max_size=2, unique=True),
     "style_layers": st.lists(st.sampled_from(LAYERS), min_size=1, max_size=2, unique_by=str),
     "style": st.lists(st.sampled_from(["coffee", "rocket"]), min_size=1, max_size=2, unique=True),
+    "smoothing": st.lists(st.sampled_from([None, "softmax", "softmax:10"]), min_size=1, max_size=2, unique=True),
     "init": st.lists(st.sampled_from(["content", "noise", "style_statistics"]), min_size=1, max_size=2, unique=True),
     "seed": st.lists(st.integers(0, 9), min_size=1, max_size=2, unique=True),
 }

@@ -136,7 +136,9 @@ def _probed_halo(extract: FeatureExtractor, layers: frozenset[str]) -> int:
     stride = stride_of(extract, layers)
     # On the CPU, in float32: a GPU's fast convolutions spread NaN further than the convolution itself would.
     net = copy.deepcopy(extract.cut(layers)).to("cpu", torch.float32)
-    clean = 2 * stride
+    # What is seen must reach the deepest layer where the last tile is narrow, too.
+    needed = -(-max(extract.backbone.smallest_side(layer) for layer in layers) // stride) * stride
+    clean = max(2 * stride, needed)
     while clean <= max(PROBE_LIMIT, 8 * stride):
         shape = 1, 3, clean + 2 * stride, clean + 2 * stride
         picture = torch.full(shape, torch.nan, dtype=torch.float32, device="cpu")
@@ -144,8 +146,6 @@ def _probed_halo(extract: FeatureExtractor, layers: frozenset[str]) -> int:
         responses = net(picture)
         reaches = [_reach(responses[layer], stride, clean, extract.backbone.strides[layer]) for layer in layers]
         if all(reach is not None for reach in reaches):
-            # What is seen must reach the deepest layer where the last tile is narrow, too.
-            needed = max(extract.backbone.smallest_side(layer) for layer in layers)
             return max(-(-reach // stride) for reach in (needed, *reaches) if reach is not None) * stride
         clean *= 2
     raise InputError(

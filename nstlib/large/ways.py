@@ -31,6 +31,7 @@ from ..losses import (
     tv_loss_of_sums,
     tv_sum,
 )
+from ..smoothing import no_tiles
 from . import ranks
 from .tiles import Tile, halo_of, shared_tile, smaller_tile, stride_of, tiles_of
 
@@ -78,6 +79,15 @@ def no_sum(style_loss: StyleLoss) -> str:
     return (
         f"style_loss {style_loss.name!r} compares positions with positions, which takes the whole picture at once and "
         "no tiles; use a smaller size, or a style loss of means, such as 'gram', 'covariance' or 'wasserstein'"
+    )
+
+
+def no_even_maps(style_loss: StyleLoss, backbone: str) -> str:
+    """Why a picture cannot be computed in tiles with this network, and what to do."""
+    return (
+        f"style_loss {style_loss.name!r} compares layers position by position, and the positions of {backbone} do not "
+        "halve evenly, so that there are no tiles; use a smaller size, another backbone, such as 'mini' or 'vgg19', or "
+        "another style loss, such as 'gram'"
     )
 
 
@@ -171,11 +181,16 @@ class InTiles:
     Args:
         extract: the features to compare.
         tile: longest side of a tile, in pixels; rounded down to a multiple of the deepest layer's stride.
+
+    Raises:
+        InputError: responses that are smoothed, which takes the whole picture.
     """
 
     recordable: ClassVar[bool] = False  # a tile is work enough for a GPU
 
     def __init__(self, extract: FeatureExtractor, tile: int):
+        if extract.smoothing is not None:
+            raise InputError(no_tiles(extract.smoothing))
         self.extract, self.tile = extract, tile
         self.home = torch.device("cpu")
 

@@ -31,6 +31,7 @@ class Chain(OfMeans):
     """
 
     name = "chain"
+    across_layers = True
     shift: float = 0.0
     blur: bool = False
 

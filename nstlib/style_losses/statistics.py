@@ -28,6 +28,7 @@ class StyleLoss(ABC):
     Attributes:
         name: by which it is asked for.
         adds_up: whether the statistic is a mean over positions, which can be added up over tiles and weighted by masks.
+        across_layers: whether it compares positions of one layer with those of another that cover them.
         random: whether something in it is drawn, and renewed between steps.
         beyond: how many positions around its own a statistic looks at, beside what the network does.
         draws: what is random in it.
@@ -35,6 +36,7 @@ class StyleLoss(ABC):
 
     name: ClassVar[str]
     adds_up: ClassVar[bool]
+    across_layers: ClassVar[bool] = False
     random: ClassVar[bool] = False
     beyond: int = 0
     draws: Draws | None = None
