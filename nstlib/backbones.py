@@ -60,6 +60,7 @@ class _Known:
     content_layers: Mapping[str, float]
     style_layers: Mapping[str, float]
     pooling: str
+    download: str | None
 
 
 _KNOWN: dict[str, _Known] = {}
@@ -70,6 +71,7 @@ def register(
     content_layers: Mapping[str, float] = GATYS_CONTENT,
     style_layers: Mapping[str, float] = GATYS_STYLE,
     pooling: str = "avg",
+    download: str | None = None,
 ) -> Callable[[Builder], Builder]:
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
@@ -80,10 +82,11 @@ def register(
         name: of the backbone.
         content_layers, style_layers: its `default_layers`, layer name to w_l.
         pooling: what "auto" means for it.
+        download: the network of torchvision's whose weights are fetched where none are given, if any are.
     """
 
     def add(builder: Builder) -> Builder:
-        _KNOWN[name] = _Known(builder, content_layers, style_layers, one_of("pooling", pooling, KINDS))
+        _KNOWN[name] = _Known(builder, content_layers, style_layers, one_of("pooling", pooling, KINDS), download)
         return builder
 
     return add
@@ -199,7 +202,7 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
         return "mini", "there is no GPU, and it is three times as fast as vgg19"
     if device is not None and usable_device(device).type == "cpu":
         return "mini", "it is to run on the CPU, and it is three times as fast as vgg19"
-    if weights_path("vgg19").exists():
+    if at_hand("vgg19"):
         return "vgg19", "there is a GPU, and its weights are here"
     if _reachable(weights_url("vgg19")):
         return "vgg19", "there is a GPU, and its weights can be fetched"
@@ -241,7 +244,7 @@ def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | 
 
 
 for _name in ("vgg16", "vgg19"):
-    register(_name)(partial(_torchvision_vgg, _name))
+    register(_name, download=_name)(partial(_torchvision_vgg, _name))
 
 
 def _resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
@@ -253,10 +256,10 @@ def _resnet(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | No
 
 
 for _name in ("resnet18", "resnet50"):
-    register(_name, RESNET_CONTENT, RESNET_STYLE[_name], pooling="blur")(partial(_resnet, _name))
+    register(_name, RESNET_CONTENT, RESNET_STYLE[_name], pooling="blur", download=_name)(partial(_resnet, _name))
 
 
-@register("inception_v3", INCEPTION_CONTENT, INCEPTION_STYLE, pooling="blur")
+@register("inception_v3", INCEPTION_CONTENT, INCEPTION_STYLE, pooling="blur", download="inception_v3")
 def _inception(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     from .networks.inception import inception_backbone, inception_without_weights
 
@@ -298,15 +301,41 @@ def weights_url(name: str) -> str:
 
     For ResNet-50 these are IMAGENET1K_V1, 0676ba61; the later ones, of another recipe, have other features.
     """
+    url: str = _torchvisions(name).url
+    return url
+
+
+def _torchvisions(name: str) -> Any:
     import torchvision
 
-    url: str = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
-    return url
+    return torchvision.models.get_model_weights(name).IMAGENET1K_V1
 
 
 def weights_path(name: str) -> Path:
     """Where torch keeps the downloaded weights of a torchvision backbone."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(weights_url(name)).name
+
+
+def at_hand(name: str) -> bool:
+    """Whether `load_backbone(name)` fetches nothing: its weights are bundled, or torch has kept them.
+
+    Raises:
+        BackboneNotFound: another name.
+    """
+    _check_name(name)
+    download = _KNOWN[name].download
+    return download is None or os.path.exists(weights_path(download))
+
+
+def download_size(name: str) -> float | None:
+    """How many megabytes `load_backbone(name)` fetches where they are not at hand, or None: it never fetches any.
+
+    Raises:
+        BackboneNotFound: another name.
+    """
+    _check_name(name)
+    download = _KNOWN[name].download
+    return None if download is None else float(_torchvisions(download).meta["_file_size"])
 
 
 def _download(name: str) -> tuple[dict[str, Tensor], Path]:

@@ -483,3 +483,19 @@ def test_a_registered_network_can_have_default_layers_of_its_own(content, style)
         assert objective.layers == ["relu2_2", "relu1_1"]
     finally:
         del backbones._KNOWN["twice"]
+
+
+def test_what_is_at_hand_needs_no_download(no_download, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    for name in ("mini", "squeezenet", "tiny"):
+        assert backbones.at_hand(name)
+        assert backbones.download_size(name) is None
+    for name, size in {"vgg16": 528, "vgg19": 548, "resnet18": 45, "resnet50": 98}.items():
+        assert not backbones.at_hand(name)
+        assert round(backbones.download_size(name)) == size
+    backbones.weights_path("resnet18").parent.mkdir()
+    backbones.weights_path("resnet18").touch()
+    assert backbones.at_hand("resnet18")
+    for ask in (backbones.at_hand, backbones.download_size):
+        with pytest.raises(nst.BackboneNotFound, match="'resnet5'"):
+            ask("resnet5")

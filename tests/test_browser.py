@@ -252,6 +252,29 @@ def test_after_its_kernel_has_died_the_cells_run_again(page, jupyter):
     steer(page)
 
 
+def test_another_kind_of_network_brings_its_layers_to_the_page(page, jupyter):
+    def choice(name):
+        return page.page.locator(".widget-dropdown", has_text=name).locator("select")
+
+    page.button("Start").click()
+    page.wait("Number(d.taken) > 1")
+    choice("backbone").select_option(label="squeezenet")
+    page.wait("d.backbone === 'squeezenet'")
+    page.slider("fire2").focus()
+    page.page.keyboard.press("ArrowRight")
+    with Kernel(jupyter) as kernel:
+        kernel.wait("studio.engine.settings['style_layers']['fire2'] > 0.26")
+    assert page.slider("relu5_1").count() == 0
+    choice("content layer").select_option(label="fire4")
+    choice("backbone").select_option(label="mini")
+    page.wait("d.backbone === 'mini'")
+    page.slider("relu5_1").focus()
+    assert page.slider("fire2").count() == 0
+    assert "relu4_2" in choice("content layer").inner_text()
+    page.button("Pause").click()
+    page.wait("d.state === 'paused'")
+
+
 def test_every_control_is_reached_by_the_tab_key_and_has_a_name(page):
     page.button("Start").focus()
     found = set()

@@ -1,18 +1,23 @@
 """The studio at the kernel's side: controls are moved and pressed, the run follows, and the line tells the truth."""
 
+import threading
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 
 import nstlib as nst
-from nstlib import live
+from nstlib import backbones, live
 from nstlib.control.colors import match_colors
 from nstlib.control.regions import color_coded
 from nstlib.live import drivers
-from nstlib.live.choices import PRESETS
+from nstlib.live.choices import PRESETS, offered_backbones
+from nstlib.live.engine import Engine
 from nstlib.live.snapshots import default_folder
 from nstlib.style_losses.sliced import Sliced
 
@@ -665,3 +670,328 @@ def test_places_painted_where_the_style_loss_takes_none_wait_and_hold_no_other_c
     made.controls["style_loss"].value = "wasserstein"
     made.run(1)
     assert torch.equal(made.engine.run.objective.masks, halves())
+
+
+@pytest.fixture
+def residual(monkeypatch):
+    """The name of a backbone with layers of its own, and with random weights."""
+    monkeypatch.setattr(backbones, "_KNOWN", dict(backbones._KNOWN))
+
+    @nst.register("residual", backbones.RESNET_CONTENT, backbones.RESNET_STYLE, pooling="max")
+    def build(pooling, keep_scale, weights):
+        return replace(nst.load_backbone("resnet18", pooling, weights="random"), name="residual")
+
+    return "residual"
+
+
+def layers_shown(made):
+    """What the sliders say, and what they show on the page, in that order."""
+    assert [slider.description for slider in made._layer_box.children] == made._style_layers
+    return {slider.description: slider.value for slider in made._layer_box.children}
+
+
+def offered(made):
+    return [label for label, _ in made.controls["content_layer"].options]
+
+
+def test_another_kind_of_network_brings_its_layers_and_goes_on_from_the_picture(make, residual):
+    made = make().run(3)
+    before = made.image
+    made.controls["relu2_1"].value = 0.7
+    made.controls["content_layer"].value = {"relu3_1": 1.0}
+    made.controls["backbone"].value = residual
+    assert made.driver.reason == "press Start"
+    assert torch.equal(made.image, before)
+    objective = made.engine.run.objective
+    assert objective.extract.backbone.name == "residual"
+    assert dict(objective.content_layers) == made.controls["content_layer"].value == {"layer2": 1.0}
+    assert layers_shown(made) == {"relu": 0.3333, "layer1": 0.3333, "layer2": 0.3333}
+    assert {"relu", "layer1", "layer1.0", "layer2", "layer4"} <= set(offered(made))
+    assert not {"relu3_1", "conv1", "layer1.0.conv1"} & set(offered(made))
+    assert "relu2_1" not in made.controls
+    made.controls["layer1"].value = 0.8
+    made.controls["content_layer"].value = {"layer1": 1.0}
+    made.run(2)
+    assert made.engine.run.taken == 5
+    assert objective.style_layers["layer1"].item() == pytest.approx(0.8)
+    assert dict(objective.content_layers) == {"layer1": 1.0}
+    assert "content_layers={'layer1': 1.0}" in made.call()
+
+    made.controls["backbone"].value = "tiny"  # and back, to what was set there
+    assert made.controls["content_layer"].value == {"relu3_1": 1.0}
+    assert layers_shown(made) == {**dict.fromkeys(nst.GATYS_STYLE, 0.2), "relu2_1": 0.7}
+    assert "relu4_2" in offered(made)
+    assert "layer1" not in offered(made)
+    made.run(1)
+    made.controls["backbone"].value = residual
+    assert layers_shown(made)["layer1"] == 0.8
+    assert made.controls["content_layer"].value == {"layer1": 1.0}
+    made.run(1)
+    assert made.engine.run.taken == 7
+    assert made.driver.error == ""
+
+
+def test_after_a_switch_the_loss_is_finite_and_falls(make, residual):
+    made = make(size=64).run(3)
+    made.controls["backbone"].value = residual
+    run = made.engine.run
+    totals = [step.loss for step in run.steps(12, progress=False)]
+    assert np.isfinite(totals).all()
+    assert totals[-1] < 0.7 * totals[0]
+
+
+def test_the_line_gives_the_picture_of_another_kind_of_network(make, residual):
+    made = make().run(2)
+    made.controls["backbone"].value = residual
+    made.controls["layer2"].value = 0.1
+    assert "has a history" in made._line_note.value
+    made._reset.click()
+    made.run(4)
+    assert "backbone='residual'" in made.call()
+    assert "style_layers={'relu': 0.3333, 'layer1': 0.3333, 'layer2': 0.1}" in made.call()
+    assert "content_layers" not in made.call()
+    assert torch.equal(run_line(made.call()), made.engine.run.image)
+
+
+def test_what_a_snapshot_says_begins_the_same_studio_again(make, residual, tmp_path):
+    made = make().run(1)
+    made.controls["backbone"].value = residual
+    made.controls["relu"].value = 0.6
+    made._reset.click()
+    made.run(2)
+    made._snap.click()
+    settings = live.read_settings(tmp_path / "studio_chelsea_coffee_2.png")["settings"]
+    again = live.studio(driver="none", folder=tmp_path, **settings).run(2)
+    assert {**again.settings(), "betas": (0.9, 0.999)} == made.settings()  # a list, as it comes from a file
+    assert torch.equal(again.image, made.image)
+    again.controls["backbone"].value = "tiny"
+    assert layers_shown(again) == dict.fromkeys(nst.GATYS_STYLE, 0.2)
+
+
+def test_networks_with_the_same_layers_keep_what_was_set(make):
+    made = make(style_layers={"relu1_1": 0.4, "relu2_2": 0.6}).run(1)
+    made.controls["relu2_2"].value = 0.9
+    made.controls["backbone"].value = "mini"
+    assert layers_shown(made) == {"relu1_1": 0.4, "relu2_2": 0.9}
+    assert made.engine.run.objective.style_layers["relu2_2"].item() == pytest.approx(0.9)
+
+
+def test_presets_move_only_the_layers_that_there_are(make):
+    made = make(style_layers={"relu1_1": 0.4, "relu2_2": 0.6})
+    made.preset.value = "fine texture"
+    assert layers_shown(made) == {"relu1_1": 0.5, "relu2_2": 0.0}
+    made = make(style_layers={"relu2_2": 0.6})
+    made.preset.value = "fine texture"
+    assert layers_shown(made) == {"relu2_2": 0.6}
+
+
+def test_undo_goes_back_to_another_kind_of_network(make, residual):
+    made = make().run(2)
+    before, settings = made.image, made.settings()
+    made.controls["backbone"].value = residual
+    made.run(2)
+    made._undo.click()
+    assert made.settings() == made.engine.settings == settings
+    assert made.controls["backbone"].label == "tiny"
+    assert layers_shown(made) == dict.fromkeys(nst.GATYS_STYLE, 0.2)
+    assert "relu4_2" in offered(made)
+    assert torch.equal(made.image, before)
+    made.run(1)
+    assert made.engine.run.taken == 3
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_hand_that_switches_faster_than_networks_are_built_ends_where_it_stopped(residual):
+    made = live.studio("chelsea", "coffee", driver="thread", folder=None, **SMALL)
+    made.driver.start()
+    for backbone in [residual, "tiny", "mini"] * 3 + [residual]:
+        made.controls["backbone"].value = backbone
+        time.sleep(0.02)
+    until(lambda: "layer4" in offered(made))
+    taken = made.engine.run.taken
+    until(lambda: made.engine.run.taken > taken)
+    assert made.driver.error == ""
+    assert made.settings() == made.engine.settings == made.engine.wanted
+    assert made.engine.run.objective.extract.backbone.name == residual
+    assert list(layers_shown(made)) == ["relu", "layer1", "layer2"]
+    made.close()
+
+
+def unreachable(*_, **__):
+    raise URLError("no network")
+
+
+def without_memory(*_, **__):
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.fixture
+def no_cache(monkeypatch, tmp_path):
+    """Torch keeps no weights, and reaches no network."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.mark.parametrize("why", ["no weights", "too small", "no memory"])
+def test_a_switch_that_fails_leaves_everything_as_it_was(make, residual, no_cache, monkeypatch, why):
+    made = make(size=24, content_layers="relu2_1", style_layers={"relu1_1": 0.4, "relu2_1": 0.6}).run(2)
+    made.controls["relu2_1"].value = 0.3
+    run, before, settings, choices = made.engine.run, made.image, made.settings(), offered(made)
+    name, words = {
+        "no weights": ("resnet50", "the weights of resnet50 could not be downloaded"),
+        "too small": ("deep", "at least 32"),
+        "no memory": (residual, "out of memory"),
+    }[why]
+    if why == "too small":
+        known = replace(backbones._KNOWN[residual], style_layers={"layer4": 1.0})
+        monkeypatch.setitem(backbones._KNOWN, "deep", known)
+        control = made.controls["backbone"]
+        with made._quietly():
+            control.options, control.value = [*control.options, ("deep", "deep")], "tiny"
+    if why == "no memory":
+        monkeypatch.setattr("nstlib.live.steering.prepare", without_memory)
+    made.controls["backbone"].value = name
+    assert words in made._facts.value
+    assert "The change was taken back" in made._facts.value
+    assert "fetching" not in made._facts.value
+    assert made.engine.run is run
+    assert torch.equal(made.image, before)
+    assert made.settings() == made.engine.settings == made.engine.wanted == settings
+    assert layers_shown(made) == {"relu1_1": 0.4, "relu2_1": 0.3}
+    assert offered(made) == choices
+    assert made.controls["backbone"].value == "tiny"
+    made._start.click()
+    assert made.driver.reason == ""
+    made.run(1)
+    assert made.engine.run.taken == 3
+
+
+def test_weights_are_fetched_in_the_background_and_the_page_says_so(no_cache, monkeypatch):
+    asked, going_on = threading.Event(), threading.Event()
+
+    def slow(*_, **__):
+        asked.set()
+        going_on.wait(20)
+        unreachable()
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", slow)
+    made = live.studio("chelsea", "coffee", driver="thread", folder=None, **SMALL)
+    try:
+        made.controls["backbone"].value = "resnet50"  # returns at once
+        assert "fetching the weights of resnet50, 98 MB" in made._facts.value
+        assert list(layers_shown(made)) == ["relu", "layer1", "layer2"]
+        assert offered(made) == ["layer2"]
+        assert asked.wait(20)
+        made.controls["layer1"].value = 0.9  # a hand that does not wait
+        made.controls["beta"].value = 100.0
+    finally:
+        going_on.set()
+    until(lambda: "The change was taken back" in made._facts.value)
+    assert "the weights of resnet50 could not be downloaded" in made._facts.value
+    assert "fetching" not in made._facts.value
+    until(lambda: made.engine.settings["beta"] == 100)
+    made.close()
+    assert made.controls["backbone"].value == made.engine.wanted["backbone"] == "tiny"
+    assert made.controls["beta"].value == made.engine.wanted["beta"] == 100
+    assert made.engine.run.objective.extract.backbone.name == "tiny"
+    assert layers_shown(made) == dict.fromkeys(nst.GATYS_STYLE, 0.2)
+    assert "relu4_2" in offered(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "by_hand", "wanted"),
+    [
+        ({"net": "b"}, {"net": "c"}, {"net": "c", "layers": "of b and c", "beta": 1}),
+        ({"net": "b"}, {"layers": "more of b", "beta": 3}, {"net": "a", "layers": "of a", "beta": 3}),
+        ({}, {"layers": "more of a"}, {"net": "a", "layers": "more of a", "beta": 1}),
+    ],
+)
+def test_settings_that_fit_each_other_stay_together_while_a_change_is_refused(
+    extract, content, style, change, by_hand, wanted
+):
+    run = nst.Run(nst.Objective(extract, content, style))
+
+    def adopt(*_):
+        engine.set(**by_hand)  # meanwhile
+        raise ValueError("refused")
+
+    settings = {"net": "a", "layers": "of a", "beta": 1}
+    engine = Engine(settings, lambda _: run, adopt, together=("net", "layers"))
+    engine.set(beta=2, **change, **({"layers": "of b and c"} if change else {}))
+    with pytest.raises(ValueError, match="refused"):
+        engine.work(0.0, stepping=False)
+    assert engine.settings == settings
+    assert engine.wanted == wanted
+
+
+def test_backbones_at_hand_are_offered_first_and_the_others_say_what_they_fetch(make, residual, no_cache, monkeypatch):
+    monkeypatch.delenv("NST_BACKBONE", raising=False)
+    labels = [label for label, _ in offered_backbones("tiny", None)]
+    assert {"mini", "tiny", residual, "squeezenet"} < set(labels)
+    first = labels.index(next(label for label in labels if "downloads" in label))
+    assert all("downloads" in label for label in labels[first:])
+    assert "resnet50 (downloads 98 MB)" in labels[first:]
+    assert "vgg19 (downloads 548 MB)" in labels[first:]
+
+    no_cache.mkdir(parents=True)
+    backbones.weights_path("resnet50").touch()
+    control = make().controls["backbone"]
+    still = [label for label in labels[first:] if "resnet50" not in label]
+    assert [label for label, _ in control.options] == [*sorted([*labels[:first], "resnet50"]), *still]
+    assert control.label == "tiny"
+
+    monkeypatch.setenv("NST_BACKBONE", "vgg16")
+    labels = [label for label, _ in offered_backbones("tiny", None)]
+    assert next(label for label in labels if "downloads" in label) == "vgg16 (downloads 528 MB)"
+    for weights in ("random", "random:7"):
+        assert not any("downloads" in label for label, _ in offered_backbones("tiny", weights))
+
+
+def test_a_backbone_that_was_fetched_is_at_hand_from_then_on(make, no_cache, monkeypatch):
+    def fetched(*_, **__):
+        no_cache.mkdir(parents=True)
+        backbones.weights_path("resnet18").touch()
+        return state
+
+    state = nst.load_backbone("resnet18", weights="random").net.state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetched)
+    made = make()
+    control = made.controls["backbone"]
+    assert ("resnet18 (downloads 45 MB)", "resnet18") in control.options
+    control.value = "resnet18"
+    assert made.driver.error == ""
+    assert control.label == "resnet18"
+    assert made.settings()["backbone"] == "resnet18"
+    assert made.engine.faithful is False
+
+
+def test_a_file_of_weights_is_of_the_backbone_that_it_was_given_with(make, residual, tmp_path):
+    file = tmp_path / "resnet18.pth"
+    torch.save(nst.load_backbone("resnet18", weights="random:3").net.state_dict(), file)
+    made = make(backbone="resnet18", weights=file)
+    assert made.controls["backbone"].label == "resnet18"
+    made.controls["backbone"].value = "mini"
+    assert made.engine.settings["weights"] is None
+    made._reset.click()
+    made.run(2)
+    assert "weights" not in made.call()
+    made.controls["backbone"].value = "resnet18"
+    assert made.engine.settings["weights"] == file
+    assert made.driver.error == ""
+
+
+def test_random_weights_are_of_every_backbone(make, no_cache):
+    made = make(weights="random:3", backbone="mini").run(1)
+    made.controls["backbone"].value = "resnet18"
+    assert made.driver.error == ""
+    made._reset.click()
+    made.run(2)
+    assert "weights='random:3'" in made.call()
+    assert torch.equal(run_line(made.call()), made.engine.run.image)

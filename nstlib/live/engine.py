@@ -6,7 +6,7 @@ What is wanted is only noted, from any thread; the loop takes it up between two 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -68,6 +68,8 @@ class Engine:
         begin: makes a fresh run from settings.
         adopt: takes (run, all settings, changed settings), and gives the run to go on with, most often the same.
             Without it, every change begins anew. Where one of the two raises, the objective must be as it was before.
+        together: a setting, and those whose values fit one value of it alone. What a hand sets of them, while a change
+            of the first is refused, counts only with another first one.
 
     Attributes:
         wanted, settings: what the hand set; what the loop has taken up.
@@ -79,8 +81,8 @@ class Engine:
         faithful: whether nothing changed since the run began, so that the settings alone give this very picture.
     """
 
-    def __init__(self, settings: Settings, begin: Begin, adopt: Adopt | None = None):
-        self._begin, self._adopt = begin, adopt
+    def __init__(self, settings: Settings, begin: Begin, adopt: Adopt | None = None, together: Sequence[str] = ()):
+        self._begin, self._adopt, self._together = begin, adopt, together
         self._lock = threading.RLock()  # the loop's: never two at once
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._moments: deque[Moment] = deque(maxlen=UNDOS)
@@ -214,8 +216,14 @@ class Engine:
 
     def _take_back(self, refused: Settings) -> None:
         """Want what is; but a hand may have set something else meanwhile."""
-        since = {name: value for name, value in self.wanted.items() if refused[name] != value}
-        self.wanted = {**self.settings, **since}
+        wanted = self.wanted
+        since = {name for name in wanted if refused[name] != wanted[name]}
+        for first in self._together[:1]:
+            if first in since:
+                since |= set(self._together)
+            elif refused[first] != self.settings[first]:
+                since -= set(self._together)
+        self.wanted = {**self.settings, **{name: wanted[name] for name in since}}
         if self._moments and self._moments[-1].settings == self.settings:
             self._moments.pop()
         self._last_change, self.taken_back = (frozenset(), 0.0), True

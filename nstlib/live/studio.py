@@ -1,11 +1,13 @@
 """The live studio: every weight, picture and choice of a transfer under the hand, while it runs."""
 
 import os
+import threading
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
-from ..backbones import default_layers
+from ..backbones import available_backbones, default_layers
 from ..base.reporting import shown_path
 from ..control.styles import Blend
 from ..errors import InputError
@@ -13,13 +15,29 @@ from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
 from ..options import DEFAULTS, Options, Styles
 from ..style_losses.names import style_loss_of
-from .choices import LAYERS, PRESETS, SLIDERS, THUMBNAIL, made_controls, thumbnail_url, wide
+from .choices import (
+    LAYERS,
+    PRESETS,
+    SLIDERS,
+    THUMBNAIL,
+    layer_sliders,
+    made_controls,
+    megabytes,
+    offered_backbones,
+    offered_content_layers,
+    thumbnail_url,
+    weights_for,
+    wide,
+)
 from .engine import Engine, Settings
 from .modes import own_modes
 from .panel import DriverName, Live, button, column, heading, set_by_hand, widgets, with_own_keys
 from .snapshots import default_folder, problem_of, strip_html, written
 from .steering import adopt, complete, kept_masks
 from .upload import PictureFile, limit_html, upload_button, uploaded
+
+Kind = tuple[tuple[str, ...], tuple[str, ...]]  # names of a network's default layers
+OF_A_NETWORK = ("backbone", "weights", "content_layers", "style_layers")
 
 
 class Studio(Live):
@@ -45,8 +63,11 @@ class Studio(Live):
         start, self._first = complete(content, style, options)
         moving = ("content_layers", "style_layers", "masks")
         self._fixed = {name: start[name] for name in start if name not in moving}
-        engine = Engine(start, self._begin, adopt)
-        self._layers = engine.run.objective.extract.layers
+        engine = Engine(start, self._begin, adopt, OF_A_NETWORK)
+        self._layers, self._style_layers = engine.run.objective.extract.layers, list(start["style_layers"])
+        self._followed = start["backbone"]
+        self._put_aside: dict[Kind | None, Settings] = {}  # layers as they were set for other kinds of networks
+        self._moving_controls = threading.RLock()  # the thread that hears the page and the loop's both change them
         self._optimizer = start["optimizer"]
         self._said = problem_of(self.folder)
         self._strip, self._line_note = widgets.HTML(), widgets.HTML()
@@ -70,7 +91,8 @@ class Studio(Live):
         wanted = self.engine.wanted
         share = wanted["shares"][1] if wanted["shares"] else self.controls["share"].value
         wanted = {**wanted, **wanted["style_layers"], "share": share}
-        values = {name: set_by_hand(control, wanted.get(name)) for name, control in self.controls.items()}
+        with self._moving_controls:  # one that is given new options says something else for a moment
+            values = {name: set_by_hand(each, wanted.get(name, each.value)) for name, each in self.controls.items()}
         # Of a loss that takes no masks, what is painted was refused, and waits for another one.
         painted = None if not style_loss_of(values["style_loss"]).adds_up else self._brush
         return {
@@ -80,10 +102,11 @@ class Studio(Live):
                 for name in ("content", "size", "style_loss", "color", "backbone", "optimizer", "init")
             },
             **_styles(values["style"], values["second"], values["share"]),
+            "weights": self._weights(values["backbone"]),
             "masks": wanted["masks"] if painted is None else kept_masks(painted, 2 if values["second"] else 1),
             **{name: float(f"{values[name]:.4g}") for name in SLIDERS},
             "content_layers": dict(values["content_layer"]),
-            "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers()},
+            "style_layers": {layer: round(values[layer], 4) for layer in self._style_layers},
         }
 
     def call(self) -> str:
@@ -118,8 +141,58 @@ class Studio(Live):
         options = {name: settings[name] for name in ("init", "optimizer", "lr", "betas", "seed")}
         return Run(self.engine.run.objective, **options)
 
-    def _style_layers(self) -> list[str]:
-        return [name for name in self.controls if name in self._layers]
+    def _weights(self, backbone: str) -> Any:
+        return weights_for(backbone, self._fixed["backbone"], self._fixed["weights"])
+
+    def _switch(self, backbone: str) -> None:
+        """Want another backbone, with layers that it has."""
+        layers = self._layers_for(backbone)
+        self._write(layers)
+        self.engine.set(**{**self.settings(), **layers})
+        self._facts.value = self._status()  # now: while the loop fetches weights, it shows nothing
+
+    def _layers_for(self, backbone: str) -> Settings:
+        """Of another kind of network, the layers as they were last set, or its own; nothing new for the same kind."""
+        wanted, names = self.engine.wanted, ("content_layers", "style_layers")
+        before, after = _kind(wanted["backbone"]), _kind(backbone)
+        if after in (before, None):
+            return {}
+        self._put_aside[before] = {name: wanted[name] for name in names}
+        own = [{layer: round(weight, 4) for layer, weight in layers.items()} for layers in default_layers(backbone)]
+        return self._put_aside.get(after) or dict(zip(names, own, strict=True))
+
+    def _follow_network(self) -> None:
+        """Once another network is there, its layers can be chosen, and what it fetched is at hand."""
+        layers = self._layers_there()
+        if layers and layers != self._layers:
+            self._offer_content_layers(self.controls["content_layer"].value)
+        control = self.controls["backbone"]
+        if layers and control.value != self._followed:
+            self._followed = control.value
+            control.options = offered_backbones(self._fixed["backbone"], self._fixed["weights"])
+            control.value = self._followed  # new options alone choose the first of them
+
+    def _layers_there(self) -> list[str]:
+        """The layers of the network that is chosen, or none as long as it is not there."""
+        there = self.controls["backbone"].value == self.engine.settings["backbone"]
+        return self.engine.run.objective.extract.layers if there else []
+
+    def _offer_content_layers(self, chosen: Mapping[str, float]) -> None:
+        control, layers = self.controls["content_layer"], self._layers_there()
+        if layers != self._layers or chosen not in [value for _, value in control.options]:
+            self._layers, control.options = layers, offered_content_layers(layers, chosen)
+        control.value = chosen
+
+    def _renew_layer_sliders(self, weights: Mapping[str, float]) -> None:
+        before, sliders = self._style_layers, layer_sliders(weights)
+        for slider in sliders.values():
+            slider.observe(self._changed, "value")
+        self._layer_box.children = tuple(sliders.values())
+        gone = [self.controls[layer] for layer in before]
+        self.controls = {**{name: each for name, each in self.controls.items() if name not in before}, **sliders}
+        self._style_layers = list(sliders)
+        for slider in gone:
+            slider.close()
 
     def _lay_out(self) -> widgets.Widget:
         row = widgets.Layout(flex_flow="row wrap")
@@ -129,6 +202,7 @@ class Studio(Live):
         places = () if painted is None else (heading("Places: paint where each style goes"), painted)
         shown = (self._picture, widgets.HBox(buttons, layout=row), self._facts, *places, self._curves)
         self._left = column("100 1 400px", *shown)
+        self._layer_box = widgets.VBox([self.controls[layer] for layer in self._style_layers])
         pictures = ("content", "style", "second", "share", "color", "size")
         choices = (*pictures, "style_loss", "content_layer", "init", "optimizer", "backbone")
         right = [
@@ -136,7 +210,7 @@ class Studio(Live):
             heading("Weights: they act on the next step"),
             *(self.controls[name] for name in SLIDERS),
             heading("Style layers"),
-            *(self.controls[layer] for layer in self._style_layers()),
+            self._layer_box,
             heading("What and how"),
             *(self.controls[name] for name in choices),
         ]
@@ -193,22 +267,29 @@ class Studio(Live):
         if self.controls["optimizer"].value != self._optimizer:  # each has a scale of its own
             self._optimizer = self.controls["optimizer"].value
             self._write({"lr": DEFAULT_LR[self._optimizer]})
+        with self._moving_controls:
+            backbone = self.controls["backbone"].value
+            if backbone != self.engine.wanted["backbone"]:
+                self._switch(backbone)
         super()._changed(change)
 
     def _put(self, settings: Settings) -> None:
         layers = settings.get("style_layers", {})
-        settings = {**settings, **_for_controls(settings)}
-        super()._put({**settings, **{layer: layers.get(layer, 0.0) for layer in self._style_layers() if layers}})
-        if "content_layers" in settings:
-            self.controls["content_layer"].value = settings["content_layers"]
+        with self._moving_controls:
+            if layers and layers.keys() != set(self._style_layers):
+                self._renew_layer_sliders(layers)
+            super()._put({**settings, **_for_controls(settings), **layers})
+            if "content_layers" in settings:
+                self._offer_content_layers(settings["content_layers"])
         self._optimizer = self.controls["optimizer"].value
 
     def _on_preset(self, change: Any) -> None:
         if change["new"]:
             alpha, beta, tv, layers = PRESETS[change["new"]]
             chosen: dict[str, Any] = {"alpha": alpha, "beta": beta, "tv": tv}
-            if set(LAYERS) <= set(self._layers):  # of another network, the layers stay as they are
-                chosen["style_layers"] = dict(zip(LAYERS, layers, strict=True))
+            if set(LAYERS) & set(self._style_layers):  # of another network, the layers stay as they are
+                weights = dict(zip(LAYERS, layers, strict=True))
+                chosen["style_layers"] = {layer: weights.get(layer, 0.0) for layer in self._style_layers}
             self._write(chosen)
             self.engine.set(**self.settings())
             self.driver.poke()
@@ -254,7 +335,10 @@ class Studio(Live):
             self.driver.start()
 
     def _show(self) -> None:
-        super()._show()
+        with self._moving_controls:
+            super()._show()
+            with self._quietly():
+                self._follow_network()
         driver = getattr(self, "driver", None)
         if driver is None or driver.running:
             return
@@ -288,8 +372,23 @@ class Studio(Live):
         self.controls["share"].disabled = not self.controls["second"].value
 
     def _status(self) -> str:
-        said = f'<br><span role="status">{escape(self._said)}</span>' if self._said else ""
-        return super()._status() + said
+        said = [escape(each) for each in (self._fetching(), self._said) if each]
+        return super()._status() + "".join(f'<br><span role="status">{each}</span>' for each in said)
+
+    def _fetching(self) -> str:
+        name = self.engine.wanted["backbone"]
+        if name == self.engine.settings["backbone"] or name not in available_backbones():
+            return ""
+        size = megabytes(name, self._weights(name))
+        return "" if size is None else f"fetching the weights of {name}, {size:.0f} MB"
+
+
+def _kind(backbone: str) -> Kind | None:
+    """What networks whose layers have the same names have in common; None of what is no backbone."""
+    if backbone not in available_backbones():
+        return None
+    content_layers, style_layers = default_layers(backbone)
+    return tuple(content_layers), tuple(style_layers)
 
 
 def _styles(style: Any, second: Any, share: float) -> Settings:
@@ -350,7 +449,7 @@ def studio(
         options: as for `nstlib.stylize`. With a brush as `masks`, see `live.brush`, the page shows it too, and what is
             painted acts on the next step; as long as a place has no paint, every style is everywhere. Without a size,
             256 pixels, and 512 where there is a GPU. Of a quality, the studio takes the optimizer, and the rate at its
-            beginning.
+            beginning. A file of weights is of the backbone that it is given with: others take their own.
 
     Raises:
         NstError: a picture, a layer, a backbone or a value that cannot work.
