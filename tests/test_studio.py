@@ -183,7 +183,7 @@ def test_a_preset_moves_all_its_sliders_at_once(make, preset):
 
 def test_a_preset_leaves_the_layers_of_another_kind_of_network_as_they_are(make):
     made = make(backbone="resnet18", weights="random")
-    assert [name for name in made.controls if name in made._layers] == ["relu", "layer1", "layer2"]
+    assert [name for name in made.controls if name in made._layers] == ["relu", "layer1", "layer2", "layer3.0"]
     before = made.settings()["style_layers"]
     made.preset.value = "fine texture"
     assert made.settings()["style_layers"] == before
