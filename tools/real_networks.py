@@ -1,0 +1,221 @@
+"""Make the figures in visualizations/backbones/: the same pictures by networks that were trained on ImageNet.
+
+    python tools/real_networks.py WEIGHTS --paintings PAINTINGS
+    python tools/real_networks.py WEIGHTS --only table
+
+The folder WEIGHTS holds two files that are not bundled: resnet50_v1_imagenet.pth, which tools/caffe_resnet.py reads,
+and vgg16_near_imagenet.pth, a state dict of torchvision's VGG-16. The folder PAINTINGS holds great_wave.jpg and
+starry_night.jpg. visualizations/backbones/README.md tells where they come from, and what there is to see. Nothing is
+random: every picture starts from its content.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from figures import save
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+import nstlib as nst
+from nstlib import plots
+
+RESNET, NEAR_VGG = "resnet50_v1_imagenet.pth", "vgg16_near_imagenet.pth"
+SIZE, STEPS = 320, 80
+POOLINGS = ("max", "avg", "l2", "blur")
+STYLE_LAYERS = ("relu", "layer1", "layer2", "layer3.2", "layer3.5", "layer4.2")
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # with the village, those of the table
+RESNET_LAYERS = ("relu", "layer1", "layer2", "layer3", "layer4")
+VGG_LAYERS = tuple(f"relu{block}_1" for block in range(1, 6))
+DETAIL = 3  # times larger
+DPI = 130
+PICTURES = {"resnet50_pooling": len(POOLINGS), "networks": 4, "resnet50_layers": len(STYLE_LAYERS) - 1}  # of a pair
+
+Make = Callable[..., nst.FeatureExtractor]  # takes the pooling, by default the network's own
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, and the layers whose responses the table has."""
+
+    make: Make
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures with their names.
+
+    Attributes:
+        short: a word for the content.
+        even: where it is even, so that a grid shows: the middle of a detail, as shares of width and height.
+    """
+
+    short: str
+    names: tuple[str, str]
+    content: Tensor
+    style: Tensor
+    even: tuple[float, float]
+
+
+@dataclass
+class Painter:
+    """Paints each picture once."""
+
+    steps: int
+    bar: tqdm
+    painted: dict[tuple[str, ...], Tensor] = field(default_factory=dict)
+
+    def paint(self, pair: Pair, name: str, network: Network, pooling: str = "auto", depth: int = 0) -> Tensor:
+        """The picture by a network's default layers, or the first `depth` of `STYLE_LAYERS`."""
+        extract = network.make(pooling)
+        layers = list(STYLE_LAYERS[:depth]) if depth else None
+        used = layers or list(nst.default_layers(extract)[1])
+        key = (pair.short, name, extract.backbone.recipe["pooling"], *used)
+        if key not in self.painted:
+            objective = nst.Objective(extract, content=pair.content, style=pair.style, style_layers=layers)
+            run = nst.Run(objective, init="content", optimizer="lbfgs")
+            for step in run.steps(self.steps, progress=False):
+                self.bar.set_postfix_str(f"{pair.short}, {name}, step {step.number}")
+            self.painted[key] = run.image.cpu()
+        self.bar.update()
+        return self.painted[key]
+
+
+def networks(weights: Path) -> dict[str, Network]:
+    """The networks by the names that figures give them."""
+    from caffe_resnet import register_caffe_resnet50  # it imports torchvision, which takes two seconds
+
+    register_caffe_resnet50(weights / RESNET)
+    make = partial(nst.FeatureExtractor, device="cpu")
+    return {
+        "mini": Network(partial(make, "mini"), VGG_LAYERS),
+        "near VGG-16": Network(partial(make, "vgg16", weights=weights / NEAR_VGG), VGG_LAYERS),
+        "ResNet-50": Network(partial(make, "resnet50_caffe"), RESNET_LAYERS),
+        "SqueezeNet": Network(partial(make, "squeezenet"), ("relu1", "fire2", "fire3", "fire5", "fire7", "fire9")),
+    }
+
+
+def pairs(paintings: Path, size: int = SIZE) -> list[Pair]:
+    """The two pairs of all figures."""
+    load = partial(nst.load_image, size=size)
+    wave, night = (load(paintings / name) for name in ("great_wave.jpg", "starry_night.jpg"))
+    return [
+        Pair("village", ("village", "swirls"), load("village"), load("swirls"), (0.2, 0.17)),
+        Pair("wave", ("The Great Wave", "The Starry Night"), wave, night, (0.7, 0.2)),
+    ]
+
+
+def resnet50_pooling(painter: Painter, known: Mapping[str, Network], of: list[Pair]) -> plots.Figure:
+    """ResNet-50 with each pooling, and beneath each picture a part of it."""
+    pictures = {}
+    for pair in of:
+        for pooling in POOLINGS:
+            picture = painter.paint(pair, "ResNet-50", known["ResNet-50"], pooling)
+            pictures[f"{pair.short}, whole", pooling] = picture
+            pictures[f"{pair.short}, {DETAIL} times", pooling] = enlarged(picture, pair.even)
+    return plots.grid(pictures, alt="By ResNet-50: pictures with a grid for max, avg and l2, and without one for blur")
+
+
+def all_networks(painter: Painter, known: Mapping[str, Network], of: list[Pair]) -> plots.Figure:
+    """Every network at its own layers and pooling, beside content and style."""
+    pictures = {}
+    for pair in of:
+        made = {f"{pair.short} by {name}": painter.paint(pair, name, network) for name, network in known.items()}
+        first, second = dict(zip(pair.names, (pair.content, pair.style), strict=True)).items()
+        pictures |= dict([first, *list(made.items())[:2], second, *list(made.items())[2:]])
+    return plots.sheet(pictures)
+
+
+def resnet50_layers(painter: Painter, known: Mapping[str, Network], of: list[Pair]) -> plots.Figure:
+    """ResNet-50 with the style of more and more layers."""
+    pictures = {}
+    for pair in of:
+        pictures[pair.names[1]] = pair.style
+        for depth in range(2, len(STYLE_LAYERS) + 1):
+            title = f"{pair.short}, style up to {STYLE_LAYERS[depth - 1]}"
+            pictures[title] = painter.paint(pair, "ResNet-50", known["ResNet-50"], depth=depth)
+    return plots.sheet(pictures)
+
+
+def enlarged(picture: Tensor, middle: tuple[float, float], times: int = DETAIL) -> Tensor:
+    """A part of a picture, about as large as the whole of it, pixel by pixel."""
+    height, width = (side // times for side in picture.shape[-2:])
+    top, left = (
+        max(0, min(round(share * whole - part / 2), whole - part))
+        for share, whole, part in zip(middle[::-1], picture.shape[-2:], (height, width), strict=True)
+    )
+    part = picture[..., top : top + height, left : left + width]
+    return part.repeat_interleave(times, -1).repeat_interleave(times, -2)
+
+
+@torch.no_grad()
+def responses(network: Network, pictures: list[Tensor]) -> Iterator[tuple[str, list[float]]]:
+    """Of each layer, over the pictures: its entropies, of the shares and of the softmax, its mean and its maximum.
+
+    The first three are means over the pictures.
+    """
+    extract = network.make()
+    softmax = extract.other(smoothing="softmax")
+    found: dict[str, list[list[float]]] = {layer: [] for layer in network.layers}
+    for picture in pictures:
+        plain, even = extract(picture, network.layers), softmax(picture, network.layers)
+        for layer in network.layers:
+            response = plain[layer]
+            numbers = (nst.entropy(response), nst.entropy(even[layer]), response.mean(), response.amax())
+            found[layer].append([float(number) for number in numbers])
+    for layer, rows in found.items():
+        yield layer, [*np.mean(rows, 0)[:3].tolist(), float(np.max(rows, 0)[3])]
+
+
+def table(known: Mapping[str, Network], pictures: list[Tensor]) -> str:
+    """The responses of all networks as a table in Markdown."""
+    lines = [
+        "| network | layer | entropy | after a softmax | mean | maximum |",
+        "| --- | --- | --: | --: | --: | --: |",
+    ]
+    for name, network in tqdm(known.items(), unit="network"):
+        for layer, (shares, softmax, mean, most) in responses(network, pictures):
+            lines.append(f"| {name} | {layer} | {shares:.3f} | {softmax:.3f} | {mean:.3g} | {most:.3g} |")
+    return "\n".join(lines)
+
+
+def as_picture(figure: plots.Figure) -> Image.Image:
+    """A figure's pixels."""
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=DPI)
+    return Image.open(file).convert("RGB")
+
+
+def main() -> None:
+    """Make what the command line names."""
+    figures = {"resnet50_pooling": resnet50_pooling, "networks": all_networks, "resnet50_layers": resnet50_layers}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path, help=f"folder with {RESNET} and {NEAR_VGG}")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"{', '.join([*figures, 'table'])} (all)")
+    parser.add_argument("--paintings", type=Path, help="folder with great_wave.jpg and starry_night.jpg (WEIGHTS)")
+    parser.add_argument("--size", type=int, default=SIZE, help="longer side of the pictures (%(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of L-BFGS (%(default)s)")
+    given = parser.parse_args()
+    names = given.only or [*figures, "table"]
+    if unknown := set(names) - {*figures, "table"}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join([*figures, 'table'])}")
+    known = networks(given.weights)
+    if wanted := [name for name in figures if name in names]:
+        of = pairs(given.paintings or given.weights, given.size)
+        with tqdm(unit="picture", total=sum(PICTURES[name] for name in wanted) * len(of)) as bar:
+            painter = Painter(given.steps, bar)
+            for name in wanted:
+                bar.write(str(save(as_picture(figures[name](painter, known, of)), f"backbones/{name}.jpg")))
+    if "table" in names:
+        print(table(known, [nst.load_image(name, given.size) for name in (*PHOTOGRAPHS, "village")]))
+
+
+if __name__ == "__main__":
+    main()
