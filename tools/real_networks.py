@@ -1,12 +1,12 @@
 """Make the figures in visualizations/backbones/: the same pictures by networks that were trained on ImageNet.
 
-    python tools/real_networks.py WEIGHTS --paintings PAINTINGS
+    python tools/real_networks.py WEIGHTS --night starry_night.jpg
     python tools/real_networks.py WEIGHTS --only table
 
 The folder WEIGHTS holds two files that are not bundled: resnet50_v1_imagenet.pth, which tools/caffe_resnet.py reads,
-and vgg16_near_imagenet.pth, a state dict of torchvision's VGG-16. The folder PAINTINGS holds great_wave.jpg and
-starry_night.jpg. visualizations/backbones/README.md tells where they come from, and what there is to see. Nothing is
-random: every picture starts from its content.
+and vgg16_near_imagenet.pth, weights near VGG-16's under torchvision's names. The Starry Night is a file too.
+visualizations/backbones/README.md tells where they come from, and what there is to see. Nothing is random: every
+picture starts from its content.
 """
 
 import argparse
@@ -102,13 +102,12 @@ def networks(weights: Path) -> dict[str, Network]:
     }
 
 
-def pairs(paintings: Path, size: int = SIZE) -> list[Pair]:
-    """The two pairs of all figures."""
+def pairs(night: Path, size: int = SIZE) -> list[Pair]:
+    """The two pairs of all figures; `night` is The Starry Night."""
     load = partial(nst.load_image, size=size)
-    wave, night = (load(paintings / name) for name in ("great_wave.jpg", "starry_night.jpg"))
     return [
         Pair("village", ("village", "swirls"), load("village"), load("swirls"), (0.2, 0.17)),
-        Pair("wave", ("The Great Wave", "The Starry Night"), wave, night, (0.7, 0.2)),
+        Pair("harbor", ("harbor", "The Starry Night"), load("harbor"), load(night), (0.46, 0.2)),
     ]
 
 
@@ -193,26 +192,28 @@ def as_picture(figure: plots.Figure) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
+FIGURES = {"resnet50_pooling": resnet50_pooling, "networks": all_networks, "resnet50_layers": resnet50_layers}
+
+
 def main() -> None:
     """Make what the command line names."""
-    figures = {"resnet50_pooling": resnet50_pooling, "networks": all_networks, "resnet50_layers": resnet50_layers}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help=f"folder with {RESNET} and {NEAR_VGG}")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"{', '.join([*figures, 'table'])} (all)")
-    parser.add_argument("--paintings", type=Path, help="folder with great_wave.jpg and starry_night.jpg (WEIGHTS)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"{', '.join([*FIGURES, 'table'])} (all)")
+    parser.add_argument("--night", type=Path, help="The Starry Night (WEIGHTS/starry_night.jpg)")
     parser.add_argument("--size", type=int, default=SIZE, help="longer side of the pictures (%(default)s)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of L-BFGS (%(default)s)")
     given = parser.parse_args()
-    names = given.only or [*figures, "table"]
-    if unknown := set(names) - {*figures, "table"}:
-        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join([*figures, 'table'])}")
+    names = given.only or [*FIGURES, "table"]
+    if unknown := set(names) - {*FIGURES, "table"}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join([*FIGURES, 'table'])}")
     known = networks(given.weights)
-    if wanted := [name for name in figures if name in names]:
-        of = pairs(given.paintings or given.weights, given.size)
+    if wanted := [name for name in FIGURES if name in names]:
+        of = pairs(given.night or given.weights / "starry_night.jpg", given.size)
         with tqdm(unit="picture", total=sum(PICTURES[name] for name in wanted) * len(of)) as bar:
             painter = Painter(given.steps, bar)
             for name in wanted:
-                bar.write(str(save(as_picture(figures[name](painter, known, of)), f"backbones/{name}.jpg")))
+                bar.write(str(save(as_picture(FIGURES[name](painter, known, of)), f"backbones/{name}.jpg")))
     if "table" in names:
         print(table(known, [nst.load_image(name, given.size) for name in (*PHOTOGRAPHS, "village")]))
 

@@ -1,0 +1,81 @@
+"""The figures of real networks, with random weights and tiny pictures."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from tqdm import tqdm
+
+import nstlib as nst
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+figures = pytest.importorskip("figures")
+real_networks = pytest.importorskip("real_networks")
+Network = real_networks.Network
+
+
+@pytest.fixture(scope="module")
+def known():
+    resnet = nst.FeatureExtractor("resnet50", weights="random", device="cpu")
+    mini = Network(partial(nst.FeatureExtractor, "mini", weights="random", device="cpu"), ("relu1_1", "relu5_1"))
+    return {
+        "mini": mini,
+        "near VGG-16": mini,
+        "ResNet-50": Network(lambda pooling="auto": resnet, ("relu", "layer4")),
+        "SqueezeNet": Network(partial(nst.FeatureExtractor, "squeezenet", device="cpu"), ("relu1", "fire9")),
+    }
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return real_networks.pairs("mosaic", 48)
+
+
+def test_every_figure_is_drawn_and_shared_pictures_are_painted_once(known, pairs, monkeypatch, tmp_path):
+    monkeypatch.setattr(real_networks, "DPI", 30)
+    with open(tmp_path / "bar", "w") as file, tqdm(total=99, file=file) as bar:
+        painter = real_networks.Painter(1, bar)
+        for name, maker in real_networks.FIGURES.items():
+            before = bar.n
+            assert real_networks.as_picture(maker(painter, known, pairs[:1])).width == 270
+            assert bar.n - before == real_networks.PICTURES[name]
+    of_resnet = 1 + len(real_networks.STYLE_LAYERS) - 2  # the default, and the other depths
+    assert len(painter.painted) == 3 + of_resnet
+
+
+def test_the_pooling_and_the_layers_asked_for_are_used(known, pairs):
+    painter = real_networks.Painter(3, tqdm(disable=True))
+    average, maximum = (painter.paint(pairs[0], "mini", known["mini"], pooling) for pooling in ("auto", "max"))
+    assert average.shape == pairs[0].content.shape
+    assert not torch.equal(average, maximum)
+    painter.paint(pairs[1], "ResNet-50", known["ResNet-50"], depth=2)
+    assert list(painter.painted)[-1] == ("harbor", "ResNet-50", "blur", "relu", "layer1")
+
+
+@pytest.mark.parametrize(("middle", "first"), [((0.5, 0.5), (4, 8)), ((0.0, 0.0), (0, 0)), ((1.0, 1.0), (8, 16))])
+def test_a_detail_is_a_part_pixel_by_pixel(middle, first):
+    picture = torch.arange(12 * 24.0).reshape(1, 1, 12, 24)
+    detail = real_networks.enlarged(picture, middle, 3)
+    top, left = first
+    assert detail.shape == picture.shape
+    assert torch.equal(detail[..., ::3, ::3], picture[..., top : top + 4, left : left + 8])
+    assert torch.equal(detail[..., 2::3, 1::3], detail[..., ::3, ::3])
+
+
+def test_the_table_holds_what_entropy_says(known, pairs):
+    pictures = [pair.content for pair in pairs]
+    lines = real_networks.table(known, pictures).splitlines()
+    assert len(lines) == 2 + 2 * len(known)
+    extract = known["SqueezeNet"].make()
+    found = torch.cat([extract(picture, "fire9")["fire9"] for picture in pictures])
+    wanted = nst.entropy(found).mean()
+    row = [cell.strip() for cell in lines[-1].strip("|").split("|")]
+    assert row[:3] == ["SqueezeNet", "fire9", f"{wanted:.3f}"]
+    assert row[4:] == [f"{found.mean():.3g}", f"{found.max():.3g}"]
+
+
+def test_the_files_are_those_that_the_folder_should_hold():
+    names = {f"backbones/{name}.jpg" for name in real_networks.FIGURES}
+    assert names == {name for name in figures.OF_REAL_NETWORKS if name.endswith(".jpg")}
