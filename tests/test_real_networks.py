@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 import nstlib as nst
@@ -34,12 +35,14 @@ def pairs():
 
 
 def test_every_figure_is_drawn_and_shared_pictures_are_painted_once(known, pairs, monkeypatch, tmp_path):
-    monkeypatch.setattr(real_networks, "DPI", 30)
+    monkeypatch.setattr(real_networks, "RESOLUTIONS", [30])
     with open(tmp_path / "bar", "w") as file, tqdm(total=99, file=file) as bar:
         painter = real_networks.Painter(1, bar)
         for name, maker in real_networks.FIGURES.items():
             before = bar.n
-            assert real_networks.as_picture(maker(painter, known, pairs[:1])).width == 270
+            path = real_networks.write(maker(painter, known, pairs[:1]), tmp_path / "new" / f"{name}.jpg")
+            with Image.open(path) as picture:
+                assert picture.width == 270
             assert bar.n - before == real_networks.PICTURES[name]
     of_resnet = 1 + len(real_networks.STYLE_LAYERS) - 2  # the default, and the other depths
     assert len(painter.painted) == 3 + of_resnet
@@ -52,6 +55,19 @@ def test_the_pooling_and_the_layers_asked_for_are_used(known, pairs):
     assert not torch.equal(average, maximum)
     painter.paint(pairs[1], "ResNet-50", known["ResNet-50"], depth=2)
     assert list(painter.painted)[-1] == ("harbor", "ResNet-50", "blur", "relu", "layer1")
+
+
+def test_a_figure_is_as_large_as_its_file_may_be(known, pairs, monkeypatch, tmp_path):
+    figure = real_networks.all_networks(real_networks.Painter(1, tqdm(disable=True)), known, pairs[:1])
+    monkeypatch.setattr(real_networks, "RESOLUTIONS", [60, 40, 20])
+    monkeypatch.setattr(real_networks, "QUALITIES", [80])
+    full = real_networks.write(figure, tmp_path / "full.jpg").stat().st_size
+    monkeypatch.setattr(real_networks, "LARGEST", full * 3 // 4)
+    with Image.open(real_networks.write(figure, tmp_path / "less.jpg")) as picture:
+        assert picture.width == 360
+    monkeypatch.setattr(real_networks, "LARGEST", 100)
+    with pytest.raises(SystemExit, match="none[.]jpg does not fit into 100 bytes"):
+        real_networks.write(figure, tmp_path / "none.jpg")
 
 
 @pytest.mark.parametrize(("middle", "first"), [((0.5, 0.5), (4, 8)), ((0.0, 0.0), (0, 0)), ((1.0, 1.0), (8, 16))])

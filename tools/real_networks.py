@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from figures import save
-from PIL import Image
+from figures import FIGURES as FOLDER
 from torch import Tensor
 from tqdm import tqdm
 
@@ -34,7 +33,9 @@ PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # with the village, 
 RESNET_LAYERS = ("relu", "layer1", "layer2", "layer3", "layer4")
 VGG_LAYERS = tuple(f"relu{block}_1" for block in range(1, 6))
 DETAIL = 3  # times larger
-DPI = 130
+LARGEST = 300_000  # bytes of a figure
+RESOLUTIONS = range(150, 90, -5)  # dots an inch, the first that fits
+QUALITIES = (88, 80)  # of JPEG
 PICTURES = {"resnet50_pooling": len(POOLINGS), "networks": 4, "resnet50_layers": len(STYLE_LAYERS) - 1}  # of a pair
 
 Make = Callable[..., nst.FeatureExtractor]  # takes the pooling, by default the network's own
@@ -185,11 +186,18 @@ def table(known: Mapping[str, Network], pictures: list[Tensor]) -> str:
     return "\n".join(lines)
 
 
-def as_picture(figure: plots.Figure) -> Image.Image:
-    """A figure's pixels."""
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
-    return Image.open(file).convert("RGB")
+def write(figure: plots.Figure, path: Path) -> Path:
+    """A figure as a JPEG of at most `LARGEST` bytes, drawn anew for each resolution, so that letters stay sharp."""
+    for dpi in RESOLUTIONS:
+        for quality in QUALITIES:
+            file = BytesIO()
+            options = {"quality": quality, "subsampling": "4:2:0", "progressive": True, "optimize": True}
+            figure.savefig(file, format="jpeg", dpi=dpi, pil_kwargs=options)
+            if file.tell() <= LARGEST:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(file.getvalue())
+                return path
+    raise SystemExit(f"{path.name} does not fit into {LARGEST} bytes")
 
 
 FIGURES = {"resnet50_pooling": resnet50_pooling, "networks": all_networks, "resnet50_layers": resnet50_layers}
@@ -213,7 +221,7 @@ def main() -> None:
         with tqdm(unit="picture", total=sum(PICTURES[name] for name in wanted) * len(of)) as bar:
             painter = Painter(given.steps, bar)
             for name in wanted:
-                bar.write(str(save(as_picture(FIGURES[name](painter, known, of)), f"backbones/{name}.jpg")))
+                bar.write(str(write(FIGURES[name](painter, known, of), FOLDER / "backbones" / f"{name}.jpg")))
     if "table" in names:
         print(table(known, [nst.load_image(name, given.size) for name in (*PHOTOGRAPHS, "village")]))
 
