@@ -80,6 +80,25 @@ def test_a_detail_is_a_part_pixel_by_pixel(middle, first):
     assert torch.equal(detail[..., 2::3, 1::3], detail[..., ::3, ::3])
 
 
+def test_the_finest_share_is_that_of_a_grid():
+    noise = torch.rand(1, 3, 24, 36, generator=torch.Generator().manual_seed(0))
+    waves = (torch.arange(36) * torch.pi / 6).sin().expand(1, 3, 24, 36)
+    grid = (-1.0) ** torch.arange(36).expand(1, 3, 24, 36)
+    assert real_networks.finest(waves) < 1e-9
+    assert real_networks.finest(waves + grid * 0.5) == pytest.approx(0.25 / (0.5 + 0.25))
+    assert 0.1 < real_networks.finest(noise) < 0.25
+
+
+def test_the_table_of_grids_has_each_pooling(pairs):
+    painter = real_networks.Painter(1, tqdm(disable=True))
+    for place, pooling in enumerate(real_networks.POOLINGS):
+        painter.painted["village", "ResNet-50", pooling, *real_networks.DEFAULT_STYLE] = pairs[place // 2].content
+    row = real_networks.grids(painter, pairs[:1]).splitlines()[-1].strip("| ").split(" | ")
+    assert row[0] == "village"
+    assert row[1] == row[3] == row[4] == f"{real_networks.finest(pairs[0].content):.2%}"
+    assert row[5] == row[6] == f"{real_networks.finest(pairs[1].content):.2%}"
+
+
 def test_the_table_holds_what_entropy_says(known, pairs):
     pictures = [pair.content for pair in pairs]
     lines = real_networks.table(known, pictures).splitlines()
@@ -90,6 +109,10 @@ def test_the_table_holds_what_entropy_says(known, pairs):
     row = [cell.strip() for cell in lines[-1].strip("|").split("|")]
     assert row[:3] == ["SqueezeNet", "fire9", f"{wanted:.3f}"]
     assert row[4:] == [f"{found.mean():.3g}", f"{found.max():.3g}"]
+
+
+def test_the_default_style_layers_are_among_those_that_the_figure_adds_up():
+    assert tuple(nst.default_layers("resnet50")[1]) == real_networks.DEFAULT_STYLE
 
 
 def test_the_files_are_those_that_the_folder_should_hold():

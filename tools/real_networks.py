@@ -29,10 +29,12 @@ RESNET, NEAR_VGG = "resnet50_v1_imagenet.pth", "vgg16_near_imagenet.pth"
 SIZE, STEPS = 320, 80
 POOLINGS = ("max", "avg", "l2", "blur")
 STYLE_LAYERS = ("relu", "layer1", "layer2", "layer3.2", "layer3.5", "layer4.2")
+DEFAULT_STYLE = STYLE_LAYERS[:4]
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # with the village, those of the table
 RESNET_LAYERS = ("relu", "layer1", "layer2", "layer3", "layer4")
 VGG_LAYERS = tuple(f"relu{block}_1" for block in range(1, 6))
 DETAIL = 3  # times larger
+PERIOD = 2.2  # pixels; of a grid that a stride of 2 leaves, and of next to nothing else
 LARGEST = 300_000  # bytes of a figure
 RESOLUTIONS = range(150, 90, -5)  # dots an inch, the first that fits
 QUALITIES = (88, 80)  # of JPEG
@@ -107,7 +109,7 @@ def pairs(night: Path, size: int = SIZE) -> list[Pair]:
     """The two pairs of all figures; `night` is The Starry Night."""
     load = partial(nst.load_image, size=size)
     return [
-        Pair("village", ("village", "swirls"), load("village"), load("swirls"), (0.2, 0.17)),
+        Pair("village", ("village", "swirls"), load("village"), load("swirls"), (0.28, 0.17)),
         Pair("harbor", ("harbor", "The Starry Night"), load("harbor"), load(night), (0.46, 0.2)),
     ]
 
@@ -153,6 +155,24 @@ def enlarged(picture: Tensor, middle: tuple[float, float], times: int = DETAIL) 
     )
     part = picture[..., top : top + height, left : left + width]
     return part.repeat_interleave(times, -1).repeat_interleave(times, -2)
+
+
+def finest(picture: Tensor) -> float:
+    """The share of a picture's variance, without its colors, in what repeats within less than `PERIOD` pixels."""
+    gray = picture.mean(1)[0].double()
+    power = torch.fft.fft2(gray - gray.mean()).abs().square()
+    down, across = (torch.fft.fftfreq(side).abs() for side in gray.shape)
+    return float(power[torch.maximum(down[:, None], across) > 1 / PERIOD].sum() / power.sum())
+
+
+def grids(painter: Painter, of: list[Pair]) -> str:
+    """How much of a grid the pictures of `resnet50_pooling` have, as a table in Markdown."""
+    lines = [f"| | content | style | {' | '.join(POOLINGS)} |", "| --- |" + " --: |" * (2 + len(POOLINGS))]
+    for pair in of:
+        painted = [painter.painted[pair.short, "ResNet-50", pooling, *DEFAULT_STYLE] for pooling in POOLINGS]
+        pictures = [pair.content, pair.style, *painted]
+        lines.append(f"| {pair.short} | {' | '.join(f'{finest(picture):.2%}' for picture in pictures)} |")
+    return "\n".join(lines)
 
 
 @torch.no_grad()
@@ -222,6 +242,8 @@ def main() -> None:
             painter = Painter(given.steps, bar)
             for name in wanted:
                 bar.write(str(write(FIGURES[name](painter, known, of), FOLDER / "backbones" / f"{name}.jpg")))
+                if name == "resnet50_pooling":
+                    bar.write(grids(painter, of))
     if "table" in names:
         print(table(known, [nst.load_image(name, given.size) for name in (*PHOTOGRAPHS, "village")]))
 
