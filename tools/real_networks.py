@@ -132,7 +132,7 @@ def all_networks(painter: Painter, known: Mapping[str, Network], of: list[Pair])
         made = {f"{pair.short} by {name}": painter.paint(pair, name, network) for name, network in known.items()}
         first, second = dict(zip(pair.names, (pair.content, pair.style), strict=True)).items()
         pictures |= dict([first, *list(made.items())[:2], second, *list(made.items())[2:]])
-    return plots.sheet(pictures)
+    return spaced(plots.sheet(pictures))
 
 
 def resnet50_layers(painter: Painter, known: Mapping[str, Network], of: list[Pair]) -> plots.Figure:
@@ -143,7 +143,14 @@ def resnet50_layers(painter: Painter, known: Mapping[str, Network], of: list[Pai
         for depth in range(2, len(STYLE_LAYERS) + 1):
             title = f"{pair.short}, style up to {STYLE_LAYERS[depth - 1]}"
             pictures[title] = painter.paint(pair, "ResNet-50", known["ResNet-50"], depth=depth)
-    return plots.sheet(pictures)
+    return spaced(plots.sheet(pictures))
+
+
+def spaced(figure: plots.Figure) -> plots.Figure:
+    """With room between a picture and the title beneath it."""
+    figure.get_layout_engine().set(h_pad=0.08)
+    figure.set_figheight(figure.get_figheight() + 0.4)
+    return figure
 
 
 def enlarged(picture: Tensor, middle: tuple[float, float], times: int = DETAIL) -> Tensor:
