@@ -39,7 +39,7 @@ studio: $(VENV)/.lab
 notebooks: $(VENV)/.tested
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
 
-# Everything in visualizations/. Figures of notebooks come from their outputs, so the notebooks run first.
+# Everything in visualizations/ but backbones/. Figures of notebooks come from their outputs, so the notebooks run first.
 figures: notebooks
 	$(BIN)/python tools/figures.py
 

@@ -9,7 +9,7 @@
 
 They are made with the bundled backbone, so that everybody gets the same ones. A cell of a notebook with the tag
 "figure:steps/film" gives visualizations/steps/film.jpg, or .png, byte by byte; tools/execute_notebooks.py writes it
-too.
+too. Those in visualizations/backbones/ want other weights: tools/real_networks.py makes them.
 """
 
 import argparse
@@ -30,6 +30,11 @@ PAINTED = (
     "demo/village_swirls.jpg",
     "gallery/pictures.jpg",
     *(f"gallery/transfers_{number}.jpg" for number in range(1, TABLES + 1)),
+)
+# tools/real_networks.py makes these, from weights that are not bundled.
+OF_REAL_NETWORKS = (
+    *(f"backbones/{name}.jpg" for name in ("resnet50_pooling", "networks", "resnet50_layers")),
+    "backbones/README.md",
 )
 # Of each notebook: a figure, and the part of it (left, top, right, bottom, from 0 to 1) that README shows, 3 : 2.
 THUMBNAILS = {
