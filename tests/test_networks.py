@@ -145,6 +145,14 @@ def test_terms_and_gradient_from_tiles_equal_those_of_the_whole_picture(name, si
     assert_equal_from_tiles(objective, noisy(content), 32, rtol=5e-5)
 
 
+@pytest.mark.parametrize(("name", "layers"), [("squeezenet", ["fire2", "fire7"]), ("inception_v3", ["Mixed_5d"])])
+def test_a_last_tile_in_which_a_deep_layer_has_no_position_adds_nothing(name, layers):
+    """At 193 pixels the last tile begins at 192, behind the last position of networks that do not continue it."""
+    content, style = torch.rand(1, 3, 193, 195), torch.rand(1, 3, 91, 84)
+    objective = nst.Objective(random(name), content, style, layers, layers, tile=32)
+    assert_equal_from_tiles(objective, noisy(content), 32, rtol=5e-5)
+
+
 @pytest.mark.parametrize("size", [(96, 128), (77, 135)])
 def test_blurred_strides_from_tiles_equal_those_of_the_whole_picture(size):
     content, style = torch.rand(1, 3, *size), torch.rand(1, 3, 91, 64)
@@ -241,6 +249,21 @@ def test_the_blur_has_as_many_positions_as_the_pooling_in_whose_place_it_is(size
         torch.testing.assert_close(pooled, torch.full_like(pooled, 0.7))  # what lies outside does not count
         sizes[kind] = pooled.shape
     assert len(set(sizes.values())) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_blur_keeps_responses_within_the_range_of_their_type(dtype):
+    high = torch.full((1, 2, 9, 8), 0.9 * torch.finfo(dtype).max, dtype=dtype)
+    torch.testing.assert_close(pooling.blurred(high), high[..., ::2, ::2])
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(8, 8), (9, 11), (1, 2)])
+def test_a_convolution_that_looks_at_one_position_is_the_same_behind_the_blur(size, bias):
+    convolution = nn.Conv2d(3, 5, 1, stride=2, bias=bias).double()
+    features = torch.rand(2, 3, *size, dtype=torch.float64)
+    before = pooling.blurred(nn.functional.conv2d(features, convolution.weight, convolution.bias))
+    torch.testing.assert_close(pooling.BlurredConv2d.of(convolution)(features), before)
 
 
 def test_a_blurred_convolution_keeps_its_weights_and_their_names():
