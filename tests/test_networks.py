@@ -1,6 +1,7 @@
 """Networks without padding in their stems, and blurred strides: every layer is torchvision's, at its true positions."""
 
 import hashlib
+import pickle
 from functools import cache
 
 import pytest
@@ -15,7 +16,8 @@ import nstlib as nst
 from nstlib import backbones
 from nstlib.large.tiles import halo_of
 from nstlib.networks import pooling
-from nstlib.networks.receptive import receptive_fields
+from nstlib.networks.graphs import graph_backbone
+from nstlib.networks.receptive import Field, receptive_fields
 from nstlib.networks.tracing import graph_of
 
 SHALLOW = {
@@ -274,6 +276,45 @@ def test_a_blurred_convolution_keeps_its_weights_and_their_names():
     assert [*net.state_dict()] == names
     assert net.layer2[0].conv1.weight is weight
     assert not any(max(module.stride) > 1 for module in net.modules() if isinstance(module, nn.Conv2d))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"groups": 4}, {"dilation": 2, "padding": 2}, {"padding": 1, "padding_mode": "replicate"}, {"bias": False}],
+)
+def test_a_blurred_convolution_is_the_one_that_was_given(given):
+    plain = nn.Conv2d(4, 8, 3, **given)
+    strided = nn.Conv2d(4, 8, 3, stride=2, **given)
+    strided.load_state_dict(plain.state_dict())
+    features = torch.rand(1, 4, 12, 13)
+    blurred = pooling.BlurredConv2d.of(strided)
+    torch.testing.assert_close(blurred(features), pooling.blurred(plain(features)))
+    field = Field(12)
+    for window in blurred.windows:
+        field = field.through(window)
+    assert field.count == blurred(features).shape[-2]
+
+
+@pytest.mark.parametrize("kind", ["max", "blur"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "resnext50_32x4d"])
+def test_other_networks_of_torchvisions_have_their_layers_and_strides(name, kind):
+    """Some of their strides are inside of modules of torchvision's own; others have groups."""
+    random("resnet18")(torch.rand(1, 3, 64, 64), "relu")  # what was traced before must not matter
+    net = torchvision.models.get_model(name, weights=None)
+    if kind == "blur":
+        pooling.blur_strides(net)
+    backbone = graph_backbone(name, net, lambda nodes: {node: node for node in nodes if node != "x"})
+    extract = nst.FeatureExtractor(backbone, device="cpu")
+    assert max(backbone.strides.values()) == 32
+    deep = [layer for layer, stride in backbone.strides.items() if stride == 32][:2]
+    picture = torch.rand(1, 3, 96, 64)
+    assert [tuple(response.shape[-2:]) for response in extract(picture, deep).values()] == [(3, 2)] * 2
+
+
+def test_an_extractor_that_has_worked_can_be_pickled():
+    extract, picture = random("inception_v3"), torch.rand(1, 3, 96, 96)
+    expected = extract(picture, "Mixed_5d")["Mixed_5d"]
+    assert torch.equal(pickle.loads(pickle.dumps(extract))(picture, "Mixed_5d")["Mixed_5d"], expected)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

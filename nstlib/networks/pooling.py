@@ -81,11 +81,15 @@ class BlurredConv2d(nn.Conv2d):
         made = cls(
             *(given.in_channels, given.out_channels, given.kernel_size),  # type: ignore[arg-type]
             padding=given.padding,  # type: ignore[arg-type]
+            dilation=given.dilation,  # type: ignore[arg-type]
+            groups=given.groups,
             bias=given.bias is not None,
+            padding_mode=given.padding_mode,
             device="meta",
         )
         made.weight, made.bias = given.weight, given.bias
-        made.windows = (Window(given.kernel_size[0], 1, int(given.padding[0])), BLUR)
+        size = given.dilation[0] * (given.kernel_size[0] - 1) + 1
+        made.windows = (Window(size, 1, int(given.padding[0])), BLUR)
         return made
 
     def forward(self, features: Tensor) -> Tensor:
