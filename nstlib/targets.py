@@ -179,7 +179,13 @@ class Targets(KnownAttributes):
 
     def _map(self, layer: str, size: Size, guidance: Guidance) -> Map:
         backbone = self.extract.backbone
-        reach = 0 if guidance == "plain" else halo_of(self.extract, [layer])
+        try:
+            reach = 0 if guidance == "plain" else halo_of(self.extract, [layer])
+        except InputError as error:
+            raise InputError(
+                f"guidance {guidance!r} asks what a position sees, and each of {layer} sees the whole picture; use "
+                "guidance 'plain', or a layer less deep"
+            ) from error
         return Map(size, backbone.strides[layer], reach, backbone.overhangs.get(layer, 0))
 
     def set_style(self, style: Style | None, style_masks: Sequence[Tensor | None] | None = None) -> None:

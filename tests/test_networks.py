@@ -311,6 +311,16 @@ def test_other_networks_of_torchvisions_have_their_layers_and_strides(name, kind
     assert [tuple(response.shape[-2:]) for response in extract(picture, deep).values()] == [(3, 2)] * 2
 
 
+@pytest.mark.parametrize("guidance", ["inside", "dilated"])
+def test_masks_at_layers_that_see_the_whole_picture_are_refused_in_their_own_words(guidance):
+    picture, mask = torch.rand(1, 3, 96, 96), torch.ones(96, 96)
+    mask[:, :48] = 0
+    with pytest.raises(nst.InputError, match=f"guidance '{guidance}'.* Mixed_6e sees the whole.* 'plain'"):
+        nst.Objective(
+            random("inception_v3"), picture, [picture, picture], {}, ["Mixed_6e"], masks=[mask], guidance=guidance
+        )
+
+
 def test_an_extractor_that_has_worked_can_be_pickled():
     extract, picture = random("inception_v3"), torch.rand(1, 3, 96, 96)
     expected = extract(picture, "Mixed_5d")["Mixed_5d"]
