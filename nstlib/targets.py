@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of, whole
+from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of
 from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
@@ -284,7 +284,7 @@ class Targets(KnownAttributes):
 
     def _takes_tiles(self, tile: int | None, pictures: Iterable[Tensor]) -> bool:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        return (tile is not None and longest > whole("the tile", tile, 1, unit="pixels")) or self.spread
+        return (tile is not None and longest > self._ways.checked(tile)) or self.spread
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""

@@ -327,10 +327,14 @@ class Ways:
     @tile.setter
     def tile(self, side: int | None) -> None:
         if side is not None:
-            side = whole("the tile", side, self._stride, unit="pixels") // self._stride * self._stride
+            side = self.checked(side)
             if self._extract.device.type == "cpu":
                 give_back_large_blocks()
         self._tile = side
+
+    def checked(self, side: int) -> int:
+        """The side of a tile, rounded down; raises InputError for one that makes no sense."""
+        return whole("the tile", side, self._stride, unit="pixels") // self._stride * self._stride
 
     def of(self, picture: Tensor) -> Way:
         """The way of a picture (B, 3, H, W)."""
