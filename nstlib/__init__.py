@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 from .base.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .backbones import Backbone, available_backbones, default_backbone, default_layers, load_backbone, register
+    from .backbones import (
+        Backbone,
+        at_hand,
+        available_backbones,
+        default_backbone,
+        default_layers,
+        load_backbone,
+        register,
+    )
     from .base.devices import default_device
     from .control.colors import keep_colors, match_colors, match_luminance
     from .errors import (
@@ -49,7 +57,10 @@ if TYPE_CHECKING:
 
 # Which file has what. Each is read when first asked for: torch takes seconds, and `--version` needs none of it.
 _FACES = {
-    "backbones": ("Backbone", "available_backbones", "default_backbone", "default_layers", "load_backbone", "register"),
+    "backbones": (
+        *("Backbone", "at_hand", "available_backbones", "default_backbone", "default_layers", "load_backbone"),
+        "register",
+    ),
     "control.colors": ("keep_colors", "match_colors", "match_luminance"),
     "devices": ("default_device",),
     "errors": (
@@ -105,6 +116,7 @@ __all__ = [
     "Sweep",
     "Terms",
     "WeightsUnavailable",
+    "at_hand",
     "available_backbones",
     "bundled_images",
     "content_loss",

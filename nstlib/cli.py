@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from .arguments import Parser
 from .arguments import parser as parser
-from .backbones import available_backbones
+from .backbones import at_hand, available_backbones, download_size
 from .base.checks import size_of
 from .base.interrupts import finish, noted
 from .base.reporting import tell
@@ -249,4 +249,7 @@ def _summarize(run: Run, files: Files) -> None:
 def _list() -> None:
     for kind in ("content", "style", "photo"):
         tell(f"{kind:10}{' '.join(bundled_images(kind))}")
-    tell(f"{'backbone':10}{' '.join(available_backbones())}")
+    here = {name: at_hand(name) for name in available_backbones()}
+    tell(f"{'backbone':10}{' '.join(name for name, there in here.items() if there)}")
+    for name in (name for name, there in here.items() if not there):
+        tell(f"{'':10}{name} (downloads {download_size(name):.0f} MB once)")

@@ -524,3 +524,12 @@ def test_what_is_at_hand_needs_no_download(no_download, tmp_path, monkeypatch):
     for ask in (backbones.at_hand, backbones.download_size):
         with pytest.raises(nst.BackboneNotFound, match="'resnet5'"):
             ask("resnet5")
+
+
+def test_a_node_that_is_not_there_is_refused_in_words(content):
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU())
+    backbone = nst.Backbone("mine", net, {"first": "1", "second": "4"}, {"first": 1, "second": 1})
+    extract = nst.FeatureExtractor(backbone, device="cpu")
+    assert extract(content, "first")["first"].shape[1] == 4
+    with pytest.raises(nst.InputError, match=r"has not all of the nodes.*position in a plain nn\.Sequential"):
+        extract(content, "second")

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import nstlib as nst
+from nstlib import backbones
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
@@ -24,6 +25,13 @@ PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
 SECTIONS = ["Summary", "Exercises", "References"]
 
+MY_BACKBONE = """def my_backbone(pooling, keep_scale, weights):
+    torch.manual_seed(0)
+    conv, relu = torch.nn.Conv2d, torch.nn.ReLU
+    shallow = conv(3, 16, 3, padding=1), relu()
+    net = torch.nn.Sequential(*shallow, torch.nn.AvgPool2d(2), conv(16, 32, 3, padding=1), relu())
+    return nst.Backbone('m', net, {'shallow': '1', 'deep': '4'}, {'shallow': 1, 'deep': 2})
+"""
 # Two usual mistakes for each exercise; a checker must find them.
 MISTAKES = {
     "psnr": [
@@ -226,6 +234,43 @@ MISTAKES = {
         "    pairs = zip(features, features[1:])\n"
         "    return [F[0, :, ::2, ::2].flatten(1) @ D[0].flatten(1).T / D[0, 0].numel() for F, D in pairs]",
     ],
+    "my_backbone": [
+        MY_BACKBONE.replace("    torch.manual_seed(0)\n", ""),  # other weights each time
+        MY_BACKBONE.replace("'deep': 2", "'deep': 1"),  # the pooling does not count in the stride
+        MY_BACKBONE.replace("'4'", "'3'"),  # the convolution in place of its ReLU
+        MY_BACKBONE.replace("'4'", "'5'"),  # a position that is not there
+        MY_BACKBONE.replace("AvgPool2d(2)", "AvgPool2d(4)"),  # too small a map
+    ],
+    "entropy": [
+        "def entropy(features):  # of the softmax\n"
+        "    p = features.flatten().softmax(0)\n"
+        "    return -(p * p.log()).sum() / torch.tensor(float(p.numel())).log()",
+        "def entropy(features):  # 0 times the logarithm of 0\n"
+        "    p = features.flatten() / features.sum()\n"
+        "    return -(p * p.log()).sum() / torch.tensor(float(p.numel())).log()",
+        "def entropy(features):  # zeros do not count for N\n"
+        "    p = features.flatten() / features.sum()\n"
+        "    p = p[p > 0]\n"
+        "    return -(p * p.log()).sum() / torch.tensor(float(p.numel())).log()",
+        "def entropy(features):  # two bases\n"
+        "    p = features.flatten() / features.sum()\n"
+        "    return torch.special.entr(p).sum() / torch.tensor(float(p.numel())).log2()",
+        "def entropy(features):  # the sign\n"
+        "    p = features.flatten() / features.sum()\n"
+        "    return -torch.special.entr(p).sum() / torch.tensor(float(p.numel())).log()",
+        "def entropy(features):  # not divided\n    return torch.special.entr(features / features.sum()).sum()",
+    ],
+    "pixels_seen": [
+        "def pixels_seen(extract, layer):  # pixels, not columns\n"
+        "    picture = torch.rand(1, 3, 128, 128, requires_grad=True)\n"
+        "    extract(picture, layer)[layer][..., 8, 8].sum().backward()\n"
+        "    return int((picture.grad.abs().sum((0, 1)) > 0).sum())",
+        "def pixels_seen(extract, layer):  # at the corner\n"
+        "    picture = torch.rand(1, 3, 128, 128, requires_grad=True)\n"
+        "    extract(picture, layer)[layer][..., 0, 0].sum().backward()\n"
+        "    return int((picture.grad.abs().sum((0, 1, 2)) > 0).sum())",
+        "def pixels_seen(extract, layer):  # nothing returned\n    extract(torch.rand(1, 3, 64, 64), layer)",
+    ],
     "repaired": [
         "def repaired(errors):  # the weights grow\n"
         "    D = len(errors)\n"
@@ -300,6 +345,12 @@ def only_functions(source):
     tree = ast.parse(plain(source))
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return ast.unparse(tree)
+
+
+@pytest.fixture(autouse=True)
+def same_backbones(monkeypatch):
+    """Networks that a checker registers are gone afterwards."""
+    monkeypatch.setattr(backbones, "_KNOWN", dict(backbones._KNOWN))
 
 
 def verdict(name, checker, answer):

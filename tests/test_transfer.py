@@ -168,6 +168,15 @@ def test_cli_lists_pictures_and_backbones(run_cli):
         assert name in out
 
 
+def test_cli_says_which_backbones_are_here_and_what_the_others_need(run_cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    _, out, _ = run_cli("--list")
+    here = next(line for line in out.splitlines() if line.startswith("backbone")).split()
+    assert {"mini", "squeezenet"} <= {*here}
+    assert "resnet50" not in here
+    assert "          resnet50 (downloads 98 MB once)\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -41,6 +41,7 @@ THUMBNAILS = {
     "06_live_studio": ("live/studio.jpg", (0.0, 0.0, 0.82, 1.0)),
     "07_improved_transfer": ("improved/means.jpg", (0.516, 0.07, 0.75, 0.475)),
     "08_control": ("control/places.jpg", (0.005, 0.06, 0.995, 0.995)),
+    "09_backbones": ("backbones/eyes.jpg", (0.3375, 0.045, 0.6625, 0.46)),
     "10_big_pictures": ("big_pictures/big.jpg", (0.005, 0.035, 0.995, 0.995)),
 }
 TAG = "figure:"

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from torch import Tensor, fx, nn
 from torchvision.models import feature_extraction
 
+from ..errors import InputError, brief
 from .pooling import BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d
 
 TRACING = threading.Lock()
@@ -69,7 +70,13 @@ def traced(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
         TRACING,
         patch.object(feature_extraction, "NodePathTracer", _OneThread),
     ):  # one at a time: each patches torch
-        cut = feature_extraction.create_feature_extractor(net, dict(nodes))
+        try:
+            cut = feature_extraction.create_feature_extractor(net, dict(nodes))
+        except ValueError as error:  # no such node
+            raise InputError(
+                f"the network has not all of the nodes {', '.join(nodes)}: {brief(error)}; a node is a position in a "
+                "plain nn.Sequential, or a name of torchvision's get_graph_node_names"
+            ) from error
     _keep_responses(cut)
     return _Evaluating(cut).eval()
 
