@@ -76,17 +76,34 @@ def register(
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
     There, `weights` is the path of a file; or a `Seed`, of weights to be made with
-    `nstlib.networks.initializing.initialize`; or None.
+    `nstlib.networks.initializing.initialize`; or None. A name that is known already is taken over.
+
+    Example:
+        >>> @register("alexnet", {"features.7": 1.0}, {"features.1": 0.5, "features.4": 0.5})
+        ... def alexnet(pooling, keep_scale, weights):
+        ...     net = torchvision.models.alexnet(weights="DEFAULT")
+        ...     return graph_backbone("alexnet", net, lambda nodes: {node: node for node in nodes})
+
+    with `graph_backbone` from `nstlib.networks.graphs`.
 
     Args:
         name: of the backbone.
         content_layers, style_layers: its `default_layers`, layer name to w_l.
         pooling: what "auto" means for it.
         download: the network of torchvision's whose weights are fetched where none are given, if any are.
+
+    Raises:
+        InputError: no name, another pooling, or layers that are no dict.
     """
+    if not isinstance(name, str):
+        raise InputError(f'the name is {name!r:.80}; expected a word, as in @nst.register("mine")')
+    one_of("pooling", pooling, KINDS)
+    for layers in (content_layers, style_layers):
+        if not isinstance(layers, Mapping):
+            raise InputError(f"the layers of {name} are {layers!r:.80}; expected a dict of layer name to w_l")
 
     def add(builder: Builder) -> Builder:
-        _KNOWN[name] = _Known(builder, content_layers, style_layers, one_of("pooling", pooling, KINDS), download)
+        _KNOWN[name] = _Known(builder, dict(content_layers), dict(style_layers), pooling, download)
         return builder
 
     return add
@@ -153,6 +170,10 @@ def load_backbone(
     # Whatever the surroundings are: gradients are taken through the network, and it is built on the CPU.
     with torch.inference_mode(False), torch.device("cpu"):
         backbone = _KNOWN[name].build(pooling, keep_scale, source)
+        if not isinstance(backbone, Backbone):
+            raise InputError(
+                f"what was registered as {name!r} returned {type(backbone).__name__}; expected an nstlib.Backbone"
+            )
         # Convolutions run a fifth faster with the channels innermost (measured on two CPU cores).
         backbone.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     # The whole path: a saved run may be resumed in another folder.

@@ -97,6 +97,9 @@ class FeatureExtractor(nn.Module):
         if device.type == "cpu":
             keep_freed_memory()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cuts": {}}  # made again when asked for; some graphs cannot be pickled
+
     @property
     def layers(self) -> list[str]:
         """Names of the layers that can be asked for, in order of depth."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of, whole
+from .base.checks import KnownAttributes, Size, one_of, picture, shape_of, size_of
 from .base.devices import without_autocast
 from .control.masks import GUIDANCES, Guidance, Map, checked_masks, checked_parts, covered, fitted, guides, with_plain
 from .control.styles import Blend, side_by_side
@@ -179,7 +179,13 @@ class Targets(KnownAttributes):
 
     def _map(self, layer: str, size: Size, guidance: Guidance) -> Map:
         backbone = self.extract.backbone
-        reach = 0 if guidance == "plain" else halo_of(self.extract, [layer])
+        try:
+            reach = 0 if guidance == "plain" else halo_of(self.extract, [layer])
+        except InputError as error:
+            raise InputError(
+                f"guidance {guidance!r} asks what a position sees, and each of {layer} sees the whole picture; use "
+                "guidance 'plain', or a layer less deep"
+            ) from error
         return Map(size, backbone.strides[layer], reach, backbone.overhangs.get(layer, 0))
 
     def set_style(self, style: Style | None, style_masks: Sequence[Tensor | None] | None = None) -> None:
@@ -278,7 +284,7 @@ class Targets(KnownAttributes):
 
     def _takes_tiles(self, tile: int | None, pictures: Iterable[Tensor]) -> bool:
         longest = max((max(size_of(picture)) for picture in pictures), default=0)
-        return (tile is not None and longest > whole("the tile", tile, 1, unit="pixels")) or self.spread
+        return (tile is not None and longest > self._ways.checked(tile)) or self.spread
 
     def _deep_last(self, layers: Iterable[str]) -> list[str]:
         """These layers, shallow ones first."""

@@ -485,6 +485,31 @@ def test_a_registered_network_can_have_default_layers_of_its_own(content, style)
         del backbones._KNOWN["twice"]
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((lambda pooling, keep_scale, weights: None,), r"the name is <function .*@nst.register\("),  # no brackets
+        (("mine", ["relu1_1"]), r"the layers of mine are \['relu1_1'\]; expected a dict"),
+        (("mine", {}, {}, "blurr"), "'blurr'.*did you mean 'blur'"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_at_once(given, message):
+    with pytest.raises(nst.InputError, match=message):
+        nst.register(*given)
+    assert "mine" not in nst.available_backbones()
+
+
+def test_a_registered_function_that_returns_no_backbone_is_named():
+    nst.register("forgetful")(lambda pooling, keep_scale, weights: None)
+    try:
+        with pytest.raises(
+            nst.InputError, match=r"registered as 'forgetful' returned NoneType; expected an .*Backbone"
+        ):
+            nst.load_backbone("forgetful")
+    finally:
+        del backbones._KNOWN["forgetful"]
+
+
 def test_what_is_at_hand_needs_no_download(no_download, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     for name in ("mini", "squeezenet", "tiny"):

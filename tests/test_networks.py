@@ -1,6 +1,7 @@
 """Networks without padding in their stems, and blurred strides: every layer is torchvision's, at its true positions."""
 
 import hashlib
+import pickle
 from functools import cache
 
 import pytest
@@ -15,7 +16,8 @@ import nstlib as nst
 from nstlib import backbones
 from nstlib.large.tiles import halo_of
 from nstlib.networks import pooling
-from nstlib.networks.receptive import receptive_fields
+from nstlib.networks.graphs import graph_backbone
+from nstlib.networks.receptive import Field, receptive_fields
 from nstlib.networks.tracing import graph_of
 
 SHALLOW = {
@@ -145,6 +147,14 @@ def test_terms_and_gradient_from_tiles_equal_those_of_the_whole_picture(name, si
     assert_equal_from_tiles(objective, noisy(content), 32, rtol=5e-5)
 
 
+@pytest.mark.parametrize(("name", "layers"), [("squeezenet", ["fire2", "fire7"]), ("inception_v3", ["Mixed_5d"])])
+def test_a_last_tile_in_which_a_deep_layer_has_no_position_adds_nothing(name, layers):
+    """At 193 pixels the last tile begins at 192, behind the last position of networks that do not continue it."""
+    content, style = torch.rand(1, 3, 193, 195), torch.rand(1, 3, 91, 84)
+    objective = nst.Objective(random(name), content, style, layers, layers, tile=32)
+    assert_equal_from_tiles(objective, noisy(content), 32, rtol=5e-5)
+
+
 @pytest.mark.parametrize("size", [(96, 128), (77, 135)])
 def test_blurred_strides_from_tiles_equal_those_of_the_whole_picture(size):
     content, style = torch.rand(1, 3, *size), torch.rand(1, 3, 91, 64)
@@ -243,6 +253,21 @@ def test_the_blur_has_as_many_positions_as_the_pooling_in_whose_place_it_is(size
     assert len(set(sizes.values())) == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_blur_keeps_responses_within_the_range_of_their_type(dtype):
+    high = torch.full((1, 2, 9, 8), 0.9 * torch.finfo(dtype).max, dtype=dtype)
+    torch.testing.assert_close(pooling.blurred(high), high[..., ::2, ::2])
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(8, 8), (9, 11), (1, 2)])
+def test_a_convolution_that_looks_at_one_position_is_the_same_behind_the_blur(size, bias):
+    convolution = nn.Conv2d(3, 5, 1, stride=2, bias=bias).double()
+    features = torch.rand(2, 3, *size, dtype=torch.float64)
+    before = pooling.blurred(nn.functional.conv2d(features, convolution.weight, convolution.bias))
+    torch.testing.assert_close(pooling.BlurredConv2d.of(convolution)(features), before)
+
+
 def test_a_blurred_convolution_keeps_its_weights_and_their_names():
     net = torchvision.models.resnet18(weights=None)
     names = [*net.state_dict()]
@@ -251,6 +276,55 @@ def test_a_blurred_convolution_keeps_its_weights_and_their_names():
     assert [*net.state_dict()] == names
     assert net.layer2[0].conv1.weight is weight
     assert not any(max(module.stride) > 1 for module in net.modules() if isinstance(module, nn.Conv2d))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"groups": 4}, {"dilation": 2, "padding": 2}, {"padding": 1, "padding_mode": "replicate"}, {"bias": False}],
+)
+def test_a_blurred_convolution_is_the_one_that_was_given(given):
+    plain = nn.Conv2d(4, 8, 3, **given)
+    strided = nn.Conv2d(4, 8, 3, stride=2, **given)
+    strided.load_state_dict(plain.state_dict())
+    features = torch.rand(1, 4, 12, 13)
+    blurred = pooling.BlurredConv2d.of(strided)
+    torch.testing.assert_close(blurred(features), pooling.blurred(plain(features)))
+    field = Field(12)
+    for window in blurred.windows:
+        field = field.through(window)
+    assert field.count == blurred(features).shape[-2]
+
+
+@pytest.mark.parametrize("kind", ["max", "blur"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "resnext50_32x4d"])
+def test_other_networks_of_torchvisions_have_their_layers_and_strides(name, kind):
+    """Some of their strides are inside of modules of torchvision's own; others have groups."""
+    random("resnet18")(torch.rand(1, 3, 64, 64), "relu")  # what was traced before must not matter
+    net = torchvision.models.get_model(name, weights=None)
+    if kind == "blur":
+        pooling.blur_strides(net)
+    backbone = graph_backbone(name, net, lambda nodes: {node: node for node in nodes if node != "x"})
+    extract = nst.FeatureExtractor(backbone, device="cpu")
+    assert max(backbone.strides.values()) == 32
+    deep = [layer for layer, stride in backbone.strides.items() if stride == 32][:2]
+    picture = torch.rand(1, 3, 96, 64)
+    assert [tuple(response.shape[-2:]) for response in extract(picture, deep).values()] == [(3, 2)] * 2
+
+
+@pytest.mark.parametrize("guidance", ["inside", "dilated"])
+def test_masks_at_layers_that_see_the_whole_picture_are_refused_in_their_own_words(guidance):
+    picture, mask = torch.rand(1, 3, 96, 96), torch.ones(96, 96)
+    mask[:, :48] = 0
+    with pytest.raises(nst.InputError, match=f"guidance '{guidance}'.* Mixed_6e sees the whole.* 'plain'"):
+        nst.Objective(
+            random("inception_v3"), picture, [picture, picture], {}, ["Mixed_6e"], masks=[mask], guidance=guidance
+        )
+
+
+def test_an_extractor_that_has_worked_can_be_pickled():
+    extract, picture = random("inception_v3"), torch.rand(1, 3, 96, 96)
+    expected = extract(picture, "Mixed_5d")["Mixed_5d"]
+    assert torch.equal(pickle.loads(pickle.dumps(extract))(picture, "Mixed_5d")["Mixed_5d"], expected)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

@@ -29,6 +29,8 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         if operation.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero):
             raise RuntimeError("a number was read from the device")
+        if operation.overloadpacket is torch.ops.aten.lift_fresh:
+            raise RuntimeError("numbers were copied to the device")
         found = operation(*args, **(kwargs or {}))
         self.operations.append((operation, args, kwargs or {}, found))
         return found
@@ -506,6 +508,13 @@ def test_a_step_never_waits_for_a_number_from_the_device(content, style, precisi
     for _ in range(4):
         with Tape():
             run.step()
+
+
+def test_a_step_through_a_blur_copies_nothing_to_the_device(content, style):
+    """From the memory of the CPU, that is: it would make the GPU wait, and cannot be recorded."""
+    run = nst.Run(nst.Objective(nst.FeatureExtractor("tiny", "blur", device="cpu"), content, style), "noise")
+    with Tape():
+        run.step()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

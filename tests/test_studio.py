@@ -677,7 +677,7 @@ def residual(monkeypatch):
     """The name of a backbone with layers of its own, and with random weights."""
     monkeypatch.setattr(backbones, "_KNOWN", dict(backbones._KNOWN))
 
-    @nst.register("residual", backbones.RESNET_CONTENT, backbones.RESNET_STYLE, pooling="max")
+    @nst.register("residual", backbones.RESNET_CONTENT, backbones.RESNET_STYLE["resnet18"], pooling="max")
     def build(pooling, keep_scale, weights):
         return replace(nst.load_backbone("resnet18", pooling, weights="random"), name="residual")
 
@@ -705,7 +705,7 @@ def test_another_kind_of_network_brings_its_layers_and_goes_on_from_the_picture(
     objective = made.engine.run.objective
     assert objective.extract.backbone.name == "residual"
     assert dict(objective.content_layers) == made.controls["content_layer"].value == {"layer2": 1.0}
-    assert layers_shown(made) == {"relu": 0.3333, "layer1": 0.3333, "layer2": 0.3333}
+    assert layers_shown(made) == {"relu": 0.25, "layer1": 0.25, "layer2": 0.25, "layer3.0": 0.25}
     assert {"relu", "layer1", "layer1.0", "layer2", "layer4"} <= set(offered(made))
     assert not {"relu3_1", "conv1", "layer1.0.conv1"} & set(offered(made))
     assert "relu2_1" not in made.controls
@@ -748,7 +748,7 @@ def test_the_line_gives_the_picture_of_another_kind_of_network(make, residual):
     made._reset.click()
     made.run(4)
     assert "backbone='residual'" in made.call()
-    assert "style_layers={'relu': 0.3333, 'layer1': 0.3333, 'layer2': 0.1}" in made.call()
+    assert "style_layers={'relu': 0.25, 'layer1': 0.25, 'layer2': 0.1, 'layer3.0': 0.25}" in made.call()
     assert "content_layers" not in made.call()
     assert torch.equal(run_line(made.call()), made.engine.run.image)
 
@@ -816,10 +816,10 @@ def test_a_hand_that_switches_faster_than_networks_are_built_ends_where_it_stopp
     until(lambda: "layer4" in offered(made))
     taken = made.engine.run.taken
     until(lambda: made.engine.run.taken > taken)
+    until(lambda: made.settings() == made.engine.settings == made.engine.wanted)  # it was there on the way, too
     assert made.driver.error == ""
-    assert made.settings() == made.engine.settings == made.engine.wanted
     assert made.engine.run.objective.extract.backbone.name == residual
-    assert list(layers_shown(made)) == ["relu", "layer1", "layer2"]
+    assert list(layers_shown(made)) == ["relu", "layer1", "layer2", "layer3.0"]
     made.close()
 
 
@@ -886,7 +886,7 @@ def test_weights_are_fetched_in_the_background_and_the_page_says_so(no_cache, mo
     try:
         made.controls["backbone"].value = "resnet50"  # returns at once
         assert "fetching the weights of resnet50, 98 MB" in made._facts.value
-        assert list(layers_shown(made)) == ["relu", "layer1", "layer2"]
+        assert list(layers_shown(made)) == ["relu", "layer1", "layer2", "layer3.2"]
         assert offered(made) == ["layer2"]
         assert asked.wait(20)
         made.controls["layer1"].value = 0.9  # a hand that does not wait

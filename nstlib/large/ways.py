@@ -216,17 +216,15 @@ class InTiles:
     def responses(self, picture: Tensor, layers: Iterable[str]) -> Features:
         """The response of each layer, in the memory of the CPU: those of a large picture may not fit elsewhere."""
         layers, strides = list(layers), self.extract.backbone.strides
+        # Not where the last tile ends: of networks that do not continue a picture it may have no position.
+        sizes = self.extract.map_sizes(layers, size_of(picture))
         whole: Features = {}
-        # The last tile comes first: its position tells the whole size.
-        for part in reversed(tiles_of(self.extract, layers, picture, self.tile)):
+        for part in tiles_of(self.extract, layers, picture, self.tile):
             for layer, response in self._responses_of(part, picture, layers).items():
-                own = part.own_of_seen(response, strides[layer])
-                down, across = part.down.own(strides[layer]).start, part.across.own(strides[layer]).start
                 if layer not in whole:
-                    whole[layer] = torch.empty(
-                        *own.shape[:2], down + own.shape[-2], across + own.shape[-1], device=self.home, dtype=own.dtype
-                    )
-                part.own(whole[layer], strides[layer]).copy_(own)
+                    shape = *response.shape[:2], *sizes[layer]
+                    whole[layer] = torch.empty(shape, device=self.home, dtype=response.dtype)
+                part.own(whole[layer], strides[layer]).copy_(part.own_of_seen(response, strides[layer]))
         return whole
 
     def own_tiles(self, image: Tensor, targets: Comparison) -> list[Tile]:
@@ -329,10 +327,14 @@ class Ways:
     @tile.setter
     def tile(self, side: int | None) -> None:
         if side is not None:
-            side = whole("the tile", side, self._stride, unit="pixels") // self._stride * self._stride
+            side = self.checked(side)
             if self._extract.device.type == "cpu":
                 give_back_large_blocks()
         self._tile = side
+
+    def checked(self, side: int) -> int:
+        """The side of a tile, rounded down; raises InputError for one that makes no sense."""
+        return whole("the tile", side, self._stride, unit="pixels") // self._stride * self._stride
 
     def of(self, picture: Tensor) -> Way:
         """The way of a picture (B, 3, H, W)."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 KINDS = ("max", "avg", "l2", "blur")
-TAPS = (1.0, 2.0, 1.0)  # of the blur; it is as wide as the stride is long
+TAPS = (0.25, 0.5, 0.25)  # of the blur; their sum is 1, and no response leaves the range of float16
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class BlurPool2d(nn.Module):
 
 
 class BlurredConv2d(nn.Conv2d):
-    """A convolution at every position, blurred before every second is taken."""
+    """A convolution at every position, blurred before every second is taken.
+
+    One that looks at a single position gives the same behind the blur, where a quarter of the positions are left.
+    """
 
     windows: tuple[Window, ...]
 
@@ -78,15 +81,21 @@ class BlurredConv2d(nn.Conv2d):
         made = cls(
             *(given.in_channels, given.out_channels, given.kernel_size),  # type: ignore[arg-type]
             padding=given.padding,  # type: ignore[arg-type]
+            dilation=given.dilation,  # type: ignore[arg-type]
+            groups=given.groups,
             bias=given.bias is not None,
+            padding_mode=given.padding_mode,
             device="meta",
         )
         made.weight, made.bias = given.weight, given.bias
-        made.windows = (Window(given.kernel_size[0], 1, int(given.padding[0])), BLUR)
+        size = given.dilation[0] * (given.kernel_size[0] - 1) + 1
+        made.windows = (Window(size, 1, int(given.padding[0])), BLUR)
         return made
 
     def forward(self, features: Tensor) -> Tensor:
         """From (B, C, H, W) to half as many positions."""
+        if self.kernel_size == (1, 1) and self.padding == (0, 0):
+            return super().forward(blurred(features))
         return blurred(super().forward(features))
 
 
@@ -94,7 +103,8 @@ def blurred(features: Tensor, ceil_mode: bool = False) -> Tensor:
     """Every second position of (B, C, H, W), each with its neighbors by `TAPS`; what lies outside does not count."""
     last = [1 - size % 2 if ceil_mode else 0 for size in features.shape[-2:]]
     pads = (BLUR.padding, BLUR.padding + last[1], BLUR.padding, BLUR.padding + last[0])
-    taps = torch.tensor(TAPS, dtype=features.dtype, device=features.device)
+    # Filled in on the device: a copy from the CPU would stop a GPU each time, and cannot be recorded.
+    taps = torch.stack([features.new_full((), tap) for tap in TAPS])
     kernel = torch.outer(taps, taps)[None, None]
     count = features.shape[1]
     sums = F.conv2d(F.pad(features, pads), kernel.expand(count, 1, -1, -1), stride=BLUR.stride, groups=count)

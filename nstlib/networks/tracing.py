@@ -14,6 +14,7 @@ from ..errors import InputError, brief
 from .pooling import BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d
 
 TRACING = threading.Lock()
+WHOLE = [BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d]  # modules that are one node each
 
 
 class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
@@ -21,10 +22,12 @@ class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
 
     While torch.fx traces, every module of the process calls the tracer in place of its own `forward`. It knows only the
     network that it traces, so a run in another thread would fail there.
+
+    It looks into torchvision's own modules too, which `create_feature_extractor` takes as a whole: some have strides.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{**kwargs, "leaf_modules": WHOLE})
         self._thread = threading.get_ident()
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -38,9 +41,6 @@ class _OneThread(feature_extraction.NodePathTracer):  # type: ignore[misc]
         if threading.get_ident() != self._thread:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
-
-
-WHOLE = {"leaf_modules": [BlurPool2d, BlurredConv2d, L2Pool2d, ScaledPool2d]}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Graph:
 
 def graph_of(net: nn.Module) -> Graph:
     """The graph of a network in evaluation mode."""
-    tracer = _OneThread(**WHOLE)
+    tracer = _OneThread()
     with TRACING:
         tracer.trace(net)
     return Graph(dict(tracer.node_to_qualname), dict(net.named_modules()))
@@ -71,7 +71,7 @@ def traced(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
         patch.object(feature_extraction, "NodePathTracer", _OneThread),
     ):  # one at a time: each patches torch
         try:
-            cut = feature_extraction.create_feature_extractor(net, dict(nodes), tracer_kwargs=WHOLE)
+            cut = feature_extraction.create_feature_extractor(net, dict(nodes))
         except ValueError as error:  # no such node
             raise InputError(
                 f"the network has not all of the nodes {', '.join(nodes)}: {brief(error)}; a node is a position in a "
