@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from .backbones import POOLINGS, available_backbones
-from .base.checks import elsewhere, the_nearest
+from .base.checks import elsewhere, guess, the_nearest
 from .base.reporting import tell
 from .base.version import __version__
 from .control.colors import COLORS
@@ -50,7 +50,9 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def error(self, message: str) -> NoReturn:
-        """Say it without the usage before it."""
+        """Say it without the usage before it; of a word that is no choice, which is the nearest."""
+        if wrong := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            message += guess(wrong[1], re.findall(r"[\w.]+", wrong[2]))
         self.exit(2, f"nstlib: {message} (python -m nstlib --help shows all options)\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
