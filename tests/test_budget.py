@@ -86,7 +86,9 @@ class LargeTensors(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
         found = function(*arguments, **(options or {}))
         for tensor in tree_leaves(found):
-            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().nbytes() >= self.least:
+            if not isinstance(tensor, torch.Tensor) or tensor.is_meta:  # those have a size and take no memory
+                continue
+            if tensor.untyped_storage().nbytes() >= self.least:
                 storage = tensor.untyped_storage()
                 if storage._cdata not in self.alive:
                     self.alive[storage._cdata] = storage.nbytes()
