@@ -355,3 +355,16 @@ def test_halos_of_layers_without_padding_reach_as_far_as_they_look():
             halo = halo_of(random("inception_v3"), [layer])
             needed = field.first + (field.size - 1) / 2 + 1 - field.stride
             assert needed <= halo <= needed + 2 * field.stride
+
+
+@pytest.mark.parametrize("kind", ["avg", "l2", "blur"])
+def test_keep_scale_brings_a_pooling_to_the_scale_of_maxima(kind):
+    picture = nst.load_image("chelsea", 192)
+    means = {}
+    for keep_scale in (False, True):
+        extract = nst.FeatureExtractor("squeezenet", kind, keep_scale=keep_scale, device="cpu")
+        means[keep_scale] = extract(picture, "pool1")["pool1"].mean() / extract(picture, "relu1")["relu1"].mean()
+    plain = nst.FeatureExtractor("squeezenet", "max", device="cpu")
+    wanted = plain(picture, "pool1")["pool1"].mean() / plain(picture, "relu1")["relu1"].mean()
+    assert abs(means[True] / wanted - 1) < 0.25
+    assert kind == "blur" or means[False] < 0.7 * wanted
