@@ -53,6 +53,7 @@ def in_tiles(
     for convolution in shrinking:
         source = painter.layer(source, convolution)
     maps = painter.written(source)
+    del source
     for pair in zip(residual[::2], residual[1::2], strict=True):
         _add_block(painter, maps, *pair)
     source = painter.layer(painter.kept(maps), enlarging)
