@@ -29,7 +29,8 @@ def palette(rng: Rng, count: int) -> Array:
     gray = colors.mean(1, keepdims=True)
     colors = gray + (colors - gray) * rng.choice([0.1, 0.6, 1.0, 1.4])
     low, high = np.sort(rng.random(2)) * 0.4 + (0.0, 0.6)
-    return np.clip(low + (high - low) * (colors - colors.min()) / (np.ptp(colors) + 1e-6), 0, 1)
+    clipped: Array = np.clip(low + (high - low) * (colors - colors.min()) / (np.ptp(colors) + 1e-6), 0, 1)
+    return clipped
 
 
 def noise(rng: Rng, size: int, exponent: float) -> Array:
@@ -38,12 +39,13 @@ def noise(rng: Rng, size: int, exponent: float) -> Array:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.normal(size=(size, size))) / frequency**exponent
     field = np.fft.irfft2(spectrum, (size, size))
-    return (field - field.mean()) / (field.std() + 1e-9)
+    even: Array = (field - field.mean()) / (field.std() + 1e-9)
+    return even
 
 
 def ramp(rng: Rng, field: Array) -> Array:
     """Color a field (H, W) by a palette: (H, W, 3), smooth or in steps."""
-    colors = palette(rng, rng.integers(3, 9))
+    colors = palette(rng, int(rng.integers(3, 9)))
     place = (field - field.min()) / (np.ptp(field) + 1e-9) * (len(colors) - 1)
     if rng.random() < 0.3:
         place = np.round(place)

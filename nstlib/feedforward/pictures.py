@@ -4,10 +4,11 @@ import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,9 +23,8 @@ DRAWN = "drawn"
 DEFAULT_SOURCES = ("content", "photo", DRAWN)
 LARGEST = 640  # longer side of a kept picture: crops of it show single things, and twenty fit into 25 MB
 COARSEST, FINEST = 0.8, 3.0  # the side of what is cut out, in sides of the crop
+DRAWN_SIDE = 256
 DRAWN_COUNT, DRAWN_SHARE = 120, 0.25  # how many there are, and of how many crops they are the source
-
-SourceOrSources = Source | Iterable[Source]
 
 
 class Contents:
@@ -58,7 +58,7 @@ class Contents:
     @known_arguments
     def __init__(
         self,
-        sources: SourceOrSources = DEFAULT_SOURCES,
+        sources: Source | Iterable[Source] = DEFAULT_SOURCES,
         size: int = 256,
         *,
         seed: int = 0,
@@ -67,11 +67,12 @@ class Contents:
     ):
         self.size, self.seed, self.taken = whole("size", size, 8), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
-        listed = [sources] if _is_one(sources) else list(sources)  # type: ignore[arg-type]
-        wants_drawn = any(_is_word(source, DRAWN) for source in listed)
-        found = _pictures([source for source in listed if not _is_word(source, DRAWN)], set(without), self._longest)
+        listed = _listed(sources)
+        others = [source for source in listed if not _is_drawn(source)]
+        found = _pictures(others, set(without), max(LARGEST, 2 * size))
         self.names, self._pictures = [name for name, _ in found], [picture for _, picture in found]
-        self._drawn = [torch.from_numpy(p).permute(2, 0, 1) for p in draw(count if wants_drawn else 0, size, seed)]
+        drawings = draw(count, max(size, DRAWN_SIDE), seed) if len(others) < len(listed) else ()
+        self._drawn = [torch.from_numpy(drawing).permute(2, 0, 1) for drawing in drawings]
         if not self._pictures and not self._drawn:
             raise ImageError("there is no picture to train on; give a folder of pictures, or 'content' and 'drawn'")
 
@@ -103,10 +104,6 @@ class Contents:
                     f"these contents have the {word} {own[name]}, the saved ones {state[name]}; give the same contents"
                 )
         self.taken = whole("taken", state["taken"])
-
-    @property
-    def _longest(self) -> int:
-        return max(LARGEST, 2 * self.size)
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
         source = self._source(rng)
@@ -145,13 +142,13 @@ def _pictures(sources: Sequence[Source], without: set[str], longest: int) -> lis
     for source in sources:
         if _is_kind(source):
             names = [name for name in _bundled(source) if name not in without]
-            found += [(name, _read(name, longest)) for name in names]
+            found += [(name, picture) for name in names for picture in _read(name, longest)]
         elif isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source)):
             files = [file for file in folder_pictures(source) if not {file.name, file.stem} & without]
             found += _readable(files, longest)
         else:
             name = os.fsdecode(source) if isinstance(source, str | os.PathLike) else "a picture"
-            found.append((name, _read(source, longest)))
+            found += [(name, picture) for picture in _read(source, longest)]
     return found
 
 
@@ -167,7 +164,7 @@ def _readable(files: Sequence[Path], longest: int) -> list[tuple[str, Tensor]]:
     found, broken = [], []
     for file in files:
         try:
-            found.append((file.name, _read(file, longest)))
+            found += [(file.name, picture) for picture in _read(file, longest)]
         except ImageError as error:
             broken.append(brief(error))
     if broken:
@@ -177,23 +174,28 @@ def _readable(files: Sequence[Path], longest: int) -> list[tuple[str, Tensor]]:
 
 
 def _read(source: Source, longest: int) -> Tensor:
+    """One picture, or several of a batch, uint8 (B, 3, H, W)."""
     # In 8 bit, and never enlarged: what is blurred teaches nothing about edges.
     picture = load_image(source)
     if max(picture.shape[-2:]) > longest:
         picture = load_image(picture, longest)
-    return (picture[0] * 255).round().to(torch.uint8)
+    return (picture * 255).round().to(torch.uint8)
 
 
-def _is_one(sources: Any) -> bool:
-    """Whether it is one source, rather than several."""
-    return isinstance(sources, str | os.PathLike | bytes | np.ndarray | Tensor) or not isinstance(sources, Iterable)
+def _listed(sources: Source | Iterable[Source]) -> list[Source]:
+    """One source or several as a list."""
+    if isinstance(sources, str | os.PathLike | bytes | np.ndarray | Tensor | Image.Image):
+        return [sources]
+    if not isinstance(sources, Iterable):
+        raise InputError(f"the sources are {sources!r:.80}; expected 'content', 'photo', 'drawn', folders or pictures")
+    return list(sources)
 
 
-def _is_word(source: Any, word: str) -> bool:
-    return isinstance(source, str) and source == word
+def _is_drawn(source: Source) -> bool:
+    return isinstance(source, str) and source == DRAWN
 
 
-def _is_kind(source: Any) -> bool:
+def _is_kind(source: Source) -> TypeGuard[str]:
     return isinstance(source, str) and source in KINDS
 
 
