@@ -5,7 +5,7 @@ So the numbers of the two can be compared: same layers, same formulas, same weig
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -18,10 +18,11 @@ from ..losses import Normalization, Terms, content_loss
 from ..objective import Objective
 from ..style_losses.names import StyleLoss
 from ..weighting import Layers, Weight
+from .network import CONTENT
 
-CONTENT = "content"  # the row of a network that gives a picture back
 PIXELS = 10.0  # what a wrong pixel of that row counts, beside what the network sees of it
 STYLE_SIZE = 256
+FACED = ("content", "style_target")  # what an objective has of the batch that it judged last
 
 
 class Painter(Protocol):
@@ -84,13 +85,16 @@ class Judge:
     ):
         instance("the extractor", FeatureExtractor, extract)
         sizes, loaded = _checked_sizes(style_size), _checked_styles(styles)
-        self._how: dict[str, Any] = {
-            **{"content_layers": content_layers, "style_layers": style_layers, "alpha": alpha, "beta": beta, "tv": tv},
-            **{"border": border, "normalization": normalization, "style_loss": style_loss},
-        }
         pictures = {name: [load_image(source, size) for size in sizes] for name, source in loaded.items()}
         first = next(iter(pictures.values()))[0]
-        self.objective = Objective(extract, style=first, **self._how)
+        self.objective = Objective(
+            extract,
+            style=first,
+            **{"content_layers": content_layers, "style_layers": style_layers, "alpha": alpha, "beta": beta, "tv": tv},
+            border=border,
+            normalization=normalization,
+            style_loss=style_loss,
+        )
         if not self.objective.style_loss.adds_up or self.objective.style_loss.random:
             raise InputError(
                 f"style_loss {self.objective.style_loss.name!r} cannot judge a batch of several styles; use one of "
@@ -131,10 +135,8 @@ class Judge:
 
     def objective_of(self, content: Tensor, style: str, precision: Precision | None = None) -> Objective:
         """An objective of its own for a slow transfer of the same content to the same style, to compare with."""
-        twin = Objective(self.extract.other(precision=precision), content=content, **self._how)
-        twin.weights.update(self.objective.weights)
-        for name in ("content_layers", "style_layers"):
-            getattr(twin, name).update(getattr(self.objective, name))
+        own = {name: value for name, value in self.objective.state_dict().items() if name not in ("backbone", *FACED)}
+        twin = Objective(self.extract.other(precision=precision), content=content, **own)
         twin.style_target = self.target(style, content)
         return twin
 
@@ -149,6 +151,23 @@ class Judge:
         if not rows:
             raise InputError("there are no contents to judge by; give pictures, such as [nstlib.load_image('coffee')]")
         return Judged(*torch.cat(rows).mean(0).tolist())
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `from_state_dict` needs to build the same judge: its objective, and the targets of the styles."""
+        objective = {name: None if name in FACED else value for name, value in self.objective.state_dict().items()}
+        return {"objective": objective, "targets": self.targets}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], device: str | torch.device | None = None) -> Self:
+        """Build the judge that `state_dict` described; the backbone's weights are loaded by its name."""
+        judge = object.__new__(cls)
+        judge.objective = Objective.from_state_dict(state["objective"], device)
+        home = judge.extract.device
+        judge.targets = {
+            name: {layer: tensor.to(home) for layer, tensor in target.items()}
+            for name, target in state["targets"].items()
+        }
+        return judge
 
     def _target(self, pictures: Sequence[Tensor]) -> Features:
         statistics = [self.objective.statistics_of(picture) for picture in pictures]

@@ -47,6 +47,7 @@ class Contents:
         drawn: how many are drawn, and the share of the crops that are theirs where there are others.
 
     Attributes:
+        recipe: the arguments that build the same again; None where a source is neither a word nor a path.
         names: of the pictures, without the drawn ones.
         taken: how many batches were taken; setting it goes to another place of the sequence.
 
@@ -68,6 +69,7 @@ class Contents:
         self.size, self.seed, self.taken = whole("size", size, 8), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
         listed = _listed(sources)
+        self.recipe = _recipe(listed, size, seed, without, (count, self._drawn_share))
         others = [source for source in listed if not _is_drawn(source)]
         found = _pictures(others, set(without), max(LARGEST, 2 * size))
         self.names, self._pictures = [name for name, _ in found], [picture for _, picture in found]
@@ -197,6 +199,15 @@ def _is_drawn(source: Source) -> bool:
 
 def _is_kind(source: Source) -> TypeGuard[str]:
     return isinstance(source, str) and source in KINDS
+
+
+def _recipe(
+    sources: Sequence[Source], size: int, seed: int, without: Collection[str], drawn: tuple[int, float]
+) -> dict[str, Any] | None:
+    if not all(isinstance(source, str | os.PathLike) for source in sources):
+        return None
+    words = [os.fsdecode(source) for source in sources if isinstance(source, str | os.PathLike)]
+    return {"sources": words, "size": size, "seed": seed, "without": sorted(without), "drawn": drawn}
 
 
 def _checked_drawn(drawn: Any) -> tuple[int, float]:

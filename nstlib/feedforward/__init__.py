@@ -1,1 +1,0 @@
-"""Networks that paint in one pass, their training and their files."""
