@@ -1,0 +1,303 @@
+"""One network for many styles: a picture goes through it once, and a row of numbers says which style it comes out in.
+
+The network is Johnson et al.'s (2016, arXiv 1603.08155): two halvings, residual blocks at a quarter of the size, two
+enlargements. What makes it paint many styles is Dumoulin et al.'s (2017, arXiv 1610.07629): after every convolution
+each channel is brought to mean 0 and variance 1, and from there to a deviation gamma_s and a mean beta_s of the style
+s. All else is the same for all styles. So a style is one row of 1,606 numbers, and the styles between two are the rows
+between.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base.checks import counted, known_names, number, one_of, shape_of, whole
+from ..control.styles import normalized
+from ..errors import InputError
+from .layers import Convolution, normalize
+
+CONTENT = "content"  # the reserved name of a row that gives the picture back, if a network was trained to have one
+STRIDE = 4  # of the residual blocks; sides of what goes through the network are multiples of it
+SMALLEST = 8  # pixels a side, so that the first convolution, and those of the blocks, can continue by reflection
+
+Style = str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | Tensor
+
+
+class StyleNetwork(nn.Module):
+    """Paints pictures of any size in each of its styles, and in any mix of them.
+
+    Example:
+        >>> network = StyleNetwork(["swirls", "mosaic"])
+        >>> network(pictures, "swirls")
+        >>> network(pictures, {"swirls": 0.7, "mosaic": 0.3})
+
+    Args:
+        styles: their names. The row of a style named "content", if there is one, is to be trained to give the picture
+            back; `strength` mixes with it.
+        widths: channels at the full size, at half of it and at a quarter.
+        blocks: residual blocks, of two convolutions each.
+        seed: of the weights. No other random numbers are drawn.
+
+    Raises:
+        InputError: no style, a name twice, or numbers that cannot work.
+    """
+
+    def __init__(
+        self, styles: Sequence[str], widths: Sequence[int] = (16, 32, 64), blocks: int = 5, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self._names = _checked_names(styles)
+        self.widths, self.blocks = _checked_widths(widths), whole("blocks", blocks)
+        seed = whole("the seed", seed, 0, 2**63 - 1)
+        full, half, quarter = self.widths
+        with torch.inference_mode(False):
+            self.shrinking = nn.ModuleList(
+                [
+                    Convolution(3, full, kernel=9),
+                    Convolution(full, half, kernel=3, stride=2),
+                    Convolution(half, quarter, kernel=3, stride=2),
+                ]
+            )
+            self.residual = nn.ModuleList([Convolution(quarter, quarter, kernel=3) for _ in range(2 * self.blocks)])
+            self.growing = nn.ModuleList(
+                [
+                    Convolution(quarter, half, kernel=3, enlarge=2),
+                    Convolution(half, full, kernel=3, enlarge=2),
+                ]
+            )
+            self.last = Convolution(full, 3, kernel=9)
+            neutral = [value for channels in self._channels for value in [1.0] * channels + [0.0] * channels]
+            row = torch.tensor(neutral, dtype=torch.float32, device="cpu")
+            self.rows = nn.ParameterList([nn.Parameter(row.clone()) for _ in self._names])
+            generator = torch.Generator("cpu").manual_seed(seed)
+            for convolution in self.convolutions:
+                convolution.initialize(generator)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names of the styles, in the order of the columns of shares."""
+        return tuple(self._names)
+
+    @property
+    def convolutions(self) -> list[Convolution]:
+        """All of them, in the order in which a picture goes through them; a normalization follows each."""
+        return [module for module in self.modules() if isinstance(module, Convolution)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.last.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision in which the convolutions compute."""
+        return self.last.weight.dtype
+
+    def forward(self, pictures: Tensor, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
+        """Paint.
+
+        Args:
+            pictures: (B, 3, H, W) in [0, 1], of any size.
+            style: a name; a mapping of names to shares, which are brought to the sum 1: gamma and beta are the weighted
+                mean; a list of such, one a picture; or a tensor (B or 1, styles) of shares, which are taken as they
+                are, without waiting for a GPU to show them. For one picture there may be several: it comes out in each.
+                None is the style of a network that has one, besides the content's.
+            strength: how much of the style, against the row "content", from 0 to 1; a number, or a tensor of one, or of
+                one a picture.
+
+        Returns:
+            (B, 3, H, W) in [0, 1], float32 or better.
+
+        Raises:
+            InputError: no pictures, an unknown style, not as many styles as pictures, or a strength that cannot work.
+        """
+        shares = self.shares(style, strength)
+        _check_pictures(pictures, len(shares))
+        size = pictures.shape[-2:]
+        pictures = continued(pictures.to(self.dtype))
+        return self._painted(pictures, self.affines(shares))[..., : size[0], : size[1]]
+
+    def _painted(self, maps: Tensor, affines: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+        """From pictures whose sides are multiples of `STRIDE` to pictures; `affines` are gamma and beta in order."""
+        # ReLUs may work in place: what the gradient needs of a normalization is what went into it.
+        for convolution in self.shrinking:
+            maps = normalize(convolution(maps), *next(affines)).relu_()
+        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
+            inner = normalize(first(maps), *next(affines)).relu_()
+            maps = maps + normalize(second(inner), *next(affines))
+        for convolution in self.growing:
+            maps = normalize(convolution(maps), *next(affines)).relu_()
+        colors = self.last(maps)
+        return normalize(colors.to(_at_least_float32(colors.dtype)), *next(affines)).sigmoid()
+
+    def shares(self, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
+        """How much of each style, (B or 1, styles); arguments and errors as in `forward`."""
+        if style is None:
+            style = self._only_style()
+        if isinstance(style, Tensor):
+            if style.ndim != 2 or style.shape[1] != len(self._names) or not style.dtype.is_floating_point:
+                raise InputError(
+                    f"the tensor of shares is {tuple(style.shape)}, {style.dtype}; expected fractions, (B, "
+                    f"{len(self._names)}): a row a picture, and a column each for {', '.join(self._names)}"
+                )
+            shares = style.to(self.device)
+        else:
+            each = style if isinstance(style, list | tuple) else [style]
+            if not each:
+                raise InputError("there is no style in the list of styles; give one a picture")
+            shares = torch.tensor([self._share_of(one) for one in each], dtype=torch.float32, device=self.device)
+        return self._weakened(shares, strength)
+
+    def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """gamma and beta of each normalization, (B, C) each, for shares (B, styles).
+
+        The row of a mix is the mean of the rows: gamma = sum_s share_s gamma_s, and beta so.
+        """
+        dtype = _at_least_float32(self.dtype)
+        rows = torch.stack(list(self.rows)).to(dtype)
+        # No product of matrices, which GPUs may round to TF32.
+        mixed = (shares.to(dtype)[:, :, None] * rows).sum(1)
+        parts = torch.split(mixed, [channels for channels in self._channels for _ in range(2)], dim=1)
+        return zip(parts[::2], parts[1::2], strict=True)
+
+    def style_parameters(self, name: str) -> list[nn.Parameter]:
+        """What is a style's own, for an optimizer: its row, gamma and beta of each normalization in turn.
+
+        Raises:
+            InputError: there is no such style.
+        """
+        return [self.rows[self._place(name)]]
+
+    def learn_only(self, name: str) -> list[nn.Parameter]:
+        """Freeze all but one style's own, and give that; `requires_grad_()` takes it back.
+
+        Example:
+            >>> network.add_style("waves", like="swirls")
+            >>> optimizer = torch.optim.Adam(network.learn_only("waves"), lr=0.01)
+
+        Raises:
+            InputError: there is no such style.
+        """
+        own = self.style_parameters(name)
+        self.requires_grad_(False)
+        for parameter in own:
+            parameter.requires_grad_()
+        return own
+
+    def add_style(self, name: str, like: str | None = None) -> None:
+        """Add a style after the others, which paint as before.
+
+        Args:
+            name: of the new style.
+            like: whose row it begins with; without it, the mean of all but the content's.
+
+        Raises:
+            InputError: a name that is taken or no name, or no such style to begin with.
+        """
+        names = _checked_names([*self._names, name])
+        begin = [like] if like is not None else [known for known in self._names if known != CONTENT] or self._names
+        with torch.inference_mode(False), torch.no_grad():
+            row = torch.stack([self.rows[self._place(known)] for known in begin]).mean(0)
+        self.rows.append(nn.Parameter(row))
+        self._names = names
+
+    def extra_repr(self) -> str:
+        """What print shows."""
+        return f"styles: {', '.join(self._names)}"
+
+    @property
+    def _channels(self) -> list[int]:
+        """Of each normalization."""
+        return [len(convolution.weight) for convolution in self.convolutions]
+
+    def _only_style(self) -> str:
+        names = [name for name in self._names if name != CONTENT] or self._names
+        if len(names) > 1:
+            raise InputError(f"say which style: the network has {', '.join(names)}")
+        return names[0]
+
+    def _place(self, name: Any) -> int:
+        return self._names.index(one_of("the style", name, self._names))
+
+    def _share_of(self, style: Any) -> list[float]:
+        """The shares of all styles in what one picture is to be painted in."""
+        if not isinstance(style, Mapping):
+            place = self._place(style)
+            return [float(place == column) for column in range(len(self._names))]
+        known_names((str(name) for name in style), self._names, "style")
+        shares = dict(zip(style, normalized(style.values()), strict=True))
+        return [shares.get(name, 0.0) for name in self._names]
+
+    def _weakened(self, shares: Tensor, strength: float | Tensor) -> Tensor:
+        """Shares of a style at a strength: what is missing to 1 is the content's."""
+        if not isinstance(strength, Tensor):
+            strength = number("the strength", strength)
+            if strength > 1:
+                raise InputError(f"the strength is {strength:g}; expected a number from 0 to 1")
+            if strength == 1:
+                return shares
+        if CONTENT not in self._names:
+            raise InputError(
+                f'this network has no style "{CONTENT}" to mix with, so it paints at strength 1 alone; mix the '
+                "pictures instead, or take a network that was trained with one"
+            )
+        content = shares.new_zeros(1, len(self._names))
+        content[:, self._names.index(CONTENT)].fill_(1.0)
+        if isinstance(strength, Tensor):
+            if strength.ndim > 1 or not strength.numel():
+                raise InputError(f"the strength is {tuple(strength.shape)}; expected a number, or (B,), one a picture")
+            strength = strength.to(shares).view(-1, 1)
+        return strength * shares + (1 - strength) * content
+
+
+def continued(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) continued below and to the right, until their sides are multiples of `STRIDE`.
+
+    By reflection; where a side is too short for it, up to 4 pixels, by the outermost pixels.
+    """
+    for axis, side in ((-2, pictures.shape[-2]), (-1, pictures.shape[-1])):
+        more = max(-(-side // STRIDE) * STRIDE, SMALLEST) - side
+        if more:
+            place = (0, more, 0, 0) if axis == -1 else (0, 0, 0, more)
+            pictures = F.pad(pictures, place, mode="reflect" if more < side else "replicate")
+    return pictures
+
+
+def _check_pictures(pictures: Any, rows: int) -> None:
+    """Refuse what is no batch of pictures by its shape; values are not looked at, which would wait for a GPU."""
+    if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.numel():
+        raise InputError(
+            f"the pictures are {shape_of(pictures)}; expected (B, 3, H, W), as nstlib.load_image gives them"
+        )
+    if not pictures.dtype.is_floating_point:
+        raise InputError(f"the pictures are {pictures.dtype}; expected fractions in [0, 1]: divide by 255")
+    if len(pictures) != rows and 1 not in (len(pictures), rows):
+        raise InputError(
+            f"there are {counted(len(pictures), 'picture')} and {counted(rows, 'style')}; give one style, or one a "
+            "picture"
+        )
+
+
+def _checked_names(styles: Any) -> list[str]:
+    if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:
+        raise InputError(f"the styles are {styles!r:.80}; expected a list of names, such as ['swirls', 'mosaic']")
+    for name in styles:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"the name of a style is {name!r:.80}; expected a word")
+        if styles.count(name) > 1:
+            raise InputError(f"there are two styles {name!r}; give each its own name")
+    return list(styles)
+
+
+def _checked_widths(widths: Any) -> tuple[int, int, int]:
+    if isinstance(widths, str) or not isinstance(widths, Sequence) or len(widths) != 3:
+        raise InputError(f"the widths are {widths!r:.80}; expected three numbers of channels, such as (16, 32, 64)")
+    full, half, quarter = (whole("a width", width, 1) for width in widths)
+    return full, half, quarter
+
+
+def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
