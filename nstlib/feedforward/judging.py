@@ -14,13 +14,15 @@ from ..base.checks import instance, known_arguments, whole
 from ..errors import InputError
 from ..extractor import FeatureExtractor, Features, Precision
 from ..images import MAX_SIZE, Source, load_image
-from ..losses import Normalization, Terms, content_loss
+from ..losses import Normalization, Terms
 from ..objective import Objective
 from ..style_losses.names import StyleLoss
 from ..weighting import Layers, Weight
 from .network import CONTENT
 
-PIXELS = 10.0  # what a wrong pixel of that row counts, beside what the network sees of it
+# What the mean squared error of a picture counts that was to be given back. Not relative: nearly black pictures would
+# count more than all others.
+PIXELS = 100.0
 STYLE_SIZE = 256
 FACED = ("content", "style_target")  # what an objective has of the batch that it judged last
 
@@ -45,7 +47,7 @@ class Judge:
     """An objective for many contents and several styles: each picture of a batch is compared with its own two.
 
     The target of each style is computed once, those of the contents with every batch, without gradients. The style
-    "content" is the picture itself: its target is the content's own, and what differs in its pixels counts too.
+    "content" is the picture itself: the content term counts, and what differs in its pixels.
 
     Example:
         >>> judge = Judge(FeatureExtractor("mini"), {"swirls": "swirls", "mine": "painting.jpg"})
@@ -90,7 +92,11 @@ class Judge:
         self.objective = Objective(
             extract,
             style=first,
-            **{"content_layers": content_layers, "style_layers": style_layers, "alpha": alpha, "beta": beta, "tv": tv},
+            content_layers=content_layers,
+            style_layers=style_layers,
+            alpha=alpha,
+            beta=beta,
+            tv=tv,
             border=border,
             normalization=normalization,
             style_loss=style_loss,
@@ -114,21 +120,22 @@ class Judge:
         itself = torch.tensor([style == CONTENT for style in styles], device=pictures.device)
         if not itself.any():
             return terms
-        pixels = PIXELS * content_loss(pictures, contents, "relative")
-        return replace(terms, total=terms.total + torch.where(itself, pixels, 0.0))
+        wrong = (pictures - contents).square().flatten(1).mean(1)
+        total = torch.where(itself, self.objective.alpha * terms.content + PIXELS * wrong, terms.total)
+        return replace(terms, total=total, style=torch.where(itself, 0.0, terms.style))
 
     def face(self, contents: Tensor, styles: Sequence[str]) -> None:
         """Set the objective's targets: these contents (B, 3, H, W), and for each of them its style."""
         if len(contents) != len(styles):
             raise InputError(f"there are {len(contents)} contents and {len(styles)} styles; give one style for each")
         self.objective.set_content(contents)
-        each = [self.target(style, contents[place : place + 1]) for place, style in enumerate(styles)]
+        each = [self.target(style) for style in styles]
         self.objective.style_target = {layer: torch.cat([target[layer] for target in each]) for layer in each[0]}
 
-    def target(self, style: str, content: Tensor) -> Features:
-        """The target of a style by its name; that of "content" is the content's own."""
+    def target(self, style: str) -> Features:
+        """The target of a style by its name; "content" has none of its own, and any stands there in its place."""
         if style == CONTENT:
-            return self.objective.statistics_of(content)
+            return next(iter(self.targets.values()))
         if style not in self.targets:
             raise InputError(f"there is no style {style!r} to judge by; there are {', '.join(self.targets)}")
         return self.targets[style]
@@ -137,7 +144,7 @@ class Judge:
         """An objective of its own for a slow transfer of the same content to the same style, to compare with."""
         own = {name: value for name, value in self.objective.state_dict().items() if name not in ("backbone", *FACED)}
         twin = Objective(self.extract.other(precision=precision), content=content, **own)
-        twin.style_target = self.target(style, content)
+        twin.style_target = self.target(style)
         return twin
 
     @torch.no_grad()

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..backbones import default_backbone
 from ..base.checks import instance, known_arguments, number, one_of, whole
 from ..base.devices import is_out_of_memory, without_autocast
 from ..base.interrupts import noted
 from ..base.reporting import progress_bar
 from ..base.saving import read_run, told_as_foreign, write_run
-from ..backbones import default_backbone
 from ..errors import InputError, OutOfMemory, RunError, RunWarning
 from ..extractor import FeatureExtractor
 from ..history import History
@@ -196,9 +196,7 @@ class Training:
         self._look_after()
         return Step(self.taken, self.seconds, terms)
 
-    def steps(
-        self, count: int | None = None, *, minutes: float | None = None, progress: bool = True
-    ) -> Iterator[Step]:
+    def steps(self, count: int | None = None, *, minutes: float | None = None, progress: bool = True) -> Iterator[Step]:
         """Take steps, and yield the facts of each.
 
         It ends early, and says why in `stop_reason`, when it is interrupted (Ctrl-C during a step), when `stop` was
@@ -273,7 +271,11 @@ class Training:
             "judge": self.judge.state_dict(),
             "contents": self.contents.recipe,
             "place": self.contents.state_dict(),
-            "network": {"styles": list(self.network.styles), "widths": self.network.widths, "blocks": self.network.blocks},
+            "network": {
+                "styles": list(self.network.styles),
+                "widths": self.network.widths,
+                "blocks": self.network.blocks,
+            },
             "averages": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "weights": self._working.state_dict(),
@@ -352,7 +354,8 @@ class Training:
                 parameter.requires_grad_()
         pairs = zip(self._working.parameters(), self.network.parameters(), strict=True)
         learned = [(working, kept) for working, kept in pairs if working.requires_grad]
-        self._learned, self._averages = [working for working, _ in learned], [kept for _, kept in learned]
+        self._learned: list[Tensor] = [working for working, _ in learned]
+        self._averages: list[Tensor] = [kept for _, kept in learned]
         self._optimizer = torch.optim.Adam(self._learned, lr=self.lr)
         self._remember()
 
