@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 
 import nstlib as nst
+from nstlib.feedforward import train as command
 from nstlib.feedforward import training as module
+from nstlib.feedforward.files import load_network
 from nstlib.feedforward.judging import Judge
 from nstlib.feedforward.network import StyleNetwork
 from nstlib.feedforward.pictures import Contents
@@ -354,3 +356,57 @@ def test_arguments_that_cannot_work_are_refused(judge, options, message):
 def test_a_style_that_the_network_has_not_is_refused(judge):
     with pytest.raises(nst.InputError, match="mosaic"):
         training_of(judge, network_of("swirls"))
+
+
+# ---------------------------------------------------------------- the command
+
+
+def train(capsys, *arguments):
+    status = command.main([str(argument) for argument in arguments])
+    return status, capsys.readouterr()
+
+
+def test_the_command_trains_saves_and_goes_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "StyleNetwork", lambda names, seed: network_of(*names, seed=seed))
+    monkeypatch.setenv("NST_BACKBONE", "mini")
+    first, second = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    quick = ("--minutes", 0.005, "--size", 32, "--style-size", 32, "--batch", 1, "--device", "cpu", "--contents")
+    folder = tmp_path / "contents"
+    folder.mkdir()
+    nst.save_image(nst.load_image("coffee", 48), folder / "coffee.png")
+    status, said = train(capsys, "swirls", "-o", first, *quick, folder)
+    assert status == 0
+    assert "saved" in said.out
+    network = load_network(first)
+    assert network.styles == ("swirls", "content")
+    assert network.notes["backbone"] == "mini"
+    status, _ = train(capsys, "mosaic", "-o", second, "--start", first, "--only-style", *quick, folder)
+    assert status == 0
+    more = load_network(second)
+    assert more.styles == ("swirls", "content", "mosaic")
+    before, after = weights_of(network), weights_of(more)
+    assert same(before, after)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("swirls", "-o", "mine.pt"), ".safetensors"),
+        (("swirls", "-o", "mine.safetensors", "--only-style"), "--start"),
+        (("swirls", "img/style/swirls.jpg", "-o", "mine.safetensors"), "taken"),
+        (("swirls", "-o", "mine.safetensors", "--start", "missing.safetensors"), "no file"),
+        (("missing.jpg", "-o", "mine.safetensors"), "missing.jpg"),
+    ],
+)
+def test_the_command_says_what_cannot_work(capsys, arguments, message):
+    status, said = train(capsys, *arguments)
+    assert status == 2
+    assert message in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_the_command_refuses_words_that_it_does_not_know(capsys):
+    with pytest.raises(SystemExit) as end:
+        train(capsys, "swirls", "--minuts", 3)
+    assert end.value.code == 2
+    assert "nstlib.feedforward.train --help" in capsys.readouterr().err

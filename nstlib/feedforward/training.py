@@ -174,6 +174,25 @@ class Training:
         """How many of the planned steps are still to come."""
         return max(self.planned - self.taken, 0)
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """How the network was trained, in words and numbers, for its file; see `nstlib.feedforward.files`."""
+        objective = self.judge.objective
+        return {
+            "trained": self.rows,
+            "only": self.only,
+            "steps": self.taken,
+            "minutes": round(self.seconds / 60, 2),
+            "size": self.contents.size,
+            "batch": self.batch,
+            "lr": self.lr,
+            "seed": self.seed,
+            "backbone": self.judge.extract.backbone.name,
+            "content_layers": {layer: round(float(weight), 6) for layer, weight in objective.content_layers.items()},
+            "style_layers": {layer: round(float(weight), 6) for layer, weight in objective.style_layers.items()},
+            **{name: round(float(weight), 6) for name, weight in objective.weights.items()},
+        }
+
     def step(self) -> Step:
         """Paint one batch, judge it, and change the weights once.
 
