@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-5  # added to variances: Dumoulin et al.'s, and everybody's
+STRIDE = 4  # of the residual blocks; sides of what goes through the network are multiples of it
+SMALLEST = 8  # pixels a side, so that the first convolution, and those of the blocks, can continue by reflection
 
 
 class Convolution(nn.Module):
@@ -78,3 +80,16 @@ def normalize(response: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     gamma, beta = (each.expand(batch, -1).reshape(-1) for each in (gamma, beta))
     z = F.batch_norm(x.to(gamma.dtype), None, None, gamma, beta, training=True, eps=EPS)
     return z.to(response.dtype).view(batch, channels, height, width)
+
+
+def continued(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) continued below and to the right, until their sides are multiples of `STRIDE`.
+
+    By reflection; where a side is too short for it, up to 4 pixels, by the outermost pixels.
+    """
+    for axis, side in ((-2, pictures.shape[-2]), (-1, pictures.shape[-1])):
+        more = max(-(-side // STRIDE) * STRIDE, SMALLEST) - side
+        if more:
+            place = (0, more, 0, 0) if axis == -1 else (0, 0, 0, more)
+            pictures = F.pad(pictures, place, mode="reflect" if more < side else "replicate")
+    return pictures

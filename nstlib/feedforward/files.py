@@ -1,0 +1,124 @@
+"""Networks in files: plain tensors (safetensors), with what they mean beside them, and nothing that is executed."""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ..base.devices import is_out_of_memory, usable_device
+from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
+from .network import StyleNetwork
+
+KIND, VERSION = "nstlib.StyleNetwork", 1
+
+
+def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> Path:
+    """Save a network in half precision: 0.8 MB, and 3 KB a style.
+
+    Args:
+        network: of any precision, on any device.
+        path: of the file; it is complete, or as it was.
+        notes: how it was trained, or whatever else JSON can hold; without them, those that it was loaded with.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
+    """
+    path = Path(os.path.expanduser(path))
+    tensors = {
+        name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()
+    }
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise InputError(f"{name} holds numbers that are not finite, or too large for half precision; train anew")
+    metadata = _metadata(network, network.notes if notes is None else notes)
+    part = path.parent / f".{uuid.uuid4().hex[:12]}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part, metadata)
+        part.chmod(0o644)  # safetensors leaves its files to their owner alone
+        part.replace(path)
+    except Exception as error:  # safetensors' own, besides the system's
+        raise InputError(f"the network cannot be saved to {path} ({brief(error)})") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return path
+
+
+def load_network(path: str | os.PathLike[str], device: str | torch.device | None = "cpu") -> StyleNetwork:
+    """A network that `save_network` wrote, in float32; its `notes` are those of the file.
+
+    Args:
+        path: of the file.
+        device: where the network is to be; None for the default.
+
+    Raises:
+        WeightsUnavailable: no such file, another file, or a damaged one.
+        InputError: a device that cannot be used.
+    """
+    path, place = Path(os.path.expanduser(path)), usable_device(device)
+    if path.is_dir():
+        raise WeightsUnavailable(f"{path} is a folder; give the file of the network itself")
+    if not path.exists():
+        raise WeightsUnavailable(f"there is no file of a network at {path}")
+    try:
+        with torch.inference_mode(False), safe_open(path, "pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            _check_kind(path, metadata)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            network = _empty(metadata)
+            network.load_state_dict(tensors)  # into float32, which the network has
+    except NstError as error:
+        if isinstance(error, WeightsUnavailable):
+            raise
+        raise WeightsUnavailable(f"{path} describes no network that can be built ({error})") from error
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"out of memory while {path} is read; free some") from error
+        raise WeightsUnavailable(f"{path} cannot be read as a network ({brief(error)})") from error
+    return network.to(place).eval()
+
+
+def _metadata(network: StyleNetwork, notes: Mapping[str, Any]) -> dict[str, str]:
+    """The settings in JSON, one by one: metadata of safetensors are texts."""
+    settings = {
+        "version": VERSION,
+        "styles": network.styles,
+        "widths": network.widths,
+        "blocks": network.blocks,
+        "notes": notes,
+    }
+    try:
+        return {"kind": KIND} | {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the notes cannot be kept as JSON ({brief(error)}); give text, numbers, lists or dicts"
+        ) from error
+
+
+def _check_kind(path: Path, metadata: Mapping[str, str]) -> None:
+    if metadata.get("kind") != KIND:
+        raise WeightsUnavailable(
+            f"{path} holds other tensors than those of a StyleNetwork; give a file that save_network wrote"
+        )
+    version = json.loads(metadata["version"])
+    if version != VERSION:
+        raise WeightsUnavailable(f"{path} has format {version}; this version of nstlib reads {VERSION}: update it")
+
+
+def _empty(metadata: Mapping[str, str]) -> StyleNetwork:
+    """The network with other weights."""
+    settings = {name: json.loads(metadata[name]) for name in ("styles", "widths", "blocks", "notes")}
+    network = StyleNetwork(settings["styles"], settings["widths"], settings["blocks"])
+    network.notes = dict(settings["notes"])
+    return network

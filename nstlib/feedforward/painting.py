@@ -1,0 +1,82 @@
+"""Whether pictures are painted at once, one by one or in tiles: by the memory that they take."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..base.checks import Size, in_pixels, size_of
+from ..base.devices import give_back_large_blocks, is_out_of_memory
+from ..base.reporting import progress_bar
+from ..errors import OutOfMemory
+from ..large.budget import SHARE, free_memory
+from .layers import STRIDE, continued
+from .tiles import areas, in_tiles
+
+if TYPE_CHECKING:
+    from .network import StyleNetwork
+
+TILE = 512  # pixels; smaller ones are slower, larger ones not faster
+SMALLEST_TILE = 64
+COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
+
+
+def paint(network: "StyleNetwork", pictures: Tensor, shares: Tensor, tile: int | None, progress: bool) -> Tensor:
+    """What `StyleNetwork.paint` does with checked pictures (B or 1, 3, H, W) and shares (B or 1, styles)."""
+    batch, size = max(len(pictures), len(shares)), size_of(pictures)
+    if tile is None and fits(network, size, batch):
+        try:
+            return _at_once(network, pictures, shares)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+    side = _side(network, size) if tile is None else tile
+    rows = zip(pictures.expand(batch, -1, -1, -1), shares.expand(batch, -1), strict=True)
+    pairs = [(picture[None], row[None]) for picture, row in rows]
+    if max(size) <= side:
+        return torch.cat([_at_once(network, picture, row) for picture, row in pairs])
+    if network.device.type == "cpu":
+        give_back_large_blocks()
+    count = batch * len(network.convolutions) * len(areas(size, side))
+    with progress_bar(count, progress, unit="tile") as bar:
+        painted = [_tiled(network, picture, row, side, bar.update) for picture, row in pairs]
+    return (torch.cat(painted) if batch > 1 else painted[0]).to(pictures.device)
+
+
+def fits(network: "StyleNetwork", size: Size, batch: int = 1) -> bool:
+    """Whether so many pictures (H, W) can go through the network at once."""
+    return batch * size[0] * size[1] * pixel_bytes(network) <= SHARE * free_memory(network.device)
+
+
+def pixel_bytes(network: "StyleNetwork") -> int:
+    """What one pixel takes at the peak, which is where responses have come back to the full size."""
+    full, half, _ = network.widths
+    return COPIES * (full + half) * max(network.dtype.itemsize, torch.float32.itemsize)
+
+
+def _at_once(network: "StyleNetwork", pictures: Tensor, shares: Tensor) -> Tensor:
+    painted: Tensor = network(pictures.to(network.device), shares)
+    return painted.to(pictures.device)
+
+
+def _side(network: "StyleNetwork", size: Size) -> int:
+    """Of the tiles where nobody says: the whole picture's, if one by one fits."""
+    return max(size) if fits(network, size) else TILE
+
+
+def _tiled(network: "StyleNetwork", picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+    """One picture (1, 3, H, W) in tiles, in smaller ones where memory runs out."""
+    height, width = size_of(picture)
+    try:
+        affines = network.affines(row)
+        return in_tiles(network, continued(picture.to(network.dtype)), affines, side, advance)[..., :height, :width]
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if side // 2 < SMALLEST_TILE:
+            raise OutOfMemory(
+                f"out of memory while painting {in_pixels((height, width))} in tiles of {side}; free some, or use a "
+                "smaller picture"
+            ) from error
+    return _tiled(network, picture, row, side // 2 // STRIDE * STRIDE, advance)
