@@ -40,7 +40,7 @@ def network_of(*styles, seed=0):
 
 
 def contents_of(seed=0):
-    return Contents("content", SIZE, seed=seed)
+    return Contents(["village", "street"], SIZE, seed=seed)
 
 
 def training_of(judge, network=None, **options):

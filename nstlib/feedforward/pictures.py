@@ -84,10 +84,14 @@ class Contents:
 
     def batch(self, count: int) -> Tensor:
         """The next batch, (count, 3, size, size) in [0, 1], on the CPU."""
-        rng = np.random.default_rng((self.seed, self.taken))
-        crops = [self._crop(rng) for _ in range(whole("count", count, 1))]
+        crops = self.at(self.taken, count)
         self.taken += 1
-        return torch.stack(crops)
+        return crops
+
+    def at(self, number: int, count: int) -> Tensor:
+        """Batch number so and so, whatever the next one is."""
+        rng = np.random.default_rng((self.seed, whole("number", number)))
+        return torch.stack([self._crop(rng) for _ in range(whole("count", count, 1))])
 
     def state_dict(self) -> dict[str, Any]:
         """Where the sequence is, and what tells it from another."""

@@ -1,4 +1,4 @@
-"""The command that teaches a network a painting: python -m nstlib.feedforward.train painting.jpg -o mine.safetensors."""
+"""Teach a network a painting: python -m nstlib.feedforward.train painting.jpg -o mine.safetensors."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from .pictures import DEFAULT_SOURCES, Contents
 from .training import Training
 
 CHECK_EVERY = 50
+HELD_OUT = 2**40  # the number of a batch that no training comes to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,17 +64,18 @@ def _train(args: argparse.Namespace) -> int:
         raise InputError("--only-style needs a network whose other weights stay; give one with --start")
     if args.out.suffix != ".safetensors":
         raise InputError(f"the network's file is {args.out}; give a name that ends in .safetensors")
-    styles = _styles(args.paintings)
+    styles = {name: load_image(painting) for name, painting in _styles(args.paintings).items()}
     network = _network(args, list(styles))
     contents = Contents(args.contents or DEFAULT_SOURCES, args.size, seed=args.seed)
     training = Training(
         network,
-        {name: load_image(painting) for name, painting in styles.items()},
+        styles,
         contents=contents,
         batch=args.batch,
         only="style" if args.only_style else None,
         seed=args.seed,
-        held_out=[Contents(args.contents or DEFAULT_SOURCES, args.size, seed=args.seed + 1).batch(4)],
+        device=args.device,
+        held_out=[contents.at(HELD_OUT, 4)],
         check_every=CHECK_EVERY,
         how={name: value for name in ("style_size", "beta") if (value := getattr(args, name)) is not None},
     )

@@ -103,6 +103,7 @@ class Training:
         check_every: steps between two such checks; 0 makes none.
         watch, watch_every: called with the training every so many steps, to show or save sample pictures.
         extract: whose features the styles are judged by; without it, `default_backbone()`'s.
+        device: where to compute, if no extractor or judge says it; without it, the best there is.
         how: further arguments of `Judge`: style_size, content_layers, alpha, beta, ...
 
     Attributes:
@@ -137,6 +138,7 @@ class Training:
         watch: Watch | None = None,
         watch_every: int = 100,
         extract: FeatureExtractor | None = None,
+        device: str | torch.device | None = None,
         how: Mapping[str, Any] | None = None,
     ):
         self.network = instance("the network", StyleNetwork, network)
@@ -147,7 +149,7 @@ class Training:
         self.seed = whole("the seed", seed)
         self.held_out, self.check_every = list(held_out), whole("check_every", check_every)
         self.watch, self.watch_every = watch, whole("watch_every", watch_every, 1)
-        self.judge = _judge(styles, extract, how or {}, network)
+        self.judge = _judge(styles, extract, how or {}, device)
         self.rows = self._rows()
         self.contents = contents if isinstance(contents, Contents) else _contents(contents, size, self.seed)
         self.history, self.checks, self.stop_reason = History(), list[Check](), ""
@@ -502,14 +504,13 @@ def _judge(
     styles: Mapping[str, Source] | Judge,
     extract: FeatureExtractor | None,
     how: Mapping[str, Any],
-    network: StyleNetwork,
+    device: str | torch.device | None,
 ) -> Judge:
     if isinstance(styles, Judge):
         if extract is not None or how:
             raise InputError("the Judge is there already; give what it shall be like to Judge, not to Training")
         return styles
-    known = extract or FeatureExtractor(default_backbone(), device=network.device)
-    return Judge(known, styles, **how)
+    return Judge(extract or FeatureExtractor(default_backbone(device=device), device=device), styles, **how)
 
 
 def _contents(sources: Any, size: int, seed: int) -> Contents:
