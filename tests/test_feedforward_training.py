@@ -278,12 +278,36 @@ def test_after_nan_it_goes_back_to_the_last_good_weights(judge, monkeypatch):
     good, rate = weights_of(training._working), training.rate
     with torch.no_grad():
         training._learned[0].fill_(math.nan)
+    take(training, 1)
+    assert training.rate > 0.9 * rate  # it may have been the batch
     with pytest.warns(nst.RunWarning, match="went back"):
         take(training, 1)
     assert same(weights_of(training._working), good)
     assert training.rate < 0.6 * rate
     take(training, 2)
     assert all(value.isfinite().all() for value in training.network.state_dict().values())
+
+
+def test_a_batch_without_a_finite_gradient_is_passed_over(judge, monkeypatch):
+    training = take(training_of(judge), 2)
+    before, contents = weights_of(training._working), contents_of()
+    bad = contents.batch(2) * math.nan
+    monkeypatch.setattr(training.contents, "batch", lambda count: bad)
+    monkeypatch.setattr(training.judge.objective, "set_content", lambda picture: None)
+    take(training, 1)
+    assert same(weights_of(training._working), before)
+    monkeypatch.undo()
+    take(training, 1)
+    assert not same(weights_of(training._working), before)
+    assert training._restorations == 0
+
+
+def test_crops_without_contrast_are_taken_elsewhere():
+    picture = nst.load_image("coffee", 64)
+    picture[..., :48] = 0.5
+    contents = Contents([picture], 16, seed=1)
+    assert contents.batch(20).std((2, 3)).amax(1).min() > 0.03
+    assert Contents([picture[..., :32]], 16).batch(2).std() == 0  # where there is nothing else
 
 
 def test_where_the_loss_stays_nan_it_ends_with_what_was_good(judge, monkeypatch):
@@ -293,7 +317,7 @@ def test_where_the_loss_stays_nan_it_ends_with_what_was_good(judge, monkeypatch)
         warnings.simplefilter("ignore")
         take(training, 10)
     assert training.stop_reason == "broken"
-    assert training.taken == 7
+    assert training.taken == 8
     assert all(value.isfinite().all() for value in training.network.state_dict().values())
 
 

@@ -22,6 +22,7 @@ KINDS = ("content", "photo", "style")  # bundled pictures by kind, see `bundled_
 DRAWN = "drawn"
 DEFAULT_SOURCES = ("content", "photo", DRAWN)
 LARGEST = 640  # longer side of a kept picture: crops of it show single things, and twenty fit into 25 MB
+FLAT, TRIES = 0.03, 10  # a crop with less contrast is taken elsewhere, where ten times are enough to find one
 COARSEST, FINEST = 0.8, 3.0  # the side of what is cut out, in sides of the crop
 DRAWN_SIDE = 256
 DRAWN_COUNT, DRAWN_SHARE = 120, 0.25  # how many there are, and of how many crops they are the source
@@ -112,6 +113,17 @@ class Contents:
         self.taken = whole("taken", state["taken"])
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
+        """A crop that shows something: what is of one color gets a gradient that knows no bounds.
+
+        A network normalizes each response, so that it divides by the contrast, layer after layer.
+        """
+        for _ in range(TRIES):
+            crop = self._any_crop(rng)
+            if crop.std((1, 2)).max() > FLAT:
+                break
+        return crop
+
+    def _any_crop(self, rng: np.random.Generator) -> Tensor:
         source = self._source(rng)
         scale = np.exp(rng.uniform(np.log(COARSEST), np.log(FINEST)))
         side = min(max(round(self.size * scale), 1), *source.shape[1:])

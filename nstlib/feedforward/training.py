@@ -154,7 +154,7 @@ class Training:
         self.contents = contents if isinstance(contents, Contents) else _contents(contents, size, self.seed)
         self.history, self.checks, self.stop_reason = History(), list[Check](), ""
         self.taken, self.seconds = 0, 0.0
-        self._restorations = 0
+        self._restorations = self._failures = 0
         self._snapshots: deque[tuple[Check, dict[str, Tensor]]] = deque(maxlen=CHECKED)
         self._stop = False
         self._begin()
@@ -426,9 +426,15 @@ class Training:
         )
 
     def _look_after(self) -> None:
-        """Go back after NaN; else keep a good state now and then."""
-        if not self._finite:
+        """Go back where the loss stays NaN; else keep a good state now and then.
+
+        Once alone it was the batch: its gradient was not taken, and the weights are as they were.
+        """
+        self._failures = 0 if self._finite else self._failures + 1
+        if self._failures > 1:
             self._mend()
+        elif self._failures:
+            return
         elif self.taken % GOOD_EVERY == 0:
             self._remember()
 
