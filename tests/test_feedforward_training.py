@@ -307,7 +307,7 @@ def test_crops_without_contrast_are_taken_elsewhere():
     picture[..., :48] = 0.5
     contents = Contents([picture], 16, seed=1)
     assert contents.batch(20).std((2, 3)).amax(1).min() > 0.03
-    assert Contents([picture[..., :32]], 16).batch(2).std() == 0  # where there is nothing else
+    assert Contents([picture[..., :32]], 16).batch(2).std() < 1e-6  # where there is nothing else
 
 
 def test_where_the_loss_stays_nan_it_ends_with_what_was_good(judge, monkeypatch):
