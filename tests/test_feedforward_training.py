@@ -242,10 +242,9 @@ def test_contents_that_a_file_cannot_name_are_given_again(judge, tmp_path, pictu
 
 def test_a_file_of_something_else_is_no_training(tmp_path):
     (tmp_path / "other.pt").write_bytes(b"something else")
-    with pytest.raises(nst.RunError):
-        Training.load(tmp_path / "other.pt")
-    with pytest.raises(nst.RunError):
-        Training.load(tmp_path / "missing.pt")
+    for name in ("other.pt", "missing.pt"):
+        with pytest.raises(nst.RunError, match=r"Training\.save"):
+            Training.load(tmp_path / name)
 
 
 def test_only_a_style_leaves_all_else_as_it_is(judge):

@@ -49,6 +49,7 @@ CLIP = 1.0  # the longest gradient
 GOOD_EVERY = 25  # steps between two states to go back to
 MAX_RESTORATIONS = 5
 CHECKED = 5  # the last so many snapshots, of which the best is kept
+WRITER = "Training.save"
 PLAN_EVERY = 10  # steps between two looks at the clock
 
 
@@ -276,7 +277,7 @@ class Training:
         return best
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to a file, from which `load` goes on exactly: for the network alone see `save_network`.
+        """Write everything to a file, from which `load` goes on exactly; for the network alone see `files`.
 
         The file is complete or not there: an interrupted write leaves an older one as it was.
 
@@ -333,8 +334,8 @@ class Training:
             are not at hand.
         """
         with _as_usual(torch.device("cpu")):
-            state = read_run(path)
-            with told_as_foreign(path, values_too=True):
+            state = read_run(path, WRITER)
+            with told_as_foreign(path, values_too=True, writers=WRITER):
                 state = state["training"]
                 network = StyleNetwork(**state["network"])
                 network.load_state_dict(state["averages"])
