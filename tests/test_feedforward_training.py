@@ -260,6 +260,13 @@ def test_only_a_style_leaves_all_else_as_it_is(judge):
     assert network.rows[2].requires_grad
 
 
+def test_in_bfloat16_it_learns_nearly_the_same(judge):
+    full, half = (take(training_of(judge, precision=precision), 3) for precision in ("float32", "bfloat16"))
+    assert half.history["total"][0] == pytest.approx(full.history["total"][0], rel=0.05)
+    assert not np.array_equal(half.history["total"], full.history["total"])
+    assert half.network.dtype == torch.float32
+
+
 def test_averages_follow_the_weights(judge):
     training = training_of(judge, averaged=0.9)
     kept = [parameter.detach().clone() for parameter in training.network.parameters()]
@@ -368,6 +375,7 @@ def test_minutes_say_how_many_steps(judge):
         ({"lr": 0}, "lr"),
         ({"only": "row"}, "only"),
         ({"averaged": 1.0}, "averaged"),
+        ({"precision": "float16"}, "precision"),
         ({"learning_rate": 1}, "'lr' here"),
     ],
 )

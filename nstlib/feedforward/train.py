@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments import Parser
+from ..backbones import default_backbone
 from ..base.interrupts import finish
 from ..base.reporting import shown_path, tell
 from ..cli import warnings_in_a_line
 from ..errors import InputError, NstError
+from ..extractor import FeatureExtractor
 from ..images import load_image
 from .files import load_network, save_network
 from .network import CONTENT, StyleNetwork
@@ -66,6 +68,7 @@ def _train(args: argparse.Namespace) -> int:
         raise InputError(f"the network's file is {args.out}; give a name that ends in .safetensors")
     styles = {name: load_image(painting) for name, painting in _styles(args.paintings).items()}
     network = _network(args, list(styles))
+    name = default_backbone(args.quiet, args.device)
     contents = Contents(args.contents or DEFAULT_SOURCES, args.size, seed=args.seed)
     training = Training(
         network,
@@ -74,7 +77,8 @@ def _train(args: argparse.Namespace) -> int:
         batch=args.batch,
         only="style" if args.only_style else None,
         seed=args.seed,
-        device=args.device,
+        precision="auto",
+        extract=FeatureExtractor(name, precision="auto", device=args.device),
         held_out=[contents.at(HELD_OUT, 4)],
         check_every=CHECK_EVERY,
         how={name: value for name in ("style_size", "beta") if (value := getattr(args, name)) is not None},

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from ..backbones import default_backbone
 from ..base.checks import instance, known_arguments, number, one_of, whole
-from ..base.devices import is_out_of_memory, without_autocast
+from ..base.devices import fast_precision, is_out_of_memory, without_autocast
 from ..base.interrupts import noted
 from ..base.reporting import progress_bar
 from ..base.saving import read_run, told_as_foreign, write_run
@@ -39,6 +39,7 @@ from .network import CONTENT, StyleNetwork
 from .pictures import Contents
 
 Only = Literal["style"]
+NetworkPrecision = Literal["float32", "bfloat16", "auto"]
 Watch = Callable[["Training"], object]
 
 RATE = 1e-3  # everybody's, from Johnson et al. on
@@ -103,6 +104,8 @@ class Training:
         held_out: contents that it is judged by on the way, batches (B, 3, H, W).
         check_every: steps between two such checks; 0 makes none.
         watch, watch_every: called with the training every so many steps, to show or save sample pictures.
+        precision: in which the network convolves while it learns; its weights stay in float32. "bfloat16" is faster
+            where the device is made for it, and "auto" takes it there. The judge's is that of `extract`.
         extract: whose features the styles are judged by; without it, `default_backbone()`'s.
         device: where to compute, if no extractor or judge says it; without it, the best there is.
         how: further arguments of `Judge`: style_size, content_layers, alpha, beta, ...
@@ -138,6 +141,7 @@ class Training:
         check_every: int = 0,
         watch: Watch | None = None,
         watch_every: int = 100,
+        precision: NetworkPrecision = "float32",
         extract: FeatureExtractor | None = None,
         device: str | torch.device | None = None,
         how: Mapping[str, Any] | None = None,
@@ -148,6 +152,7 @@ class Training:
         self.averaged = number("averaged", averaged, below=1.0)
         self.only = None if only is None else one_of("only", only, get_args(Only))
         self.seed = whole("the seed", seed)
+        self.precision = one_of("precision", precision, get_args(NetworkPrecision))
         self.held_out, self.check_every = list(held_out), whole("check_every", check_every)
         self.watch, self.watch_every = watch, whole("watch_every", watch_every, 1)
         self.judge = _judge(styles, extract, how or {}, device)
@@ -286,7 +291,7 @@ class Training:
         """
         settings = {
             name: getattr(self, name)
-            for name in ("batch", "lr", "planned", "only", "averaged", "clip", "seed", "check_every")
+            for name in ("batch", "lr", "planned", "only", "averaged", "clip", "seed", "check_every", "precision")
         }
         state = {
             "settings": settings,
@@ -384,7 +389,9 @@ class Training:
     def _update(self) -> Terms:
         contents, styles = self.contents.batch(self.batch).to(self.device), self._styles()
         self._optimizer.zero_grad()
-        terms = self.judge(self._working(contents, styles), contents, styles)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._in_half()):
+            pictures = self._working(contents, styles)
+        terms = self.judge(pictures, contents, styles)
         terms.total.mean().backward()  # type: ignore[no-untyped-call]
         self._length = nn.utils.clip_grad_norm_(self._learned, self.clip)
         rate = self.rate
@@ -396,6 +403,10 @@ class Training:
             self._optimizer.step()
             self._average()
         return terms.detach()
+
+    def _in_half(self) -> bool:
+        chosen = fast_precision(self.device) if self.precision == "auto" else self.precision
+        return chosen == "bfloat16"  # float16 would need gradients that are scaled
 
     def _styles(self) -> list[str]:
         """The style of each picture: all in turn, in a new order each time."""
