@@ -149,7 +149,7 @@ class StyleNetwork(nn.Module):
     ) -> Tensor:
         """Paint pictures of any size: at once where they fit into memory, one by one, or in tiles; without gradients.
 
-        All three give the same picture. Tiles take 1.2 times as long, and 60 bytes a pixel of the picture besides the
+        All three give the same picture. Tiles take up to twice as long, and 60 bytes a pixel of the picture besides the
         memory of a tile; see `nstlib.feedforward.tiles`. Ctrl-C stops at once.
 
         Args:

@@ -17,7 +17,7 @@ from .tiles import areas, in_tiles
 if TYPE_CHECKING:
     from .network import StyleNetwork
 
-TILE = 512  # pixels; smaller ones are slower, larger ones not faster
+TILE = 512  # pixels: 0.15 GB at half of Johnson's width
 SMALLEST_TILE = 64
 COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
 
