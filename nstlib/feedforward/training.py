@@ -313,6 +313,7 @@ class Training:
             "taken": self.taken,
             "seconds": self.seconds,
             "restorations": self._restorations,
+            "failures": self._failures,
         }
         return write_run({"training": state}, path)
 
@@ -358,6 +359,7 @@ class Training:
 
     def _take_over(self, state: Mapping[str, Any]) -> None:
         self.taken, self.seconds, self._restorations = state["taken"], state["seconds"], state["restorations"]
+        self._failures = state["failures"]
         self._working.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.history.load_state_dict(state["history"])
