@@ -361,6 +361,12 @@ def test_the_best_of_the_last_snapshots_is_kept(judge, picture):
     assert sum(judged) / 3 == pytest.approx(best.total, rel=1e-5)
 
 
+def test_a_run_ends_with_a_check(judge, picture):
+    training = training_of(judge, held_out=[picture], check_every=2, planned=3)
+    training.run(progress=False)
+    assert [check.number for check in training.checks] == [2, 3]
+
+
 def test_minutes_say_how_many_steps(judge):
     training = training_of(judge, planned=10_000)
     training.run(minutes=0.5 / 60, progress=False)

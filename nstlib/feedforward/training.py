@@ -247,6 +247,8 @@ class Training:
                 if interruptions:
                     self.stop_reason = "interrupted"
                     break
+        if self.check_every and self.held_out and (not self.checks or self.checks[-1].number < self.taken):
+            self.check()  # the last weights are most often the best
         self.keep_best()
         return self.network
 
