@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         """Say it without the usage before it; of a word that is no choice, which is the nearest."""
         if wrong := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             message += guess(wrong[1], re.findall(r"[\w.]+", wrong[2]))
-        self.exit(2, f"nstlib: {message} (python -m nstlib --help shows all options)\n")
+        self.exit(2, f"nstlib: {message} ({self.prog} --help shows all options)\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Say it, whatever the stream can take, and end."""

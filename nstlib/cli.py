@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _list()
         return 0
     try:
-        with _warnings_in_a_line(), ranks.joined(getattr(args, "device", None)):
+        with warnings_in_a_line(), ranks.joined(getattr(args, "device", None)):
             return _run(args, p)
     except NstError as error:
         tell(f"nstlib: {error}", sys.stderr)
@@ -221,7 +221,7 @@ def _gif_every(count: int) -> int:
 
 
 @contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
+def warnings_in_a_line() -> Iterator[None]:
     """Warnings of the package in words alone, without the line of code that gave them."""
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

@@ -9,8 +9,22 @@ from functools import cache
 
 import numpy as np
 import skimage.data
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 from scipy import ndimage, spatial
+
+from nstlib.feedforward.drawing import (
+    background,
+    canvas,
+    clouds,
+    dead_leaves,
+    done,
+    gradients,
+    noise,
+    palette,
+    planes,
+    ramp,
+    rgb,
+)
 
 Array = np.ndarray
 Rng = np.random.Generator
@@ -37,35 +51,6 @@ def pool(count: int, size: int, seed: int) -> Array:
     return pictures
 
 
-def palette(rng: Rng, count: int) -> Array:
-    """Colors (count, 3) that share a mood: a random walk between a few anchors, sometimes nearly gray."""
-    anchors = rng.random((rng.integers(2, 5), 3))
-    mix = rng.dirichlet(np.full(len(anchors), 0.5), count)
-    colors = mix @ anchors + rng.normal(0, 0.05, (count, 3))
-    gray = colors.mean(1, keepdims=True)
-    colors = gray + (colors - gray) * rng.choice([0.1, 0.6, 1.0, 1.4])
-    low, high = np.sort(rng.random(2)) * 0.4 + (0.0, 0.6)
-    return np.clip(low + (high - low) * (colors - colors.min()) / (np.ptp(colors) + 1e-6), 0, 1)
-
-
-def noise(rng: Rng, size: int, exponent: float) -> Array:
-    """Noise (size, size) whose amplitude falls with frequency as 1 / f^exponent; mean 0, deviation 1."""
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None])
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.normal(size=(size, size))) / frequency**exponent
-    field = np.fft.irfft2(spectrum, (size, size))
-    return (field - field.mean()) / (field.std() + 1e-9)
-
-
-def ramp(rng: Rng, field: Array) -> Array:
-    """Color a field (H, W) by a palette: (H, W, 3), smooth or in steps."""
-    colors = palette(rng, rng.integers(3, 9))
-    place = (field - field.min()) / (np.ptp(field) + 1e-9) * (len(colors) - 1)
-    if rng.random() < 0.3:
-        place = np.round(place)
-    return np.stack([np.interp(place, np.arange(len(colors)), colors[:, c]) for c in range(3)], -1)
-
-
 def flow(rng: Rng, size: int) -> Array:
     """Angles (size, size) of a field: smooth noise, vortices, or one direction."""
     kind = rng.integers(3)
@@ -82,65 +67,21 @@ def flow(rng: Rng, size: int) -> Array:
     return np.angle(vector)
 
 
-def _background(rng: Rng, size: int) -> Array:
-    return ramp(rng, noise(rng, size, rng.uniform(1.2, 2.5)))
-
-
-def _canvas(picture: Array) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    image = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8))
-    return image, ImageDraw.Draw(image)
-
-
-def _rgb(color: Array) -> tuple[int, int, int]:
-    r, g, b = (int(255 * v) for v in np.clip(color, 0, 1))
-    return r, g, b
-
-
-def _done(image: Image.Image, size: int) -> Array:
-    return np.asarray(image.resize((size, size), Image.Resampling.BOX), float) / 255
-
-
-def _polygon(rng: Rng, x: float, y: float, radius: float) -> list[tuple[float, float]]:
-    corners = rng.integers(3, 8)
-    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    radii = radius * rng.uniform(0.5, 1.3, corners)
-    return [(x + r * np.cos(a), y + r * np.sin(a)) for r, a in zip(radii, angles, strict=True)]
-
-
-def dead_leaves(rng: Rng, size: int) -> Array:
-    """Shapes of all sizes, each over the ones before, as leaves fall."""
-    image, draw = _canvas(_background(rng, 2 * size))
-    colors, shape = palette(rng, 40), rng.integers(4)
-    for radius in np.sort(np.clip(size * 0.02 * rng.pareto(1.3, 400) + 4, 0, size * 0.6))[::-1]:
-        x, y = rng.uniform(0, 2 * size, 2)
-        fill = _rgb(colors[rng.integers(40)] + rng.normal(0, 0.03, 3))
-        edge = None if rng.random() < 0.7 else _rgb(colors[0])
-        kind = rng.integers(3) if shape == 3 else shape
-        if kind == 0:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill, edge, 3)
-        elif kind == 1:
-            draw.polygon(_polygon(rng, x, y, radius), fill, edge)
-        else:
-            stretch = rng.uniform(0.2, 1)
-            draw.rectangle((x - radius, y - radius * stretch, x + radius, y + radius * stretch), fill, edge, 3)
-    return _done(image, size)
-
-
 def strokes(rng: Rng, size: int, source: Array | None = None) -> Array:
     """Brush strokes along a flow, in the colors of what lies beneath them."""
-    source = _background(rng, size) if source is None else source
-    angle, (image, draw) = flow(rng, size), _canvas(np.kron(source, np.ones((2, 2, 1))))
+    source = background(rng, size) if source is None else source
+    angle, (image, draw) = flow(rng, size), canvas(np.kron(source, np.ones((2, 2, 1))))
     width, length, spread = rng.integers(2, 14), rng.uniform(6, 40), rng.uniform(0.02, 0.15)
     for _ in range(int(min(2500, 3 * size * size / (width * length)))):
         x, y = rng.uniform(0, size, 2)
-        color = _rgb(source[int(y), int(x)] + rng.normal(0, spread) + rng.normal(0, spread / 2, 3))
+        color = rgb(source[int(y), int(x)] + rng.normal(0, spread) + rng.normal(0, spread / 2, 3))
         points = []
         for _ in range(6):
             points.append((2 * x, 2 * y))
             a = angle[min(max(int(y), 0), size - 1), min(max(int(x), 0), size - 1)]
             x, y = x + np.cos(a) * length / 5, y + np.sin(a) * length / 5
         draw.line(points, color, int(width), joint="curve")
-    return _done(image, size)
+    return done(image, size)
 
 
 def painted_photograph(rng: Rng, size: int) -> Array:
@@ -176,7 +117,7 @@ def cells(rng: Rng, size: int) -> Array:
     distance, nearest = spatial.cKDTree(rng.uniform(0, size, (count, 2))).query(at, k=2)
     picture = palette(rng, count)[nearest[..., 0]]
     if rng.random() < 0.5:
-        picture = 0.6 * picture + 0.4 * _background(rng, size)
+        picture = 0.6 * picture + 0.4 * background(rng, size)
     joint = distance[..., 1] - distance[..., 0] < rng.choice([0, 1, 2.5])
     return np.where(joint[..., None], palette(rng, 1)[0] * rng.choice([0.2, 1]), picture)
 
@@ -196,35 +137,26 @@ def hatching(rng: Rng, size: int) -> Array:
 
 def curves(rng: Rng, size: int) -> Array:
     """Long curved lines and spirals over a ground."""
-    image, draw = _canvas(_background(rng, 2 * size))
+    image, draw = canvas(background(rng, 2 * size))
     t, colors = np.linspace(0, 1, 60), palette(rng, 20)
     for _ in range(rng.integers(15, 120)):
         x, y = rng.uniform(0, 2 * size, 2)
         turn, growth, start = rng.uniform(-12, 12), rng.uniform(0.05, 0.8) * size, rng.uniform(0, 2 * np.pi)
         line = np.stack([x + growth * t * np.cos(start + turn * t), y + growth * t * np.sin(start + turn * t)], 1)
         width = int(np.exp(rng.uniform(0.3, 3)))
-        draw.line([tuple(p) for p in line], _rgb(colors[rng.integers(20)]), width, joint="curve")
-    return _done(image, size)
+        draw.line([tuple(p) for p in line], rgb(colors[rng.integers(20)]), width, joint="curve")
+    return done(image, size)
 
 
 def text(rng: Rng, size: int) -> Array:
     """Letters in many sizes."""
-    image, draw = _canvas(_background(rng, 2 * size))
+    image, draw = canvas(background(rng, 2 * size))
     colors, letters = palette(rng, 6), list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789&?!%")
     for _ in range(rng.integers(20, 150)):
         word = "".join(rng.choice(letters, rng.integers(1, 9)))
         font = ImageFont.load_default(float(np.exp(rng.uniform(2.5, 5))))
-        draw.text(tuple(rng.uniform(-40, 2 * size, 2)), word, _rgb(colors[rng.integers(6)]), font)
-    return _done(image.rotate(rng.choice([0, 0, 15, 90]), expand=False), size)
-
-
-def gradients(rng: Rng, size: int) -> Array:
-    """Soft light, as in a sky or out of focus, with a few hard edges."""
-    picture = ramp(rng, noise(rng, size, rng.uniform(2.5, 4)))
-    for _ in range(rng.integers(0, 4)):
-        mask = noise(rng, size, 3) > rng.uniform(0.3, 1.5)
-        picture = np.where(mask[..., None], ramp(rng, noise(rng, size, 3)), picture)
-    return picture
+        draw.text(tuple(rng.uniform(-40, 2 * size, 2)), word, rgb(colors[rng.integers(6)]), font)
+    return done(image.rotate(rng.choice([0, 0, 15, 90]), expand=False), size)
 
 
 def marbling(rng: Rng, size: int) -> Array:
@@ -234,44 +166,17 @@ def marbling(rng: Rng, size: int) -> Array:
     return ramp(rng, ndimage.map_coordinates(noise(rng, size, exponent), (y, x), order=1, mode="wrap"))
 
 
-def clouds(rng: Rng, size: int) -> Array:
-    """Noise of some roughness in each channel, the channels more or less alike."""
-    exponent, alike = rng.uniform(0, 2.2), rng.random()
-    common = noise(rng, size, exponent)
-    field = np.stack([alike * common + (1 - alike) * noise(rng, size, exponent) for _ in range(3)], -1)
-    return rng.random(3) * 0.6 + 0.2 + field * rng.uniform(0.03, 0.3)
-
-
 def dots(rng: Rng, size: int) -> Array:
     """Pointillism: touches of pure color, near the color beneath."""
-    source = photograph(rng, size) if rng.random() < 0.5 else _background(rng, size)
-    image, draw = _canvas(np.kron(source, np.ones((2, 2, 1))))
+    source = photograph(rng, size) if rng.random() < 0.5 else background(rng, size)
+    image, draw = canvas(np.kron(source, np.ones((2, 2, 1))))
     radius, spread = rng.uniform(2, 8), rng.uniform(0.05, 0.25)
     for _ in range(int(min(4000, 3 * size * size / radius**2))):
         x, y = rng.uniform(0, size, 2)
         r = radius * rng.uniform(0.7, 1.3)
-        fill = _rgb(source[int(y), int(x)] + rng.normal(0, spread, 3))
+        fill = rgb(source[int(y), int(x)] + rng.normal(0, spread, 3))
         draw.ellipse((2 * x - r, 2 * y - r, 2 * x + r, 2 * y + r), fill)
-    return _done(image, size)
-
-
-def planes(rng: Rng, size: int) -> Array:
-    """Rectangles cut again and again, with or without black lines, as the neoplasticists did."""
-    boxes, colors = [(0.0, 0.0, 1.0, 1.0)], palette(rng, 12)
-    for _ in range(rng.integers(5, 60)):
-        left, top, right, bottom = boxes.pop(rng.integers(len(boxes)))
-        cut = rng.uniform(0.25, 0.75)
-        if right - left > bottom - top:
-            middle = left + cut * (right - left)
-            boxes += [(left, top, middle, bottom), (middle, top, right, bottom)]
-        else:
-            middle = top + cut * (bottom - top)
-            boxes += [(left, top, right, middle), (left, middle, right, bottom)]
-    image, draw = _canvas(np.ones((2 * size, 2 * size, 3)))
-    line = int(rng.choice([0, 2, 5, 12]))
-    for box in boxes:
-        draw.rectangle([2 * size * v for v in box], _rgb(colors[rng.integers(12)]), (0, 0, 0), line)
-    return _done(image.rotate(rng.choice([0, 0, 20, 45])).resize((2 * size, 2 * size)), size)
+    return done(image, size)
 
 
 def weave(rng: Rng, size: int) -> Array:

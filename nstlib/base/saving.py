@@ -14,6 +14,7 @@ from ..errors import InputError, NstError, OutOfMemory, RunError, brief
 from .devices import is_out_of_memory
 
 FORMAT = 1
+WRITERS = "Run.save or --checkpoint"
 # What torch and the objects of a run raise where a file is damaged, or of something else.
 FOREIGN = (
     *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
@@ -44,18 +45,20 @@ def write_run(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str], writers: str = WRITERS) -> dict[str, Any]:
     """The state in a file.
+
+    Args:
+        path: of the file.
+        writers: what writes such files, for messages.
 
     Raises:
         RunError: no such file, or not a saved run.
     """
     path = Path(os.path.expanduser(path))
     if not os.path.isfile(path):
-        raise RunError(
-            f"{path} is not a saved run: there is no such file; give the one that Run.save or --checkpoint wrote"
-        )
-    with told_as_foreign(path):
+        raise RunError(f"{path} is not a saved run: there is no such file; give the one that {writers} wrote")
+    with told_as_foreign(path, writers=writers):
         # torch explains at length how to read such a file all the same; whoever has the wrong file needs another.
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if state["format"] != FORMAT:
@@ -76,7 +79,7 @@ def _as_today(state: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def told_as_foreign(path: str | os.PathLike[str], values_too: bool = False) -> Iterator[None]:
+def told_as_foreign(path: str | os.PathLike[str], values_too: bool = False, writers: str = WRITERS) -> Iterator[None]:
     """Say that a file is not a saved run where what it holds does not fit, or, if asked, is no value that fits."""
     try:
         yield
@@ -91,4 +94,4 @@ def told_as_foreign(path: str | os.PathLike[str], values_too: bool = False) -> I
             raise OutOfMemory(
                 f"out of memory on the way to go on with {path}; free some, or use another device"
             ) from error
-        raise RunError(f"{path} is not a saved run; give the file that Run.save or --checkpoint wrote") from error
+        raise RunError(f"{path} is not a saved run; give the file that {writers} wrote") from error
