@@ -2,7 +2,7 @@
 
 The top folder is the method; rooms hold the rest: `networks` (whose features are compared), `pictures` (in and out),
 `large` (big pictures, many devices), `control` (colors, styles, places), `style_losses` (other answers to what style
-is) and `live` (under the hand).
+is), `feedforward` (networks that paint in one pass) and `live` (under the hand).
 
 Example:
     >>> import nstlib as nst
