@@ -7,6 +7,9 @@ and a tile needs from its neighbors what one convolution reaches, at most four p
 network does. At a border the reflection of a tile is that of the picture, so that tiles are exact there too.
 """
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,6 +17,30 @@ from torch.nn import functional as F
 EPS = 1e-5  # added to variances: Dumoulin et al.'s, and everybody's
 STRIDE = 4  # of the residual blocks; sides of what goes through the network are multiples of it
 SMALLEST = 8  # pixels a side, so that the first convolution, and those of the blocks, can continue by reflection
+
+
+class Layered(Protocol):
+    """A network of these layers, as what paints with it sees it; see `network.StyleNetwork`."""
+
+    widths: tuple[int, int, int]
+
+    @property
+    def convolutions(self) -> "list[Convolution]":
+        """In the order in which a picture goes through them; a normalization follows each."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision in which the convolutions compute."""
+
+    def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """gamma and beta of each normalization, for shares (B, styles)."""
+
+    def __call__(self, pictures: Tensor, style: Tensor) -> Tensor:
+        """Paint pictures (B, 3, H, W) in shares (B, styles)."""
 
 
 class Convolution(nn.Module):

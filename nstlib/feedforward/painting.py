@@ -1,7 +1,6 @@
 """Whether pictures are painted at once, one by one or in tiles: by the memory that they take."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,18 +10,15 @@ from ..base.devices import give_back_large_blocks, is_out_of_memory
 from ..base.reporting import progress_bar
 from ..errors import OutOfMemory
 from ..large.budget import SHARE, free_memory
-from .layers import STRIDE, continued
+from .layers import STRIDE, Layered, continued
 from .tiles import areas, in_tiles
-
-if TYPE_CHECKING:
-    from .network import StyleNetwork
 
 TILE = 512  # pixels: 0.15 GB at half of Johnson's width
 SMALLEST_TILE = 64
 COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
 
 
-def paint(network: "StyleNetwork", pictures: Tensor, shares: Tensor, tile: int | None, progress: bool) -> Tensor:
+def paint(network: Layered, pictures: Tensor, shares: Tensor, tile: int | None, progress: bool) -> Tensor:
     """What `StyleNetwork.paint` does with checked pictures (B or 1, 3, H, W) and shares (B or 1, styles)."""
     batch, size = max(len(pictures), len(shares)), size_of(pictures)
     if tile is None and fits(network, size, batch):
@@ -44,28 +40,28 @@ def paint(network: "StyleNetwork", pictures: Tensor, shares: Tensor, tile: int |
     return (torch.cat(painted) if batch > 1 else painted[0]).to(pictures.device)
 
 
-def fits(network: "StyleNetwork", size: Size, batch: int = 1) -> bool:
+def fits(network: Layered, size: Size, batch: int = 1) -> bool:
     """Whether so many pictures (H, W) can go through the network at once."""
     return batch * size[0] * size[1] * pixel_bytes(network) <= SHARE * free_memory(network.device)
 
 
-def pixel_bytes(network: "StyleNetwork") -> int:
+def pixel_bytes(network: Layered) -> int:
     """What one pixel takes at the peak, which is where responses have come back to the full size."""
     full, half, _ = network.widths
     return COPIES * (full + half) * max(network.dtype.itemsize, torch.float32.itemsize)
 
 
-def _at_once(network: "StyleNetwork", pictures: Tensor, shares: Tensor) -> Tensor:
+def _at_once(network: Layered, pictures: Tensor, shares: Tensor) -> Tensor:
     painted: Tensor = network(pictures.to(network.device), shares)
     return painted.to(pictures.device)
 
 
-def _side(network: "StyleNetwork", size: Size) -> int:
+def _side(network: Layered, size: Size) -> int:
     """Of the tiles where nobody says: the whole picture's, if one by one fits."""
     return max(size) if fits(network, size) else TILE
 
 
-def _tiled(network: "StyleNetwork", picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+def _tiled(network: Layered, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
     """One picture (1, 3, H, W) in tiles, in smaller ones where memory runs out."""
     height, width = size_of(picture)
     try:

@@ -15,23 +15,19 @@ pixel, 1 GB at 4096 x 4096, where the whole process was measured at 1.7 GB. All 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..base.checks import Size, size_of
-from .layers import EPS, Convolution
-
-if TYPE_CHECKING:
-    from .network import StyleNetwork
+from .layers import EPS, Convolution, Layered
 
 Affines = Iterator[tuple[Tensor, Tensor]]
 
 
 def in_tiles(
-    network: "StyleNetwork", picture: Tensor, affines: Affines, side: int, advance: Callable[[], object] = lambda: None
+    network: Layered, picture: Tensor, affines: Affines, side: int, advance: Callable[[], object] = lambda: None
 ) -> Tensor:
     """What `StyleNetwork.forward` makes of a picture, from tiles; without gradients.
 
