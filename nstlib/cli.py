@@ -37,9 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.list:
         _list()
         return 0
-    try:
-        with warnings_in_a_line(), ranks.joined(getattr(args, "device", None)):
+
+    def run() -> int:
+        with ranks.joined(getattr(args, "device", None)):
             return _run(args, p)
+
+    return exit_status(run)
+
+
+def exit_status(run: Callable[[], int]) -> int:
+    """What a command's work gives; warnings and errors are told in a line: 2 for these, 130 for Ctrl-C."""
+    try:
+        with warnings_in_a_line():
+            return run()
     except NstError as error:
         tell(f"nstlib: {error}", sys.stderr)
         return 2

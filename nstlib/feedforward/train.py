@@ -9,8 +9,8 @@ from ..arguments import Parser
 from ..backbones import default_backbone
 from ..base.interrupts import finish
 from ..base.reporting import shown_path, tell
-from ..cli import warnings_in_a_line
-from ..errors import InputError, NstError
+from ..cli import exit_status
+from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import load_image
 from .files import load_network, save_network
@@ -25,15 +25,7 @@ HELD_OUT = 2**40  # the number of a batch that no training comes to
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0; 2 for what cannot work; 130 where Ctrl-C ended the training early."""
     args = parser().parse_args(arguments)
-    try:
-        with warnings_in_a_line():
-            return _train(args)
-    except NstError as error:
-        tell(f"nstlib: {error}", sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        tell("nstlib: interrupted before there was anything to save", sys.stderr)
-        return 130
+    return exit_status(lambda: _train(args))
 
 
 def parser() -> Parser:
