@@ -104,6 +104,10 @@ def gathered(thing: Any) -> list[Any]:
 
 
 def _find_each_other(device: str | torch.device | None) -> None:
+    # Its functions' defaults are the group that there is as it is imported. torch imports it with much else, and with
+    # a group by then, that group outlives its end: its threads ask for the interpreter as it goes, and abort (#190489).
+    import torch.distributed.nn  # noqa: F401
+
     own_gpu = str(device or default_device()) == "cuda"
     if own_gpu:
         _take_own_gpu()
