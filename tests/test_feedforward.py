@@ -18,7 +18,7 @@ from nstlib.feedforward.files import load_network, save_network
 from nstlib.feedforward.layers import normalize
 from nstlib.feedforward.network import StyleNetwork
 
-STYLES = ["content", "swirls", "mosaic"]
+STYLES = ["cubist", "swirls", "mosaic"]
 
 
 def small(styles=STYLES, seed=0, spread=0.3):
@@ -46,23 +46,22 @@ def same_up_to(painted, other, atol=1e-5):
 
 def plain(network, x, row):
     """The network written out anew for one style, with torch's own instance normalization."""
-    row = iter(
-        row.split([len(weight) for name, weight in network.named_parameters() if "weight" in name for _ in "gb"])
-    )
-    weights = iter([weight for name, weight in network.named_parameters() if "weight" in name])
+    weights = [weight for name, weight in network.named_parameters() if "weight" in name]
+    *row, skip = row.split([*(len(weight) for weight in weights for _ in "gb"), 1])
+    row, weights, picture = iter(row), iter(weights), x.clamp(0.001, 0.999)
 
     def layer(x, pad, stride=1):
         x = F.conv2d(F.pad(x, [pad] * 4, mode="reflect"), next(weights), stride=stride)
         return F.instance_norm(x, weight=next(row), bias=next(row), eps=1e-5)
 
-    x = F.relu(layer(x, 4))
+    x = F.relu(layer(x, 2))
     x = F.relu(layer(x, 1, 2))
     x = F.relu(layer(x, 1, 2))
     for _ in range(network.blocks):
         x = x + layer(F.relu(layer(x, 1)), 1)
     x = F.relu(layer(x.repeat_interleave(2, 2).repeat_interleave(2, 3), 1))
     x = F.relu(layer(x.repeat_interleave(2, 2).repeat_interleave(2, 3), 1))
-    return torch.sigmoid(layer(x, 4))
+    return torch.sigmoid(layer(x, 2) + skip * (picture / (1 - picture)).log())
 
 
 # The network
@@ -77,8 +76,8 @@ def test_the_network_is_the_one_of_the_papers(network):
 
 def test_the_sizes_that_the_texts_name():
     network = StyleNetwork(["swirls"])
-    assert network.rows[0].numel() == 1606
-    assert sum(each.weight.numel() for each in network.convolutions) == 422_496
+    assert network.rows[0].numel() == 1607
+    assert sum(each.weight.numel() for each in network.convolutions) == 417_120
     assert len(network.convolutions) == 16
 
 
@@ -135,19 +134,33 @@ def test_a_mix_is_the_mean_of_gamma_and_beta(network):
             torch.testing.assert_close(of_mix, 0.75 * of_swirls + 0.25 * of_mosaic)
 
 
-def test_strength_goes_from_the_contents_row_to_the_styles(network):
+def test_strength_goes_from_the_picture_itself_to_the_style(network):
     x = pictures(2, 3, 16, 20)
-    assert torch.equal(network(x, "swirls", strength=0), network(x, "content"))
+    same_up_to(network(x, "swirls", strength=0), x, 0.001)
     assert torch.equal(network(x, "swirls", strength=1), network(x, "swirls"))
-    assert torch.equal(network(x, "swirls", 0.6), network(x, {"swirls": 0.6, "content": 0.4}))
+    assert torch.equal(network(x, "swirls", 0.6), network(x, torch.tensor([[0.0, 0.6, 0.0]])))
     each = network(x, "swirls", torch.tensor([0.0, 1.0]))
-    same_up_to(each, torch.cat([network(x[:1], "content"), network(x[1:], "swirls")]))
+    same_up_to(each, torch.cat([network(x[:1], "swirls", 0), network(x[1:], "swirls")]))
+    distances = [(network(x, "swirls", strength) - x).square().mean() for strength in (0, 0.1, 0.2, 0.5, 1)]
+    assert distances == sorted(distances)
+
+
+def test_what_shares_lack_to_one_is_the_contents(network):
+    shares = torch.tensor([[0.0, 0.5, 0.2]])
+    content = [*network.content.split([width for width in network._channels[:-1] for _ in "gb"]), 0, 0]
+    affines = [number for pair in network.affines(shares) for number in pair]
+    swirls, mosaic = ([n for pair in network.affines(network.shares(s)) for n in pair] for s in ("swirls", "mosaic"))
+    for mixed, of_swirls, of_mosaic, of_content in zip(affines, swirls, mosaic, content, strict=True):
+        torch.testing.assert_close(mixed, 0.5 * of_swirls + 0.2 * of_mosaic + 0.3 * of_content)
+    assert network.skip(shares).item() == pytest.approx(
+        0.5 * network.rows[1][-1].item() + 0.2 * network.rows[2][-1].item() + 0.3
+    )
 
 
 def test_the_only_style_need_not_be_named():
-    network, x = small(["content", "swirls"]), pictures(1, 3, 12, 12)
+    network, x = small(["swirls"]), pictures(1, 3, 12, 12)
     assert torch.equal(network(x), network(x, "swirls"))
-    with pytest.raises(InputError, match="say which style: the network has swirls, mosaic"):
+    with pytest.raises(InputError, match="say which style: the network has cubist, swirls, mosaic"):
         small()(x)
 
 
@@ -184,7 +197,7 @@ def test_channels_last_paints_the_same(network):
 
 
 def test_gradients_are_those_of_finite_differences():
-    network = small(["content", "swirls"]).double()
+    network = small(["cubist", "swirls"]).double()
     x, shares = pictures(1, 3, 8, 8).double(), torch.tensor([[0.4, 0.6]]).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x, shares: network(x, shares), (x.requires_grad_(), shares))
 
@@ -219,7 +232,7 @@ def test_a_new_style_leaves_the_others_pictures_as_they_are(network):
     for name, painted in before.items():
         assert torch.equal(network(x, name), painted)
     assert torch.equal(network(x, "waves"), before["mosaic"])
-    mean = torch.stack([network.rows[index] for index in (1, 2, 3)]).mean(0)
+    mean = torch.stack([network.rows[index] for index in (0, 1, 2, 3)]).mean(0)
     torch.testing.assert_close(network.rows[4].detach(), mean.detach())
 
 
@@ -304,8 +317,8 @@ def test_little_is_kept_and_nothing_on_the_way_is_larger_than_a_tile(monkeypatch
     monkeypatch.setattr(F, "conv2d", seen)
     side, tile, (_, half, quarter) = 128, 32, network.widths
     network.paint(pictures(1, 3, side, side), "swirls", tile=tile, progress=False)
-    # What the last convolution needs of what is computed anew, and that of what is kept: 4 and 1 positions around.
-    assert max(computed) == (tile + 2 * (4 + 1)) ** 2 * half
+    # What the last convolution needs of what is computed anew, and that of what is kept: 2 and 1 positions around.
+    assert max(computed) == (tile + 2 * (2 + 1)) ** 2 * half
     assert max(most) == 3 * quarter / 16 * side**2
 
 
@@ -453,11 +466,6 @@ def test_what_cannot_be_painted_is_refused_in_words(network, arguments, words):
         network(**{"pictures": torch.rand(2, 3, 8, 8), **arguments})
 
 
-def test_strength_needs_a_row_of_the_content():
-    with pytest.raises(InputError, match='no style "content" to mix with'):
-        small(["swirls", "mosaic"])(torch.rand(1, 3, 8, 8), "swirls", strength=0.5)
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -468,6 +476,7 @@ def test_strength_needs_a_row_of_the_content():
         ({"widths": (4, 8)}, "expected three numbers"),
         ({"widths": (4, 8, 0)}, "a width is 0"),
         ({"blocks": -1}, "blocks is -1"),
+        ({"kernel": 4}, "expected an odd number"),
         ({"seed": 0.5}, "the seed is 0.5"),
     ],
 )

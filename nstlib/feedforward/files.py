@@ -96,6 +96,7 @@ def _metadata(network: StyleNetwork, notes: Mapping[str, Any]) -> dict[str, str]
         "styles": network.styles,
         "widths": network.widths,
         "blocks": network.blocks,
+        "kernel": network.kernel,
         "notes": notes,
     }
     try:
@@ -118,7 +119,7 @@ def _check_kind(path: Path, metadata: Mapping[str, str]) -> None:
 
 def _empty(metadata: Mapping[str, str]) -> StyleNetwork:
     """The network with other weights."""
-    settings = {name: json.loads(metadata[name]) for name in ("styles", "widths", "blocks", "notes")}
-    network = StyleNetwork(settings["styles"], settings["widths"], settings["blocks"])
+    settings = {name: json.loads(metadata[name]) for name in ("styles", "widths", "blocks", "kernel", "notes")}
+    network = StyleNetwork(settings["styles"], settings["widths"], settings["blocks"], settings["kernel"])
     network.notes = dict(settings["notes"])
     return network

@@ -18,11 +18,7 @@ from ..losses import Normalization, Terms
 from ..objective import Objective
 from ..style_losses.names import StyleLoss
 from ..weighting import Layers, Weight
-from .network import CONTENT
 
-# What the mean squared error of a picture counts that was to be given back. Not relative: nearly black pictures would
-# count more than all others.
-PIXELS = 100.0
 STYLE_SIZE = 256
 FACED = ("content", "style_target")  # what an objective has of the batch that it judged last
 
@@ -46,12 +42,11 @@ class Judged:
 class Judge:
     """An objective for many contents and several styles: each picture of a batch is compared with its own two.
 
-    The target of each style is computed once, those of the contents with every batch, without gradients. The style
-    "content" is the picture itself: the content term counts, and what differs in its pixels.
+    The target of each style is computed once, those of the contents with every batch, without gradients.
 
     Example:
         >>> judge = Judge(FeatureExtractor("mini"), {"swirls": "swirls", "mine": "painting.jpg"})
-        >>> judge(pictures, contents, ["mine", "swirls", "mine", "content"]).total      # (4,)
+        >>> judge(pictures, contents, ["mine", "swirls", "mine", "swirls"]).total      # (4,)
         >>> judge.judged(network, [nst.load_image("coffee", 256)], "mine")
 
     Args:
@@ -113,16 +108,20 @@ class Judge:
         """The features that it compares."""
         return self.objective.extract
 
-    def __call__(self, pictures: Tensor, contents: Tensor, styles: Sequence[str]) -> Terms:
-        """Every term of the pictures (B, 3, H, W), painted of the contents in these styles, one each."""
+    def __call__(
+        self, pictures: Tensor, contents: Tensor, styles: Sequence[str], strengths: Tensor | None = None
+    ) -> Terms:
+        """Every term of the pictures (B, 3, H, W), painted of the contents in these styles, one each.
+
+        At strengths (B,) from 0 to 1, beta counts strength^2 times: so a picture at a third of the strength is one that
+        a slow transfer makes at a ninth of beta.
+        """
         self.face(contents, styles)
         terms = self.objective(pictures)
-        itself = torch.tensor([style == CONTENT for style in styles], device=pictures.device)
-        if not itself.any():
+        if strengths is None:
             return terms
-        wrong = (pictures - contents).square().flatten(1).mean(1)
-        total = torch.where(itself, self.objective.alpha * terms.content + PIXELS * wrong, terms.total)
-        return replace(terms, total=total, style=torch.where(itself, 0.0, terms.style))
+        less = (1 - strengths.square()) * self.objective.beta * terms.style
+        return replace(terms, total=terms.total - less)
 
     def face(self, contents: Tensor, styles: Sequence[str]) -> None:
         """Set the objective's targets: these contents (B, 3, H, W), and for each of them its style."""
@@ -133,9 +132,7 @@ class Judge:
         self.objective.style_target = {layer: torch.cat([target[layer] for target in each]) for layer in each[0]}
 
     def target(self, style: str) -> Features:
-        """The target of a style by its name; "content" has none of its own, and any stands there in its place."""
-        if style == CONTENT:
-            return next(iter(self.targets.values()))
+        """The target of a style by its name."""
         if style not in self.targets:
             raise InputError(f"there is no style {style!r} to judge by; there are {', '.join(self.targets)}")
         return self.targets[style]
@@ -186,8 +183,6 @@ class Judge:
 def _checked_styles(styles: Any) -> dict[str, Source]:
     if not isinstance(styles, Mapping) or not styles:
         raise InputError(f"the styles are {styles!r:.80}; expected names and pictures, as {{'mine': 'painting.jpg'}}")
-    if CONTENT in styles:
-        raise InputError(f"a style is called {CONTENT!r}, which stands for the picture itself; give it another name")
     return dict(styles)
 
 

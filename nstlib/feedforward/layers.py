@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-5  # added to variances: Dumoulin et al.'s, and everybody's
+DARKEST = 1e-3  # and the brightest as far from 1: the logit of black has no bounds
 STRIDE = 4  # of the residual blocks; sides of what goes through the network are multiples of it
 SMALLEST = 8  # pixels a side, so that the first convolution, and those of the blocks, can continue by reflection
 
@@ -38,6 +39,9 @@ class Layered(Protocol):
 
     def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """gamma and beta of each normalization, for shares (B, styles)."""
+
+    def skip(self, shares: Tensor) -> Tensor:
+        """How much of the picture's own colors is added to what the last layer gives, (B, 1, 1, 1)."""
 
     def __call__(self, pictures: Tensor, style: Tensor) -> Tensor:
         """Paint pictures (B, 3, H, W) in shares (B, styles)."""
@@ -107,6 +111,20 @@ def normalize(response: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     gamma, beta = (each.expand(batch, -1).reshape(-1) for each in (gamma, beta))
     z = F.batch_norm(x.to(gamma.dtype), None, None, gamma, beta, training=True, eps=EPS)
     return z.to(response.dtype).view(batch, channels, height, width)
+
+
+def colored(colors: Tensor, pictures: Tensor, skip: Tensor) -> Tensor:
+    """The painted pictures: sigmoid(x + skip * logit(p)), of what the last layer gives and the pictures themselves.
+
+    Args:
+        colors: x, (B, 3, H, W), in float32 or better.
+        pictures: p, (B or 1, 3, H, W) in [0, 1].
+        skip: (B or 1, 1, 1, 1); with 1, and x = 0, the picture comes back, within `DARKEST`.
+
+    Returns:
+        (B, 3, H, W) in [0, 1].
+    """
+    return torch.addcmul(colors, skip, pictures.to(colors).clamp(DARKEST, 1 - DARKEST).logit()).sigmoid()
 
 
 def continued(pictures: Tensor) -> Tensor:

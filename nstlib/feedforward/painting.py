@@ -65,8 +65,7 @@ def _tiled(network: Layered, picture: Tensor, row: Tensor, side: int, advance: C
     """One picture (1, 3, H, W) in tiles, in smaller ones where memory runs out."""
     height, width = size_of(picture)
     try:
-        affines = network.affines(row)
-        return in_tiles(network, continued(picture.to(network.dtype)), affines, side, advance)[..., :height, :width]
+        return in_tiles(network, continued(picture), row, side, advance)[..., :height, :width]
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -10,7 +10,7 @@ by far: those two are computed again where the next layer needs them. That is 1.
 picture at once; measured at 1024 x 1024 on one core, 1.7 times the time. (Keeping nothing, and going through the
 network anew for each of the sixteen normalizations, would be 7.5 times the multiplications.) Kept at once, at most, are
 the picture and three responses of a residual block, 4 float32 a pixel each at half of Johnson's width: 60 bytes a
-pixel, 1 GB at 4096 x 4096, where the whole process was measured at 1.7 GB. All else is of the size of a tile.
+pixel, 1 GB at 4096 x 4096, where the whole process was measured at MEASURED GB. All else is of the size of a tile.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,32 +21,31 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..base.checks import Size, size_of
-from .layers import EPS, Convolution, Layered
+from .layers import EPS, Convolution, Layered, colored
 
 Affines = Iterator[tuple[Tensor, Tensor]]
 
 
 def in_tiles(
-    network: Layered, picture: Tensor, affines: Affines, side: int, advance: Callable[[], object] = lambda: None
+    network: Layered, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object] = lambda: None
 ) -> Tensor:
     """What `StyleNetwork.forward` makes of a picture, from tiles; without gradients.
 
     Args:
         network: that paints.
-        picture: (B, 3, H, W) in the network's precision, whose sides are multiples of 4; on any device.
-        affines: gamma and beta of its normalizations.
+        picture: (B, 3, H, W), whose sides are multiples of 4; on any device.
+        shares: how much of each style, (B or 1, styles).
         side: of the tiles, in pixels, a multiple of 4. See `painting.pixel_bytes` for what one takes.
         advance: called after each tile of each layer.
 
     Returns:
         (B, 3, H, W), float32 or better, in the memory of the CPU.
     """
-    painter = Painter(network.device, affines, side, advance, size_of(picture))
+    painter = Painter(network.device, network.affines(shares), side, advance, size_of(picture))
     first, *rest, last = network.convolutions
     shrinking, residual, (enlarging, widest) = rest[:2], rest[2:-2], rest[-2:]
     # No more is kept than the next layer needs: each step lets go of what it began with.
-    source = painter.layer(painter.kept(picture), first, keep=False)
-    del picture
+    source = painter.layer(painter.kept(picture, network.dtype), first, keep=False)
     for convolution in shrinking:
         source = painter.layer(source, convolution)
     maps = painter.written(source)
@@ -57,7 +56,8 @@ def in_tiles(
     del maps
     source = painter.layer(source, widest, keep=False)
     source = painter.layer(source, last, relu=False, precise=True)
-    return painter.written(lambda area: source(area).sigmoid())
+    skip = network.skip(shares)
+    return painter.written(lambda area: colored(source(area), area.of(picture).to(network.device), skip))
 
 
 def _add_block(painter: "Painter", maps: Tensor, first: Convolution, second: Convolution) -> None:
@@ -115,9 +115,9 @@ class Painter:
     size: Size
     stride: int = 1
 
-    def kept(self, maps: Tensor) -> Source:
-        """Maps that lie in memory as the source for a layer."""
-        return lambda area: area.of(maps).to(self.device)
+    def kept(self, maps: Tensor, dtype: torch.dtype | None = None) -> Source:
+        """Maps that lie in memory as the source for a layer, which may see them in another precision."""
+        return lambda area: area.of(maps).to(self.device, dtype)
 
     def layer(
         self, source: Source, convolution: Convolution, *, keep: bool = True, relu: bool = True, precise: bool = False

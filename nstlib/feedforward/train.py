@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import load_image
 from .files import load_network, save_network
-from .network import CONTENT, StyleNetwork
+from .network import StyleNetwork
 from .pictures import DEFAULT_SOURCES, Contents
 from .training import Training
 
@@ -87,7 +87,7 @@ def _styles(paintings: Sequence[str]) -> dict[str, str]:
     styles: dict[str, str] = {}
     for painting in paintings:
         name = Path(painting).stem
-        if name in styles or name == CONTENT:
+        if name in styles:
             raise InputError(f"a style would be called {name!r}, which is taken; rename {painting}")
         styles[name] = painting
     return styles
@@ -95,7 +95,7 @@ def _styles(paintings: Sequence[str]) -> dict[str, str]:
 
 def _network(args: argparse.Namespace, names: list[str]) -> StyleNetwork:
     if args.start is None:
-        return StyleNetwork([*names, CONTENT], seed=args.seed)
+        return StyleNetwork(names, seed=args.seed)
     network = load_network(args.start)
     for name in names:
         if name not in network.styles:

@@ -35,7 +35,7 @@ from ..losses import Terms
 from ..optimize import Step
 from ..rates import Rates
 from .judging import Judge, Judged
-from .network import CONTENT, StyleNetwork
+from .network import StyleNetwork
 from .pictures import Contents
 
 Only = Literal["style"]
@@ -45,6 +45,7 @@ Watch = Callable[["Training"], object]
 RATE = 1e-3  # everybody's, from Johnson et al. on
 WARM = 50  # steps in which the rate rises to it, or a tenth of the training: Adam's first steps are the largest
 LAST = 1e-3  # of the rate, with the last step
+WEAK = 0.25
 AVERAGED = 0.999  # how much of the averages stays with each step, from some thousand steps on
 CLIP = 1.0  # the longest gradient
 GOOD_EVERY = 25  # steps between two states to go back to
@@ -76,7 +77,7 @@ class Training:
     """Trains all styles of a network, or some, or nothing but their rows.
 
     Example:
-        >>> network = StyleNetwork(["swirls", "mosaic", "content"])
+        >>> network = StyleNetwork(["swirls", "mosaic"])
         >>> training = Training(network, {"swirls": "swirls", "mosaic": "mosaic"}, size=128, planned=4000)
         >>> for step in training.steps():
         ...     if step.number % 500 == 0:
@@ -90,14 +91,15 @@ class Training:
 
     Args:
         network: it holds the averaged weights from then on, and can be used at any time; what jumps is a copy.
-        styles: name to picture, for some or all of the network's styles, or a `Judge` that has them. If the network has
-            a row "content", it learns to give the picture back, unless rows alone are trained.
+        styles: name to picture, for some or all of the network's styles, or a `Judge` that has them.
         contents: what to paint: a `Contents`, or what `Contents` takes as sources; without any, the bundled ones.
         size: side of the contents in pixels, where no `Contents` is given.
         batch: pictures a step.
         lr: learning rate, to which it rises and from which it falls to 0.
         planned: how many steps the training is meant for: with the last the rate is 0.
         only: "style" trains the rows of these styles, and leaves all else, so that other styles paint as before.
+        weak: of how many pictures, as a share, the style is asked for at less than full strength, drawn evenly from 0
+            to 1: so a picture between the two is one of its own. See `Judge` for what it is to be.
         averaged: how much of the averages stays with each step; at the beginning less.
         clip: a longer gradient is shortened to this.
         seed: of contents and styles.
@@ -134,6 +136,7 @@ class Training:
         lr: float = RATE,
         planned: int = 2000,
         only: Only | None = None,
+        weak: float = WEAK,
         averaged: float = AVERAGED,
         clip: float = CLIP,
         seed: int = 0,
@@ -149,6 +152,7 @@ class Training:
         self.network = instance("the network", StyleNetwork, network)
         self.batch, self.planned = whole("batch", batch, 1), whole("planned", planned, 1)
         self.lr, self.clip = number("lr", lr, above=True), number("clip", clip, above=True)
+        self.weak = number("weak", weak, below=1.0)
         self.averaged = number("averaged", averaged, below=1.0)
         self.only = None if only is None else one_of("only", only, get_args(Only))
         self.seed = whole("the seed", seed)
@@ -293,7 +297,18 @@ class Training:
         """
         settings = {
             name: getattr(self, name)
-            for name in ("batch", "lr", "planned", "only", "averaged", "clip", "seed", "check_every", "precision")
+            for name in (
+                "batch",
+                "lr",
+                "planned",
+                "only",
+                "weak",
+                "averaged",
+                "clip",
+                "seed",
+                "check_every",
+                "precision",
+            )
         }
         state = {
             "settings": settings,
@@ -304,6 +319,7 @@ class Training:
                 "styles": list(self.network.styles),
                 "widths": self.network.widths,
                 "blocks": self.network.blocks,
+                "kernel": self.network.kernel,
             },
             "averages": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -374,7 +390,7 @@ class Training:
         names = list(self.judge.targets)
         for name in names:
             one_of("a style to train", name, self.network.styles)
-        return names if self.only or CONTENT not in self.network.styles else [*names, CONTENT]
+        return names
 
     def _begin(self) -> None:
         """The copy that jumps, and its optimizer."""
@@ -392,10 +408,11 @@ class Training:
 
     def _update(self) -> Terms:
         contents, styles = self.contents.batch(self.batch).to(self.device), self._styles()
+        strengths = self._strengths().to(self.device)
         self._optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._in_half()):
-            pictures = self._working(contents, styles)
-        terms = self.judge(pictures, contents, styles)
+            pictures = self._working(contents, styles, strengths)
+        terms = self.judge(pictures, contents, styles, strengths)
         terms.total.mean().backward()  # type: ignore[no-untyped-call]
         self._length = nn.utils.clip_grad_norm_(self._learned, self.clip)
         rate = self.rate
@@ -418,6 +435,12 @@ class Training:
         turns = -(-self.batch // len(self.rows))
         order = np.concatenate([rng.permutation(len(self.rows)) for _ in range(turns)])
         return [self.rows[place] for place in order[: self.batch]]
+
+    def _strengths(self) -> Tensor:
+        """How strong the style of each picture is to be, (B,)."""
+        rng = np.random.default_rng((self.seed, self.taken, 2))
+        strengths = np.where(rng.random(self.batch) < self.weak, rng.random(self.batch), 1.0)
+        return torch.from_numpy(strengths.astype(np.float32))
 
     @torch.no_grad()
     def _average(self) -> None:
