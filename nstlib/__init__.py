@@ -42,6 +42,11 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.files import load_network, save_network
+    from .feedforward.judging import Judge
+    from .feedforward.network import StyleNetwork
+    from .feedforward.pictures import Contents
+    from .feedforward.training import Training
     from .history import History, Snapshots
     from .images import bundled_images, load_image, save_gif, save_image, to_pil
     from .large import ranks
@@ -68,6 +73,11 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.files": ("load_network", "save_network"),
+    "feedforward.judging": ("Judge",),
+    "feedforward.network": ("StyleNetwork",),
+    "feedforward.pictures": ("Contents",),
+    "feedforward.training": ("Training",),
     "history": ("History", "Snapshots"),
     "images": ("bundled_images", "load_image", "save_gif", "save_image", "to_pil"),
     "lbfgs": ("LBFGS",),
@@ -97,11 +107,13 @@ __all__ = [
     "LBFGS",
     "Backbone",
     "BackboneNotFound",
+    "Contents",
     "FeatureExtractor",
     "Features",
     "History",
     "ImageError",
     "InputError",
+    "Judge",
     "LayerNotFound",
     "MissingPackage",
     "NstError",
@@ -113,8 +125,10 @@ __all__ = [
     "RunWarning",
     "Snapshots",
     "Step",
+    "StyleNetwork",
     "Sweep",
     "Terms",
+    "Training",
     "WeightsUnavailable",
     "at_hand",
     "available_backbones",
@@ -129,6 +143,7 @@ __all__ = [
     "keep_colors",
     "load_backbone",
     "load_image",
+    "load_network",
     "main",
     "match_colors",
     "match_luminance",
@@ -138,6 +153,7 @@ __all__ = [
     "register",
     "save_gif",
     "save_image",
+    "save_network",
     "strokes_on_forms",
     "style_loss",
     "style_size_for",
