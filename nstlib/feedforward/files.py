@@ -16,6 +16,7 @@ from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
 from .network import StyleNetwork
 
+BUNDLED = Path(__file__).parents[1] / "weights" / "styles.safetensors"  # all bundled styles in one network
 KIND, VERSION = "nstlib.StyleNetwork", 1
 
 
@@ -55,18 +56,18 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     return path
 
 
-def load_network(path: str | os.PathLike[str], device: str | torch.device | None = "cpu") -> StyleNetwork:
+def load_network(path: str | os.PathLike[str] | None = None, device: str | torch.device | None = "cpu") -> StyleNetwork:
     """A network that `save_network` wrote, in float32; its `notes` are those of the file.
 
     Args:
-        path: of the file.
+        path: of the file; None for the bundled network, which has all bundled styles.
         device: where the network is to be; None for the default.
 
     Raises:
         WeightsUnavailable: no such file, another file, or a damaged one.
         InputError: a device that cannot be used.
     """
-    path, place = Path(os.path.expanduser(path)), usable_device(device)
+    path, place = Path(os.path.expanduser(BUNDLED if path is None else path)), usable_device(device)
     if path.is_dir():
         raise WeightsUnavailable(f"{path} is a folder; give the file of the network itself")
     if not path.exists():
