@@ -12,10 +12,11 @@ from PIL import Image
 import nstlib as nst
 from nstlib.feedforward import train as command
 from nstlib.feedforward import training as module
-from nstlib.feedforward.files import load_network
+from nstlib.feedforward.files import load_network, save_network
 from nstlib.feedforward.judging import Judge
 from nstlib.feedforward.network import StyleNetwork
 from nstlib.feedforward.pictures import Contents
+from nstlib.feedforward.stages import Course, Stage
 from nstlib.feedforward.training import Training
 
 SIZE = 32
@@ -397,33 +398,136 @@ def train(capsys, *arguments):
     return status, capsys.readouterr()
 
 
-def test_the_command_trains_saves_and_goes_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "StyleNetwork", lambda names, seed: network_of(*names, seed=seed))
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """What makes a command short: few pictures, and small ones."""
     monkeypatch.setenv("NST_BACKBONE", "mini")
-    first, second = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
-    quick = ("--minutes", 0.005, "--size", 32, "--style-size", 32, "--batch", 1, "--device", "cpu", "--contents")
     folder = tmp_path / "contents"
     folder.mkdir()
     nst.save_image(nst.load_image("coffee", 48), folder / "coffee.png")
-    status, said = train(capsys, "swirls", "-o", first, *quick, folder)
+    return ("--minutes", 0.002, "--size", 64, "--style-size", 32, "--device", "cpu", "--contents", folder)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    return save_network(network_of("swirls", "mosaic"), tmp_path / "trained.safetensors")
+
+
+def test_the_command_learns_a_painting_from_nothing(quick, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "StyleNetwork", lambda names, seed: network_of(*names, seed=seed))
+    status, said = train(capsys, "swirls", "-o", tmp_path / "mine.safetensors", "--scratch", *quick)
     assert status == 0
     assert "saved" in said.out
-    network = load_network(first)
+    network = load_network(tmp_path / "mine.safetensors")
     assert network.styles == ("swirls",)
     assert network.notes["backbone"] == "mini"
-    status, _ = train(capsys, "mosaic", "-o", second, "--start", first, "--only-style", *quick, folder)
+    assert network.notes["size"] == 64
+
+
+def test_the_command_learns_rows_alone_and_all_else_stays(quick, trained, tmp_path, capsys):
+    out = tmp_path / "mine.safetensors"
+    status, _ = train(capsys, "cubist", "-o", out, "--start", trained, "--only-style", *quick)
     assert status == 0
-    more = load_network(second)
-    assert more.styles == ("swirls", "mosaic")
-    before, after = weights_of(network), weights_of(more)
-    assert same(before, after)
+    before, more = load_network(trained), load_network(out)
+    assert more.styles == ("swirls", "mosaic", "cubist")
+    assert same(weights_of(before), weights_of(more))
+
+
+def test_the_command_keeps_no_styles_that_it_would_spoil(quick, trained, tmp_path, capsys):
+    out = tmp_path / "mine.safetensors"
+    assert train(capsys, "cubist", "mosaic", "-o", out, "--start", trained, *quick)[0] == 0
+    assert load_network(out).styles == ("cubist", "mosaic")
+
+
+def test_the_command_goes_on_where_it_was_stopped(quick, trained, tmp_path, capsys):
+    paths = "-o", tmp_path / "mine.safetensors", "--checkpoint", tmp_path / "mine.pt", "--start", trained
+    assert train(capsys, "cubist", *paths, *quick)[0] == 0
+    first = Training.load(tmp_path / "mine.pt")
+    assert train(capsys, "cubist", *paths, *quick[2:], "--minutes", 0.02)[0] == 0
+    second = Training.load(tmp_path / "mine.pt")
+    assert second.taken > first.taken
+    assert second.seconds > first.seconds
+    status, said = train(capsys, "engraving", *paths, *quick)
+    assert status == 2
+    assert "another training" in said.err
+
+
+# ---------------------------------------------------------------- stages
+
+
+def course_of(judge, **options):
+    return Course(judge, sources=["coffee"], size=64, precision="float32", **options)
+
+
+def test_stages_grow_the_contents_and_hand_the_weights_on(judge):
+    network, seen = network_of(), []
+    course = course_of(judge, watch=lambda training: seen.append((training.contents.size, training.batch, training.lr)))
+    training = course.train(network, 0.01, [Stage(0.5, 2, 2, 1e-3), Stage(0.5, 1, 1, 1e-4)], progress=False)
+    assert seen == [(32, 2, 1e-3), (64, 1, 1e-4)]
+    assert training.network is network
+    assert [training.contents.size, training.batch] == [64, 1]
+
+
+def test_a_course_goes_on_in_the_stage_where_it_was_saved(judge, tmp_path):
+    file, stages = tmp_path / "course.pt", [Stage(0.5, 2, 1, 1e-3), Stage(0.5, 1, 1, 1e-4)]
+    first = course_of(judge, checkpoint=file).train(network_of(), 0.01, stages[:1], progress=False)
+    seen = []
+    course = course_of(judge, checkpoint=file, watch=seen.append)
+    again = course.train(network_of(seed=7), 0.01, stages, progress=False)
+    # The first stage has had its time: its weights go on, not those that were given.
+    assert [training.contents.size for training in seen] == [64]
+    assert len(again.history) >= 1
+    assert first.contents.size == 32
+    longer = course_of(judge, checkpoint=file).train(network_of(seed=7), 0.02, stages, progress=False)
+    assert longer.taken > again.taken
+    assert list(longer.history["total"][: again.taken]) == list(again.history["total"])
+
+
+def test_a_stopped_stage_is_the_last(judge):
+    stages = [Stage(0.5, 2, 1, 1e-3), Stage(0.5, 1, 1, 1e-4)]
+    course = course_of(judge)
+    begun = Course._begun
+
+    def stopping(self, network, stage):
+        training = begun(self, network, stage)
+        training._on_the_way = training.stop
+        return training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Course, "_begun", stopping)
+        training = course.train(network_of(), 5, stages, progress=False)
+    assert training.stop_reason == "stopped"
+    assert training.contents.size == 32
+    assert training.taken == 1
+
+
+def test_a_course_refuses_sizes_without_positions_and_other_trainings(judge, tmp_path):
+    stages = [Stage(1.0, 2, 1, 1e-3)]
+    with pytest.raises(nst.InputError, match="size is 60"):
+        Course(judge, size=60).train(network_of(), 0.002, stages)
+    file = training_of(judge, contents=contents_of()).save(tmp_path / "other.pt")
+    with pytest.raises(nst.RunError, match="another training, of swirls, mosaic at"):
+        course_of(judge, checkpoint=file).train(network_of(), 0.002, [Stage(1.0, 1, 1, 1e-3)])
+
+
+def test_the_nearest_style_is_the_one_of_the_least_loss(judge):
+    network = network_of("swirls", "mosaic")
+    with torch.no_grad():
+        network.rows[1].mul_(0.3)
+    assert judge.nearest(network, contents_of().batch(2), "swirls") in network.styles
+    distances = {
+        own: judge(network(contents_of().batch(2), own), contents_of().batch(2), ["swirls"] * 2).total.mean().item()
+        for own in network.styles
+    }
+    assert judge.nearest(network, contents_of().batch(2), "swirls") == min(distances, key=distances.get)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("swirls", "-o", "mine.pt"), ".safetensors"),
-        (("swirls", "-o", "mine.safetensors", "--only-style"), "--start"),
+        (("swirls", "-o", "mine.safetensors", "--only-style", "--scratch"), "--only-style"),
+        (("swirls", "-o", "mine.safetensors", "--size", "40"), "size is 40"),
         (("swirls", "img/style/swirls.jpg", "-o", "mine.safetensors"), "taken"),
         (("swirls", "-o", "mine.safetensors", "--start", "missing.safetensors"), "no file"),
         (("missing.jpg", "-o", "mine.safetensors"), "missing.jpg"),

@@ -18,6 +18,7 @@ from ..losses import Normalization, Terms
 from ..objective import Objective
 from ..style_losses.names import StyleLoss
 from ..weighting import Layers, Weight
+from .network import StyleNetwork
 
 STYLE_SIZE = 256
 FACED = ("content", "style_target")  # what an objective has of the batch that it judged last
@@ -155,6 +156,16 @@ class Judge:
         if not rows:
             raise InputError("there are no contents to judge by; give pictures, such as [nstlib.load_image('coffee')]")
         return Judged(*torch.cat(rows).mean(0).tolist())
+
+    @torch.no_grad()
+    def nearest(self, network: StyleNetwork, contents: Tensor, style: str) -> str:
+        """Which of the network's own styles comes nearest to a style of the judge: what learning it can begin with."""
+        contents = contents.to(self.extract.device)
+
+        def away(own: str) -> float:
+            return self(network(contents, own), contents, [style] * len(contents)).total.mean().item()
+
+        return min(network.styles, key=away)
 
     def state_dict(self) -> dict[str, Any]:
         """What `from_state_dict` needs to build the same judge: its objective, and the targets of the styles."""

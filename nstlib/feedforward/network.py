@@ -271,6 +271,16 @@ class StyleNetwork(nn.Module):
         self.rows.append(nn.Parameter(row))
         self._names = names
 
+    def keep_only(self, names: Sequence[str]) -> None:
+        """Forget all styles but these, which paint as before.
+
+        Raises:
+            InputError: no name, a name twice, or an unknown one.
+        """
+        names = _checked_names(names)
+        self.rows = nn.ParameterList([self.rows[self._place(name)] for name in names])
+        self._names = names
+
     def extra_repr(self) -> str:
         """What print shows."""
         return f"styles: {', '.join(self._names)}"

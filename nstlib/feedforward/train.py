@@ -14,12 +14,10 @@ from ..errors import InputError
 from ..extractor import FeatureExtractor
 from ..images import load_image
 from .files import load_network, save_network
+from .judging import Judge
 from .network import StyleNetwork
-from .pictures import DEFAULT_SOURCES, Contents
-from .training import Training
-
-CHECK_EVERY = 50
-HELD_OUT = 2**40  # the number of a batch that no training comes to
+from .pictures import DEFAULT_SOURCES
+from .stages import FROM_SCRATCH, NEW_STYLE, ROWS, SIZE, Course
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,12 +38,18 @@ def parser() -> Parser:
     add("paintings", nargs="+", metavar="PAINTING", help="picture that gives its style; its name becomes the style's")
     add("-o", "--out", type=Path, required=True, help="file for the network, such as mine.safetensors")
     add("--minutes", type=float, default=3.0, help="how long (%(default)g)")
-    add("--start", type=Path, metavar="NETWORK", help="network to begin with; its styles stay, new ones come to it")
-    add("--only-style", action="store_true", help="with --start: learn the new styles' rows, and leave all else")
-    add("-s", "--size", type=int, default=128, help="side of the pictures it learns on, in pixels (%(default)s)")
+    begin = p.add_mutually_exclusive_group()
+    begin.add_argument("--start", type=Path, metavar="NETWORK", help="network to begin with (the bundled one)")
+    begin.add_argument("--scratch", action="store_true", help="begin with random weights, which takes longer")
+    add(
+        "--only-style",
+        action="store_true",
+        help="learn the new styles' rows alone: the network keeps all its styles, and has these besides",
+    )
+    add("-s", "--size", type=int, default=SIZE, help="side of the pictures it learns on, in pixels (%(default)s)")
     add("--style-size", type=int, metavar="PIXELS", help="longer side of the paintings; larger, larger strokes (256)")
-    add("--batch", type=int, default=4, help="pictures a step (%(default)s)")
     add("--beta", type=float, help="weight of the style (10)")
+    add("--checkpoint", type=Path, metavar="FILE", help="saves the training on the way, and goes on with what is there")
     add("--contents", metavar="FOLDER", help="pictures to learn on (the bundled ones, and drawn ones)")
     add("--seed", type=int, default=0, help="of the weights, the pictures and their order (%(default)s)")
     add("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
@@ -54,31 +58,27 @@ def parser() -> Parser:
 
 
 def _train(args: argparse.Namespace) -> int:
-    if args.only_style and args.start is None:
-        raise InputError("--only-style needs a network whose other weights stay; give one with --start")
+    if args.only_style and args.scratch:
+        raise InputError("--only-style learns nothing but rows, and --scratch begins with nothing; leave one out")
     if args.out.suffix != ".safetensors":
         raise InputError(f"the network's file is {args.out}; give a name that ends in .safetensors")
     styles = {name: load_image(painting) for name, painting in _styles(args.paintings).items()}
-    network = _network(args, list(styles))
     name = default_backbone(args.quiet, args.device)
-    contents = Contents(args.contents or DEFAULT_SOURCES, args.size, seed=args.seed)
-    training = Training(
-        network,
-        styles,
-        contents=contents,
-        batch=args.batch,
+    how = {name: value for name in ("style_size", "beta") if (value := getattr(args, name)) is not None}
+    course = Course(
+        Judge(FeatureExtractor(name, precision="auto", device=args.device), styles, **how),
+        sources=args.contents or DEFAULT_SOURCES,
+        size=args.size,
         only="style" if args.only_style else None,
         seed=args.seed,
-        precision="auto",
-        extract=FeatureExtractor(name, precision="auto", device=args.device),
-        held_out=[contents.at(HELD_OUT, 4)],
-        check_every=CHECK_EVERY,
-        how={name: value for name in ("style_size", "beta") if (value := getattr(args, name)) is not None},
+        checkpoint=args.checkpoint,
     )
-    training.run(minutes=args.minutes, progress=not args.quiet)
-    saved = finish(lambda: save_network(network, args.out, training.notes))
+    network = StyleNetwork(list(styles), seed=args.seed) if args.scratch else _begun(args, course)
+    stages = ROWS if args.only_style else FROM_SCRATCH if args.scratch else NEW_STYLE
+    training = course.train(network, args.minutes, stages, progress=not args.quiet)
+    saved = finish(lambda: save_network(training.network, args.out, training.notes))
     if not args.quiet:
-        tell(f"saved {shown_path(saved)} after {training.taken} steps")
+        tell(f"saved {shown_path(saved)} after {training.taken} steps of {training.contents.size} pixels")
     return 130 if training.stop_reason == "interrupted" else 0
 
 
@@ -93,13 +93,15 @@ def _styles(paintings: Sequence[str]) -> dict[str, str]:
     return styles
 
 
-def _network(args: argparse.Namespace, names: list[str]) -> StyleNetwork:
-    if args.start is None:
-        return StyleNetwork(names, seed=args.seed)
-    network = load_network(args.start)
-    for name in names:
-        if name not in network.styles:
-            network.add_style(name)
+def _begun(args: argparse.Namespace, course: Course) -> StyleNetwork:
+    """The network to begin with. Each new style begins as the one that comes nearest to it."""
+    network = load_network(args.start, course.judge.extract.device)
+    known = list(network.styles)
+    for name in course.judge.targets:
+        if name not in known:
+            network.add_style(name, like=course.nearest(network, name))
+    if not args.only_style:  # the others would not stay what they are
+        network.keep_only(list(course.judge.targets))
     return network
 
 

@@ -240,7 +240,7 @@ class Training:
         """
         if minutes is not None:
             clock = _Clock(number("minutes", minutes, above=True) * 60, self)
-            return self._steps(self.remaining, progress, clock)
+            return self._steps(max(self.remaining, 1), progress, clock)
         return self._steps(self.remaining if count is None else whole("steps", count), progress, None)
 
     def run(self, count: int | None = None, *, minutes: float | None = None, progress: bool = True) -> StyleNetwork:

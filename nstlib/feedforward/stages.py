@@ -1,0 +1,140 @@
+"""Training in stages: on small pictures first, which cost little, so that it sees many; on larger ones at last.
+
+The losses are those of a slow transfer at any size, and what makes strokes of them is nearly the same at half of the
+size. Each stage is a `Training` of its own, which begins with the weights of the one before.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.checks import number, whole
+from ..errors import RunError
+from ..images import Source
+from .judging import Judge
+from .network import StyleNetwork
+from .pictures import DEFAULT_SOURCES, Contents
+from .training import NetworkPrecision, Only, Training, Watch
+
+SIZE = 128
+SMALLEST = 32  # below it the deepest maps of a VGG have one position, and no variance
+SAVE_EVERY, CHECK_EVERY = 200, 250  # steps
+HELD_OUT = 2**40  # the number of a batch that no training comes to
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training.
+
+    Attributes:
+        share: of the time.
+        shrink: how often its contents go into the side of the last stage's.
+        batch: pictures a step.
+        lr: its highest learning rate.
+    """
+
+    share: float
+    shrink: int
+    batch: int
+    lr: float
+
+
+FROM_SCRATCH = (Stage(0.55, 2, 8, 3e-3), Stage(0.45, 1, 4, 1.5e-3))
+NEW_STYLE = (Stage(0.6, 2, 8, 2e-3), Stage(0.4, 1, 4, 1e-3))
+ROWS = (Stage(0.6, 2, 8, 2e-2), Stage(0.4, 1, 4, 1e-2))
+
+
+@dataclass(frozen=True)
+class Course:
+    """What all stages have in common; see `Training` and `Contents`.
+
+    Attributes:
+        judge: of the pictures.
+        sources, without: of the contents.
+        size: side of the contents in the last stage, in pixels.
+        only, seed, precision: see `Training`.
+        checkpoint: a file in which the training is saved on the way. If it is there, it is gone on with.
+        watch: called with the training of the stage every 200 steps.
+    """
+
+    judge: Judge
+    sources: Source | Iterable[Source] = DEFAULT_SOURCES
+    without: Collection[str] = ()
+    size: int = SIZE
+    only: Only | None = None
+    seed: int = 0
+    precision: NetworkPrecision = "auto"
+    checkpoint: str | os.PathLike[str] | None = None
+    watch: Watch | None = None
+
+    def train(
+        self, network: StyleNetwork, minutes: float, stages: Sequence[Stage] = FROM_SCRATCH, *, progress: bool = True
+    ) -> Training:
+        """Train stage by stage, so many minutes in all, with a progress bar for each.
+
+        Returns:
+            The training of the last stage, or of the one in which it was stopped. Its network is the one given, or, if
+            there was a checkpoint, that of the checkpoint.
+
+        Raises:
+            InputError: a size too small for the stages. RunError: a checkpoint of another training.
+        """
+        minutes = number("minutes", minutes, above=True)
+        whole("size", self.size, SMALLEST * max(stage.shrink for stage in stages), unit="pixels")
+        place, training = self._saved(network, stages)
+        for stage in stages[place:]:
+            if training is None or self._side(stage) != training.contents.size:
+                training = self._begun(training.network if training else network, stage)
+            training.watch, training.watch_every = self._on_the_way, SAVE_EVERY
+            left = minutes * stage.share - training.seconds / 60
+            if left > 0:
+                training.run(minutes=left, progress=progress)
+                self._on_the_way(training)
+            if training.stop_reason:
+                break
+        assert training is not None
+        return training
+
+    def nearest(self, network: StyleNetwork, style: str) -> str:
+        """Which of the network's styles comes nearest to one that it is to learn, by some of the contents."""
+        contents = Contents(self.sources, self.size, seed=self.seed, without=self.without)
+        return self.judge.nearest(network, contents.at(HELD_OUT, 4), style)
+
+    def _side(self, stage: Stage) -> int:
+        return self.size // stage.shrink
+
+    def _begun(self, network: StyleNetwork, stage: Stage) -> Training:
+        contents = Contents(self.sources, self._side(stage), seed=self.seed, without=self.without)
+        return Training(
+            network,
+            self.judge,
+            contents=contents,
+            batch=stage.batch,
+            lr=stage.lr,
+            only=self.only,
+            seed=self.seed,
+            precision=self.precision,
+            held_out=[contents.at(HELD_OUT, 4)],
+            check_every=CHECK_EVERY,
+        )
+
+    def _saved(self, network: StyleNetwork, stages: Sequence[Stage]) -> tuple[int, Training | None]:
+        """In which stage the checkpoint was saved, and its training; 0 and None without one."""
+        if self.checkpoint is None or not Path(self.checkpoint).exists():
+            return 0, None
+        training = Training.load(self.checkpoint, device=self.judge.extract.device)
+        sides = [self._side(stage) for stage in stages]
+        same = training.network.styles == network.styles and set(training.rows) == set(self.judge.targets)
+        if not same or training.contents.size not in sides:
+            raise RunError(
+                f"{self.checkpoint} was saved by another training, of {', '.join(training.rows)} at "
+                f"{training.contents.size} pixels; go on with that, or give another file"
+            )
+        return sides.index(training.contents.size), training
+
+    def _on_the_way(self, training: Training) -> None:
+        if self.checkpoint is not None:
+            training.save(self.checkpoint)
+        if self.watch is not None:
+            self.watch(training)
