@@ -12,9 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
+import nstlib as nst
 from nstlib.errors import InputError, OutOfMemory, WeightsUnavailable
 from nstlib.feedforward import painting, tiles
-from nstlib.feedforward.files import load_network, save_network
+from nstlib.feedforward.files import BUNDLED, load_network, save_network
 from nstlib.feedforward.layers import normalize
 from nstlib.feedforward.network import StyleNetwork
 
@@ -501,3 +502,40 @@ def test_painting_refuses_values_out_of_range_and_tiles_that_are_none(network):
         network.paint(torch.full((1, 3, 8, 8), 200.0), "swirls")
     with pytest.raises(InputError, match="the tile is 3"):
         network.paint(torch.rand(1, 3, 8, 8), "swirls", tile=3)
+
+
+# The bundled network
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return load_network()
+
+
+@pytest.fixture(scope="module")
+def judge(bundled):
+    return nst.Judge(nst.FeatureExtractor("mini", device="cpu"), {name: name for name in bundled.styles})
+
+
+def test_the_bundled_network_has_all_bundled_styles_and_says_how_it_learned_them(bundled):
+    assert bundled.styles == tuple(nst.bundled_images("style"))
+    assert bundled.notes["backbone"] == "mini"
+    assert BUNDLED.stat().st_size < 2.5e6
+
+
+def test_in_the_bundled_network_each_row_paints_its_own_style_better_than_any_other_row(bundled, judge):
+    contents = nst.load_image("coffee", 64)
+    assert {name: judge.nearest(bundled, contents, name) for name in bundled.styles} == {
+        name: name for name in bundled.styles
+    }
+
+
+def test_in_the_bundled_network_more_strength_means_more_style_and_less_content(bundled, judge):
+    picture = nst.load_image("coffee", 96)
+    strengths = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
+    for name in bundled.styles:
+        with torch.no_grad():
+            painted = bundled(picture.expand(5, -1, -1, -1), name, strengths)
+            terms = judge(painted, picture.expand(5, -1, -1, -1), [name] * 5)
+        assert terms.content.diff().min() > 0, name
+        assert terms.style.diff().max() < 0, name
