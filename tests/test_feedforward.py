@@ -524,7 +524,7 @@ def test_the_bundled_network_has_all_bundled_styles_and_says_how_it_learned_them
 
 
 def test_in_the_bundled_network_each_row_paints_its_own_style_better_than_any_other_row(bundled, judge):
-    contents = nst.load_image("coffee", 64)
+    contents = nst.load_image("coffee", 96)
     assert {name: judge.nearest(bundled, contents, name) for name in bundled.styles} == {
         name: name for name in bundled.styles
     }
