@@ -173,7 +173,7 @@ def _paint_one(job: Job, options: dict[str, Any], done: Done) -> None:
 def _told(jobs: Sequence[Job], done: Done, quiet: bool) -> int:
     """Say what was done; gives the exit status."""
     if done.saved:
-        where = shown_path(done.saved[0] if len(jobs) == 1 else done.saved[0].parent)
+        where = shown_path(done.saved[0] if len(jobs) == 1 else jobs[0].out.parent)
         count = "" if len(jobs) == 1 else f": {len(done.saved)} of {counted(len(jobs), 'picture')}"
         if done.interruptions and len(done.saved) < len(jobs):
             tell(f"nstlib: interrupted; saved {where}{count}", sys.stderr)
