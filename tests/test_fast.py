@@ -386,6 +386,7 @@ def test_all_is_one_picture_in_each_style(run, tmp_path, photos):
         (("chelsea", "swirls", "-o", "out.gif"), "says no known format"),
         (("chelsea", "swirls", "-o", "out.png", "--format", "jpg"), "--format is for a folder"),
         (("nothing.jpg", "swirls"), "no file 'nothing.jpg'"),
+        (("nothing.jpg", "all"), "no file 'nothing.jpg'"),
         (("photos", "swirls", "-o", "a.png"), "-o a.png is the name of a picture, but photos is a folder"),
         (("photos", "swirls", "-o", "photos"), "is the folder of the contents itself"),
         (("chelsea", "all", "-o", "a.png"), "'all' paints one picture in each style"),

@@ -147,14 +147,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _paint(jobs: Sequence[Job], options: dict[str, Any], done: Done, quiet: bool) -> None:
-    """Paint and save one after the other; where there are several, what cannot be read is left out."""
-    several = len(jobs) > 1
+    """Paint and save one after the other; where there are several contents, one that cannot be read is left out."""
+    several, contents = len(jobs) > 1, {job.content for job in jobs}
     with progress_bar(len(jobs), several and not quiet, unit="picture") as bar:
         for job in jobs:
             try:
                 _paint_one(job, {**options, "progress": not (several or quiet)}, done)
             except (ImageError, OutOfMemory) as error:
-                if not several:
+                if len(contents) == 1:
                     raise
                 warnings.warn(f"left out: {error}", RunWarning, stacklevel=2)
                 done.trouble = True
