@@ -8,6 +8,7 @@ Example:
     >>> import nstlib as nst
     >>> picture = nst.stylize("village", "swirls")
     >>> nst.save_image(picture, "village_swirls.png")
+    >>> picture = nst.fast("village", "swirls", strength=0.8)  # in one pass of a trained network
 """
 
 import sys
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.fast import fast
     from .feedforward.files import load_network, save_network
     from .feedforward.judging import Judge
     from .feedforward.network import StyleNetwork
@@ -73,6 +75,7 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.fast": ("fast",),
     "feedforward.files": ("load_network", "save_network"),
     "feedforward.judging": ("Judge",),
     "feedforward.network": ("StyleNetwork",),
@@ -138,6 +141,7 @@ __all__ = [
     "default_device",
     "default_layers",
     "entropy",
+    "fast",
     "gram",
     "guided_gram",
     "keep_colors",

@@ -164,18 +164,18 @@ Add = Callable[..., Any]
 
 
 def _add_picture(add: Add) -> None:
-    add("-s", "--size", type=_positive_or_none, help="longer side in pixels; 'none' keeps it" + _default("size"))
+    add("-s", "--size", type=positive_or_none, help="longer side in pixels; 'none' keeps it" + _default("size"))
     sizes = "longer side of the style; larger, larger strokes (size); of several, one each"
     add("--style-size", type=_sizes, metavar="PIXELS[,...]", help=sizes)
-    add("--shares", type=_shares, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
+    add("--shares", type=numbers, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     add("--strokes", metavar="FILE", help="picture whose fine strokes the style gets on its own forms")
-    add("--strokes-size", type=_positive_or_none, metavar="PIXELS", help="longer side of it (the style's)")
+    add("--strokes-size", type=positive_or_none, metavar="PIXELS", help="longer side of it (the style's)")
     add("--init", help=f"start: {', '.join(INITS)} or a picture (content)")
     colors = "style: its own; match: the style in the content's; luminance: only brightness comes over"
     add("--color", choices=COLORS, help=colors + _default("color"))
     masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
-    add("--masks", type=_files, metavar="FILE[,...]", help=masks)
-    add("--style-masks", type=_files, metavar="FILE[,...]", help="which part of each style counts; 'none' for all")
+    add("--masks", type=files, metavar="FILE[,...]", help=masks)
+    add("--style-masks", type=files, metavar="FILE[,...]", help="which part of each style counts; 'none' for all")
     seen = "how masks reach the layers: plain; inside: what sees nothing else; dilated: what sees any of it"
     add("--guidance", choices=GUIDANCES, help=seen + _default("guidance"))
     add("--seed", type=int, help="of the noise" + _default("seed"))
@@ -198,7 +198,7 @@ def _add_loss(add: Add) -> None:
 
 def _add_optimization(add: Add) -> None:
     add("--quality", choices=QUALITIES, help=f"how far and how fast: {_qualities()} (good)")
-    add("-n", "--steps", type=_positive, default=None, help="evaluations of the loss; alone, all at full size, float32")
+    add("-n", "--steps", type=positive, default=None, help="evaluations of the loss; alone, all at full size, float32")
     add("--precision", choices=PRECISIONS, help="of the network (auto in draft and good, else float32)")
     add("--optimizer", choices=OPTIMIZERS, help="(adam with a quality, else lbfgs)")
     add("--lr", type=float, help="learning rate (1 for lbfgs, 0.02 for adam)")
@@ -216,10 +216,10 @@ _GROUPS = {"picture": _add_picture, "loss": _add_loss, "optimization": _add_opti
 
 
 def _add_files(add: Add) -> None:
-    add("--save-every", type=_positive, metavar="N", help="save every N-th frame in a new folder beside OUT")
+    add("--save-every", type=positive, metavar="N", help="save every N-th frame in a new folder beside OUT")
     add("--gif", nargs="?", const="", metavar="FILE", help="animation of the progress, FILE.gif (beside OUT)")
     add("--checkpoint", type=Path, metavar="FILE", help="save the run there, to resume it")
-    add("--checkpoint-every", type=_positive, default=50, metavar="N", help="(%(default)s steps)")
+    add("--checkpoint-every", type=positive, default=50, metavar="N", help="(%(default)s steps)")
     add(
         "--resume",
         type=Path,
@@ -248,38 +248,41 @@ def _qualities() -> str:
     return ", ".join(f"{name} {quality.steps} steps" for name, quality in QUALITIES.items())
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number above 0, as an option's value."""
     number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
 
 
-def _positive_or_none(text: str) -> int | None:
-    return None if text.lower() == "none" else _positive(text)
+def positive_or_none(text: str) -> int | None:
+    """The same, or 'none'."""
+    return None if text.lower() == "none" else positive(text)
 
 
 def _sizes(text: str) -> int | list[int | None] | None:
-    sizes = [_positive_or_none(part) for part in text.split(",")]
+    sizes = [positive_or_none(part) for part in text.split(",")]
     return sizes if len(sizes) > 1 else sizes[0]
 
 
-def _shares(text: str) -> list[float]:
+def numbers(text: str) -> list[float]:
+    """Numbers with commas between them."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 0.7,0.3") from None
 
 
-def _files(text: str) -> str | list[str | None] | None:
+def files(text: str) -> str | list[str | None] | None:
     """One file, or several with commas between them; a file may have a comma in its own name."""
     names = [text] if os.path.exists(text) else [part.strip() for part in text.split(",")]
-    files = [None if name.lower() == "none" else name for name in names]
-    return files[0] if len(files) == 1 else files
+    found = [None if name.lower() == "none" else name for name in names]
+    return found[0] if len(found) == 1 else found
 
 
 def _tile(text: str) -> int | str | None:
-    return text if text == "auto" else _positive_or_none(text)
+    return text if text == "auto" else positive_or_none(text)
 
 
 def _layers(text: str) -> dict[str, float] | list[str]:

@@ -68,7 +68,7 @@ def prepare(
     chosen: Options = {**DEFAULTS, **(quality.options if quality else {}), **options}
     quiet = quiet or ranks.rank() > 0
     size = chosen["size"]
-    content = None if content is None else _loaded("content", content, size)
+    content = None if content is None else loaded_picture("content", content, size)
     if chosen["strokes_size"] is not None and chosen["strokes"] is None:
         raise InputError("strokes_size is given, but no strokes; give a picture of strokes, or leave it out")
     for name in ("shares", "masks", "style_masks", "strokes"):
@@ -228,7 +228,9 @@ def _loaded_styles(style: Styles, chosen: Options) -> Tensor | Blend:
     for name, picture in named_styles(style).items():
         given(name, picture)
     sizes = style_sizes(chosen["style_size"], len(blend), chosen["size"])
-    pictures = [_loaded("style", picture, size, calls=4) for picture, size in zip(blend.pictures, sizes, strict=True)]
+    pictures = [
+        loaded_picture("style", picture, size, calls=4) for picture, size in zip(blend.pictures, sizes, strict=True)
+    ]
     loaded = Blend(tuple(pictures), blend.shares)
     if chosen["style_masks"] is not None:
         loaded = loaded.with_parts(read_style_masks(chosen["style_masks"]))
@@ -240,7 +242,7 @@ def _pictures(content: Tensor | None, style: Tensor | Blend | None) -> list[Tens
     return [*([] if content is None else [content]), *([] if style is None else Blend.of(style).pictures)]
 
 
-def _loaded(what: str, source: Source, size: int | None, calls: int = 3) -> Tensor:
+def loaded_picture(what: str, source: Source, size: int | None, calls: int = 3) -> Tensor:
     """The picture in that size; where it is enlarged so much that it gets soft, with a word about it."""
     picture = load_image(source, size)
     width, height = _own_size(source) or (picture.shape[-1], picture.shape[-2])
@@ -308,7 +310,7 @@ def _with_strokes(extract: FeatureExtractor, styles: Blend, chosen: Options, qui
     extract = extract.other(precision="float32", sees="colors", smoothing=None)
 
     def with_strokes(forms: Tensor) -> Tensor:
-        strokes = _loaded("strokes", source, longest or max(size_of(forms)), calls=6)
+        strokes = loaded_picture("strokes", source, longest or max(size_of(forms)), calls=6)
         run = prepare_strokes(extract, strokes.to(extract.device), forms.to(extract.device))
         painted = paint_strokes(run, progress=not quiet)
         if run.stop_reason == "interrupted":

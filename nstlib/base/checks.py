@@ -61,6 +61,7 @@ ELSEWHERE = {
         *("semantic_map", "color_codes", "regions"),
     ),
     "style_masks": ("style_mask", "style_mask_imgs", "style_seg", "style_segmentation"),
+    "strength": ("style_strength", "stylization_strength", "style_intensity", "intensity"),
     "seed": ("random_seed", "manual_seed"),
     "snapshot_every": ("save_iter", "save_every", "save_iterations", "saving_freq", "save_interval"),
     "progress": ("verbose", "print_iter", "show_progress", "print_interval"),

@@ -72,11 +72,10 @@ def covered(masks: Tensor) -> Tensor | None:
 
 
 def kept_outside(image: Tensor, content: Tensor, coverage: Tensor | None) -> Tensor:
-    """The image (B, 3, H, W) where there is a style, the content where there is none."""
+    """The image (B, 3, H, W) where there is a style, the content where there is none; exactly, in either place."""
     if coverage is None:
         return image
-    content = content.to(image.device)
-    return content + coverage.to(image.device) * (image - content)
+    return torch.lerp(content.to(image.device), image, coverage.to(image.device))
 
 
 def guides(masks: Tensor, maps: Mapping[str, Map], guidance: Guidance) -> dict[str, Tensor]:

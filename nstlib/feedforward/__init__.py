@@ -1,5 +1,7 @@
 """Feed-forward: networks that paint a picture in one pass, their training and their files.
 
+`fast` paints in one call, and `command` from the command line: python -m nstlib.fast photo.jpg swirls -o out.png.
+
 Read `network` first: many styles in one network, each a row of numbers (Johnson et al. 2016, arXiv 1603.08155; Dumoulin
 et al. 2017, arXiv 1610.07629). `layers` are its parts, `painting` and `tiles` do any size, `files` keeps them.
 

@@ -1,0 +1,264 @@
+"""Painting in one call: which style of a network, how much of it, in whose colors, and where.
+
+The network paints the whole picture once for each place, and everything else is done with what comes out. So the four
+wishes do not disturb each other: a mix of styles and its strength are a row of shares, which the network sees; colors
+are changed in what it has painted; masks say which of the painted pictures is seen where.
+"""
+
+import copy
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..base.checks import counted, given, in_pixels, instance, known_arguments, one_of, size_of
+from ..base.devices import fast_precision, is_out_of_memory, keep_freed_memory, usable_device
+from ..control.colors import COLORS, Color, keep_colors, match_colors
+from ..control.masks import checked_masks, covered, fitted, kept_outside
+from ..control.regions import Masks, read_masks
+from ..control.styles import Blend
+from ..errors import InputError, NstError, OutOfMemory
+from ..extractor import PRECISIONS, Precision
+from ..images import Source
+from ..pictures.sources import PICTURE_SUFFIXES, full_path
+from ..transfer import loaded_picture
+from .files import BUNDLED, load_network
+from .network import StyleNetwork
+
+KEPT = 4  # networks that were read from files and stay in memory
+
+T = TypeVar("T")
+Mix = str | Mapping[str, float] | Sequence[str | tuple[str, float]] | Blend
+Recolor = Callable[[Tensor, Tensor], Tensor]  # from what is painted, and the content
+_RECOLORED: dict[str, Recolor] = {"luminance": keep_colors, "match": match_colors}
+
+
+@known_arguments
+def fast(
+    content: Source,
+    style: Mix | Sequence[Mix] | None = None,
+    *,
+    strength: float | Sequence[float] = 1.0,
+    size: int | None = None,
+    color: Color | Sequence[Color] = "style",
+    masks: Masks | None = None,
+    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    tile: int | None = None,
+    precision: Precision = "auto",
+    device: str | torch.device | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Paint a picture in one pass of a trained network.
+
+    Example:
+        >>> nst.fast("village", "swirls")
+        >>> nst.fast("photo.jpg", [("swirls", 0.7), ("mosaic", 0.3)], strength=0.6, color="luminance")
+        >>> nst.fast("harbor", ["swirls", {"mosaic": 0.5, "cubist": 0.5}], masks="sky.png", strength=[1, 0.5])
+
+    Args:
+        content: a path, an address, a bundled name, a PIL picture, an array or a tensor.
+        style: the name of a style of the network; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)],
+            or a dict of them. With masks, a list with one such style for each place. None is the style of a network
+            that has but one.
+        strength: how much of the style, from 0, the picture itself within 0.002, to 1. With masks, one for all or a
+            list of one for each place.
+        size: longer side of the result in pixels; None keeps the picture's own.
+        color: "style": the style's colors; "luminance": the painted brightness in the content's colors, pixel by pixel;
+            "match": the painted colors, brought to the content's mean and covariance. With masks, one for all or a list
+            of one for each place.
+        masks: where each style goes, as for `nstlib.stylize`: one for each style, or one fewer, and the last has the
+            rest. Each place shows what the whole picture would be in its style, and what no mask covers is the
+            content. Where masks overlap, or are gray, pictures are mixed.
+        network: a file that `save_network` wrote, or a `StyleNetwork`; None is the bundled one, with all bundled
+            styles. A file that was read stays in memory, and is read again where it has changed.
+        tile: see `StyleNetwork.paint`: side of the tiles in pixels; None decides by the memory that is free.
+        precision: of the convolutions; "auto" takes what the device is fastest in, see `fast_precision`. In bfloat16
+            colors differ by less than 0.05 from those in float32.
+        device: where it is painted; without it, where the network is, and for a file the best there is.
+        progress: show a bar while tiles are painted.
+
+    Returns:
+        Picture (1, 3, H, W) in [0, 1], on the CPU; (B, 3, H, W) for a batch of contents.
+
+    Raises:
+        InputError: a style that the network does not know, or another value that cannot work.
+        ImageError: a picture or a mask that cannot be read, or a mask of another aspect.
+        WeightsUnavailable: a file that holds no network. OutOfMemory: not even tiles fit.
+    """
+    given("content", content)
+    painter = ready_network(network, precision, device)
+    wishes = _wishes(painter, style, strength, color, with_masks=masks is not None)
+    picture = loaded_picture("content", content, size, calls=4)
+    places = None
+    if masks is not None:
+        places = fitted(checked_masks(read_masks(masks, len(wishes)), len(wishes)), size_of(picture))
+    with _told_where_memory_ends(picture):
+        painted = (_painted(painter, picture, wish, tile, progress) for wish in wishes)
+        return next(painted) if places is None else _side_by_side(painted, picture, places)
+
+
+def ready_network(
+    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    precision: Precision = "auto",
+    device: str | torch.device | None = None,
+) -> StyleNetwork:
+    """The network, on the device and with convolutions in the precision that are wanted.
+
+    Only the convolutions are in half precision, which take the time: what makes a style stays exact.
+
+    Args:
+        network, precision, device: as for `fast`.
+
+    Returns:
+        The network itself where it is as wanted, else a copy. One from a file is kept for the next call, so leave it as
+        it is.
+
+    Raises:
+        InputError, WeightsUnavailable: as `fast` does.
+    """
+    one_of("precision", precision, PRECISIONS)
+    if network is not None and not isinstance(network, str | os.PathLike):
+        network = instance("the network", StyleNetwork, network)
+        return _brought(network, precision, network.device if device is None else usable_device(device))
+    path = BUNDLED if network is None else full_path(network)
+    return _read(path, _state_of(path), precision, usable_device(device))
+
+
+@lru_cache(maxsize=KEPT)
+def _read(path: Path, state: object, precision: Precision, device: torch.device) -> StyleNetwork:
+    """The network of a file in this state."""
+    return _brought(load_network(path, device), precision, device)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """What changes with a file; None where there is none, which `load_network` says in words."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _brought(network: StyleNetwork, precision: Precision, device: torch.device) -> StyleNetwork:
+    if device.type == "cpu":
+        keep_freed_memory()  # measured at 512 x 512 on one core: 0.17 s in place of 0.39
+    dtype = getattr(torch, fast_precision(device) if precision == "auto" else precision)
+    if network.device == device and network.dtype == dtype:
+        return network
+    with torch.inference_mode(False):
+        brought = copy.deepcopy(network).to(device)
+        for convolution in brought.convolutions:
+            convolution.to(dtype)
+    return brought
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is to be painted in one place.
+
+    Attributes:
+        shares: of each style of the network, (1, styles).
+        color: whose colors it gets.
+    """
+
+    shares: Tensor
+    color: str
+
+
+def _wishes(network: StyleNetwork, style: Any, strength: Any, color: Any, *, with_masks: bool) -> list[_Wish]:
+    """One for each place; one without masks."""
+    styles = _style_of_each_place(style) if with_masks else [style]
+    strengths, colors = (
+        _one_each(what, value, len(styles)) for what, value in (("strength", strength), ("color", color))
+    )
+    return [
+        _Wish(_shares(network, one, how_much), one_of("color", whose, COLORS))
+        for one, how_much, whose in zip(styles, strengths, colors, strict=True)
+    ]
+
+
+def _style_of_each_place(style: Any) -> list[Any]:
+    if not isinstance(style, list | tuple):
+        return [style]
+    for one in style:
+        if isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], Real):
+            raise InputError(
+                f"{one!r:.80} is a style with its share, but with masks each style has a place of its own; give how "
+                "much of each as strength=[0.7, 0.3], or a mix for one place as a dict or a list in the list"
+            )
+    return list(style)
+
+
+def _one_each(what: str, value: T | Sequence[T], count: int) -> list[T]:
+    """One value for all places, or a list of one for each."""
+    if not isinstance(value, list | tuple):
+        return [value] * count  # type: ignore[list-item]
+    if len(value) != count:
+        raise InputError(
+            f"there should be one {what} for {counted(count, 'style')}, or one for each; these are {len(value)}"
+            + ("; give masks for places with values of their own" if count == 1 else "")
+        )
+    return list(value)
+
+
+def _shares(network: StyleNetwork, mix: Any, strength: Any) -> Tensor:
+    """How much of each style of the network is in a mix, at a strength, (1, styles)."""
+    if mix is None:
+        return network.shares(None, strength)
+    shares: dict[str, float] = {}
+    for name, share in Blend.of(mix):
+        known = _known_style(name, network)
+        shares[known] = shares.get(known, 0.0) + share
+    return network.shares(shares, strength)
+
+
+def _known_style(name: Any, network: StyleNetwork) -> str:
+    if isinstance(name, str) and name in network.styles:
+        return name
+    if not isinstance(name, str) or Path(name).suffix.lower() in PICTURE_SUFFIXES:
+        shown = f"{name!r:.80}" if isinstance(name, str | os.PathLike) else f"a {type(name).__name__}"
+        raise InputError(
+            f"the style is {shown}, but a network paints in the styles that it has learned: "
+            f"{', '.join(network.styles)}. For a painting of your own use nstlib.stylize, or teach a network: "
+            "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
+        )
+    return one_of("the style", name, network.styles)
+
+
+def _painted(network: StyleNetwork, picture: Tensor, wish: _Wish, tile: int | None, progress: bool) -> Tensor:
+    painted = network.paint(picture, wish.shares, tile=tile, progress=progress)
+    return painted if wish.color == "style" else _RECOLORED[wish.color](painted, picture)
+
+
+def _side_by_side(pictures: Iterator[Tensor], content: Tensor, masks: Tensor) -> Tensor:
+    """Of each picture (B, 3, H, W) what its mask of (R, H, W) shows, and the content where there is none.
+
+    Where one mask is 1 and the others are 0, the picture is there exactly.
+    """
+    sums = masks.sum(0).clamp_min(torch.finfo(masks.dtype).tiny)
+    total = torch.zeros_like(content)
+    for picture, mask in zip(pictures, masks, strict=True):
+        total += mask / sums * picture
+    return kept_outside(total, content, covered(masks))
+
+
+@contextmanager
+def _told_where_memory_ends(picture: Tensor) -> Iterator[None]:
+    try:
+        yield
+    except NstError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"out of memory while a picture of {in_pixels(size_of(picture))} is painted; free some, or give a smaller "
+            "size"
+        ) from error
