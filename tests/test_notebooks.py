@@ -303,6 +303,51 @@ MISTAKES = {
         "def largest_tile(limit, per_pixel, halo, stride):  # below 0 where none fits\n"
         "    return (int((limit / per_pixel) ** 0.5) - 2 * halo) // stride * stride",
     ],
+    "mixed_row": [
+        "def mixed_row(rows, content, shares):  # without the content\n"
+        "    return sum((share * rows[style] for style, share in shares.items()), 0 * content)",
+        "def mixed_row(rows, content, shares):  # brought to the sum 1\n"
+        "    total = sum(shares.values())\n"
+        "    return sum((share / total * rows[style] for style, share in shares.items()), 0 * content)",
+        "def mixed_row(rows, content, shares):  # all of the content\n"
+        "    return sum((share * rows[style] for style, share in shares.items()), content)",
+        "def mixed_row(rows, content, shares):  # equal shares\n"
+        "    return sum(rows[style] for style in shares) / len(shares)",
+    ],
+    "strength_for": [
+        "def strength_for(error, wanted):  # as if it grew in proportion\n    return min(wanted / error(1.0), 1.0)",
+        "def strength_for(error, wanted):  # the wrong half\n"
+        "    low, high = 0.0, 1.0\n"
+        "    for _ in range(10):\n"
+        "        middle = (low + high) / 2\n"
+        "        low, high = (middle, high) if error(middle) > wanted else (low, middle)\n"
+        "    return (low + high) / 2",
+        "def strength_for(error, wanted):  # one after the other\n"
+        "    return max(k / 200 for k in range(201) if error(k / 200) <= wanted)",
+        "def strength_for(error, wanted):  # too few\n"
+        "    low, high = 0.0, 1.0\n"
+        "    for _ in range(3):\n"
+        "        middle = (low + high) / 2\n"
+        "        low, high = (low, middle) if error(middle) > wanted else (middle, high)\n"
+        "    return (low + high) / 2",
+    ],
+    "reduced": [
+        "def reduced(rows, count):  # not around the mean\n"
+        "    left, sizes, right = torch.linalg.svd(rows, full_matrices=False)\n"
+        "    return left[:, :count] * sizes[:count] @ right[:count]",
+        "def reduced(rows, count):  # the mean is lost\n"
+        "    left, sizes, right = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)\n"
+        "    return left[:, :count] * sizes[:count] @ right[:count]",
+        "def reduced(rows, count):  # the smallest\n"
+        "    mean = rows.mean(0)\n"
+        "    left, sizes, right = torch.linalg.svd(rows - mean, full_matrices=False)\n"
+        "    kept = slice(len(rows) - 1 - count, len(rows) - 1)\n"
+        "    return mean + left[:, kept] * sizes[kept] @ right[kept]",
+        "def reduced(rows, count):  # without the sizes\n"
+        "    mean = rows.mean(0)\n"
+        "    left, sizes, right = torch.linalg.svd(rows - mean, full_matrices=False)\n"
+        "    return mean + left[:, :count] @ right[:count]",
+    ],
 }
 
 
