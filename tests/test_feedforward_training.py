@@ -544,4 +544,4 @@ def test_the_command_refuses_words_that_it_does_not_know(capsys):
     with pytest.raises(SystemExit) as end:
         train(capsys, "swirls", "--minuts", 3)
     assert end.value.code == 2
-    assert "nstlib.feedforward.train --help" in capsys.readouterr().err
+    assert "nstlib.fast --train --help" in capsys.readouterr().err
