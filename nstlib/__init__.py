@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.export import save_onnx
     from .feedforward.files import load_network, save_network
     from .feedforward.judging import Judge
     from .feedforward.network import StyleNetwork
@@ -73,6 +74,7 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.export": ("save_onnx",),
     "feedforward.files": ("load_network", "save_network"),
     "feedforward.judging": ("Judge",),
     "feedforward.network": ("StyleNetwork",),
@@ -154,6 +156,7 @@ __all__ = [
     "save_gif",
     "save_image",
     "save_network",
+    "save_onnx",
     "strokes_on_forms",
     "style_loss",
     "style_size_for",
