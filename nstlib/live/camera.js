@@ -81,7 +81,8 @@ class View {
     this.saveButton.disabled = true;
     this.mirror = make("input", "", { type: "checkbox", checked: this.model.get("mirror") });
     this.mirror.addEventListener("change", () => this.turnAround());
-    this.rate = make("output", "nst-camera-rate", { title: "Painted pictures in a second" });
+    // Not an <output>, whose changes would be read aloud.
+    this.rate = make("span", "nst-camera-rate", { title: "Painted pictures in a second" });
     const tools = make(
       "div", "nst-camera-tools", {},
       this.toggle, this.saveButton, make("label", "", {}, this.mirror, "Mirror"), this.rate,
