@@ -272,6 +272,23 @@ def test_a_camera_that_is_refused_or_missing_is_said(camera, refusal, said):
     assert set(camera.states()) <= {"ended"}
 
 
+def test_a_page_that_may_not_use_a_camera_says_how_it_could(camera):
+    declare = "secure => Object.defineProperty(window, 'isSecureContext', {value: secure, configurable: true})"
+    camera.page.evaluate(declare, False)
+    camera.start()
+    camera.problem.get_by_text("addresses that begin with https://, or at localhost").wait_for()
+    camera.page.evaluate(declare, True)
+    assert camera.button("Start").is_enabled()
+
+
+def test_python_stops_it(camera):
+    camera.start()
+    camera.more()
+    camera.kernel.asked("camera.stop()")
+    camera.status.get_by_text("The camera is off.").wait_for()
+    assert set(camera.states()) == {"ended"}
+
+
 def test_a_camera_that_is_taken_away_is_said(camera):
     camera.start()
     camera.more()

@@ -7,7 +7,7 @@ const PATIENT = 3000; // milliseconds without an answer, after which the page sa
 const GIVES_UP = 60000; // and after which it releases the camera: nobody is there
 
 const words = {
-  ready: "Nothing is sent anywhere but to this notebook's kernel, and nothing is kept.",
+  ready: "Press Start to open the camera. Frames go to this notebook's kernel and nowhere else; none is saved.",
   asking: "The browser asks whether this page may use the camera …",
   running: "The camera is on.",
   stopped: "The camera is off.",

@@ -1,7 +1,8 @@
 """The browser's camera in the notebook, painted frame by frame while one looks.
 
 The page sends one frame and waits until it comes back painted before it sends the next, so that nothing piles up where
-the painting is slower than the camera. Frames are messages that the kernel hears while no cell runs.
+the painting is slower than the camera. Frames are messages: a kernel hears them between cells, and some, such as
+JupyterLab's since 4.4, also while a cell runs, on another thread.
 """
 
 import threading
@@ -34,8 +35,8 @@ SMALLEST, LARGEST = 32, 2048  # pixels of a frame's longer side
 class Camera(KnownAttributes):
     """The browser's camera, painted. As the last expression of a cell it shows itself; a click there starts it.
 
-    Python can change the style and all else while it runs; the next frame follows. Frames are painted while no cell
-    runs. No picture of the camera gets into the notebook's file.
+    Python can change the style and all else while it runs; the next frame follows. While a cell runs, frames may have
+    to wait. No picture of the camera gets into the notebook's file.
 
     Example:
         >>> camera = live.camera(style="mosaic", strength=0.8)
