@@ -5,7 +5,8 @@ comes out, a normalization is the one operator that runtimes have for it, and no
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 OPSET, IR = 17, 8  # of 2022: every onnxruntime since 1.13 reads them, also the one for web pages
 INPUTS, OUTPUT = ("pictures", "shares"), "painted"
-END = 2**62  # of an axis, however long it is
 
 
 def save_onnx(
@@ -89,12 +89,9 @@ class _Graph:
 
     def add(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:
         """A node with one output."""
-        return self.several(kind, inputs, [out or f"{kind.lower()}_{len(self._nodes)}"], **attributes)[0]
-
-    def several(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> Sequence[str]:
-        """A node with several outputs."""
-        self._nodes.append(self._onnx.helper.make_node(kind, inputs, outputs, name=outputs[0], **attributes))
-        return outputs
+        name = out or f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
 
     def weights(self, name: str, values: Tensor) -> str:
         """Parameters of the network, in float32; kept in half precision where they shall be."""
@@ -187,11 +184,12 @@ def _rows(graph: _Graph, network: StyleNetwork, shares: str) -> tuple[list[str],
     rows = graph.weights("rows", torch.stack(list(network.rows)))
     # A runtime takes the difference once, when it loads the file.
     mixed = graph.add("Gemm", shares, graph.add("Sub", rows, content), content)
-    widths = [len(convolution.weight) for convolution in network.convolutions for _ in range(2)]
     flat = graph.add("Reshape", mixed, graph.wholes(-1))
-    names = [f"{kind}_{place}" for place in range(len(network.convolutions)) for kind in ("gamma", "beta")]
-    *affines, skip = graph.several("Split", [flat, graph.wholes(*widths, 1)], [*names, "skip"], axis=0)
-    return affines, skip
+    widths = [len(convolution.weight) for convolution in network.convolutions for _ in range(2)]
+    ends = list(accumulate([*widths, 1], initial=0))
+    # Not a Split: WebGPU allows a program ten buffers, so as many outputs fail there.
+    parts = [graph.add("Slice", flat, graph.wholes(start), graph.wholes(end)) for start, end in pairwise(ends)]
+    return parts[:-1], parts[-1]
 
 
 def _convolved(graph: _Graph, maps: str, convolution: Convolution, name: str) -> str:
