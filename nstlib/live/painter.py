@@ -114,7 +114,7 @@ class Painter(KnownAttributes):
         self._mixes[FIRST].update(self._checked_mix(_usual(offered) if style is None else style))
         self._mixes[SECOND].update(self._checked_mix(offered[-1] if second is None else second))
         self._hands = threading.local()
-        self._lock, self._stale = threading.RLock(), False
+        self._moving, self._painting, self._stale = threading.RLock(), threading.RLock(), False
         self._said, self._milliseconds = problem_of(self.folder), 0.0
         self.paintings, self.snapshots = 0, []
         self._build(offered)
@@ -291,12 +291,12 @@ class Painter(KnownAttributes):
         self._refresh()
 
     def _refresh(self) -> None:
-        """Paint what is chosen now, unless another thread has done it meanwhile.
+        """Paint what is chosen now, unless another thread does it meanwhile: what waits is painted once, all of it.
 
-        A page sends the next move of a slider when this has returned, and then only the newest one.
+        A page waits too: it sends the next move of a slider when this has returned, and of all moves the newest.
         """
         self._stale = True
-        with self._lock:
+        with self._painting:
             if not self._stale:
                 return
             self._stale = False
@@ -341,9 +341,10 @@ class Painter(KnownAttributes):
 
     def _set_mix(self, which: int, style: Any) -> None:
         mix = self._checked_mix(style)
-        with self._lock:
+        with self._moving:
             self._mixes[which].update(mix)
-            self._follow()
+            self._write()
+        self._refresh()
 
     # The page
 
@@ -411,7 +412,7 @@ class Painter(KnownAttributes):
 
     def _write(self) -> None:
         """Move the controls to what is so, without their painting."""
-        with self._lock, self._quietly():
+        with self._moving, self._quietly():
             self.controls["strength"].value = self._strength
             self.controls["color"].value = self._color
             self._offer("content", self._label_of(self._source))
@@ -483,7 +484,7 @@ class Painter(KnownAttributes):
         """A slider or a choice was moved."""
         if self._moves_itself():
             return
-        with self._lock:
+        with self._moving:
             mix = self._mixes[self._mix.value]
             mix.update({name: float(set_by_hand(slider, mix[name])) for name, slider in self.sliders.items()})
             self._strength = float(set_by_hand(self.controls["strength"], self._strength))
