@@ -270,9 +270,9 @@ class Painter(KnownAttributes):
         places = ", in places that were painted" if self.masks is not None else ""
         content, colors = (shown_value(self.controls[name]) for name in ("content", "color"))
         return (
-            f"A live picture, painter: {content}, painted in {styles} at strength {self._strength:.2g}{places}, in "
-            f"{colors} colors"
-        ).replace("'s colors", "'s own colors")
+            f"A live picture, painter: {content}, painted in {styles} at strength {self._strength:.2g}{places}; "
+            f"colors: {colors}"
+        )
 
     def still(self) -> Image.Image:
         """The picture with its settings beside it."""
@@ -432,7 +432,7 @@ class Painter(KnownAttributes):
     def _label_of(self, source: Source) -> str:
         """What the page calls a content; one that is new gets a name."""
         for label, known in self._sources.items():
-            if known is source or (isinstance(source, str) and known == source):
+            if known is source or (isinstance(source, str) and isinstance(known, str) and known == source):
                 return label
         label = Path(os.fsdecode(source)).name if isinstance(source, str | os.PathLike) else "the one given"
         self._sources = {label: source, **{name: known for name, known in self._sources.items() if name != label}}
@@ -502,6 +502,10 @@ class Painter(KnownAttributes):
     def _on_places(self, _: Any) -> None:
         if not self._moves_itself():
             self._answer(self._open_places, self._refresh)
+
+    def _on_painted(self, brush: Brush) -> None:
+        if self.places and brush is self._brush:
+            self._answer(self._refresh)
 
     def _on_content(self, _: Any) -> None:
         if self._moves_itself():
@@ -579,7 +583,7 @@ class Painter(KnownAttributes):
 
     def _renew_brush(self, brush: Brush) -> None:
         self._brush = brush
-        brush.observe(lambda _: self._answer(self._refresh))
+        brush.observe(self._on_painted)
         if self.places:
             self._open_places()
 
