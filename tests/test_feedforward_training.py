@@ -443,7 +443,7 @@ def test_the_command_goes_on_where_it_was_stopped(quick, trained, tmp_path, caps
     paths = "-o", tmp_path / "mine.safetensors", "--checkpoint", tmp_path / "mine.pt", "--start", trained
     assert train(capsys, "cubist", *paths, *quick)[0] == 0
     first = Training.load(tmp_path / "mine.pt")
-    assert train(capsys, "cubist", *paths, *quick[2:], "--minutes", 0.02)[0] == 0
+    assert train(capsys, "cubist", *paths, *quick[2:], "--minutes", 0.2)[0] == 0
     second = Training.load(tmp_path / "mine.pt")
     assert second.taken > first.taken
     assert second.seconds > first.seconds

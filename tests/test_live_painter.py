@@ -12,8 +12,9 @@ from test_live_upload import choose, png
 
 import nstlib as nst
 from nstlib import live
+from nstlib.control.masks import fitted
+from nstlib.feedforward.fast import painted
 from nstlib.live import panel
-from nstlib.live.one_pass import painted
 
 module = sys.modules[live.Painter.__module__]  # live.painter is the function
 SIZE = (24, 32)
@@ -32,6 +33,12 @@ def network():
     return made.eval()
 
 
+@pytest.fixture(autouse=True)
+def _exactly(monkeypatch):
+    """Whatever this machine is fastest in."""
+    monkeypatch.setattr("nstlib.feedforward.fast.fast_precision", lambda device: "float32")
+
+
 @pytest.fixture
 def painter(network):
     return live.painter(PICTURE, "swirls", network=network, size=32, folder=None)
@@ -42,9 +49,9 @@ def calls(monkeypatch):
     """The settings of every painting: (strength, color, whether there are masks)."""
     found = []
 
-    def noted(network, content, shares, strength, color, masks=None):
-        found.append((strength, color, masks is not None))
-        return painted(network, content, shares, strength, color, masks)
+    def noted(network, content, shares, colors, places=None):
+        found.append((round(shares[0].sum().item(), 4), colors[0], places is not None))
+        return painted(network, content, shares, colors, places)
 
     monkeypatch.setattr(module, "painted", noted)
     return found
@@ -60,15 +67,15 @@ def same(image, other):
 def test_shares_strength_and_colors_give_what_the_network_and_the_colors_give(network):
     rows = torch.tensor([[0.75, 0.25, 0.0]])
     plain = network(PICTURE, {"swirls": 0.75, "mosaic": 0.25}, 0.6).detach()
-    assert same(painted(network, PICTURE, rows, 0.6, "style"), plain)
-    assert same(painted(network, PICTURE, rows, 0.6, "luminance"), nst.keep_colors(plain, PICTURE))
-    assert same(painted(network, PICTURE, rows, 0.6, "match"), nst.match_colors(plain, PICTURE))
+    assert same(painted(network, PICTURE, 0.6 * rows, ["style"]), plain)
+    assert same(painted(network, PICTURE, 0.6 * rows, ["luminance"]), nst.keep_colors(plain, PICTURE))
+    assert same(painted(network, PICTURE, 0.6 * rows, ["match"]), nst.match_colors(plain, PICTURE))
 
 
 def test_each_place_has_its_own_mix_and_what_no_mask_covers_is_the_content(network):
     rows = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     masks = torch.stack([torch.from_numpy(place == HALVES).float() for place in (1, 2)])
-    image = painted(network, PICTURE, rows, 0.8, "luminance", masks)
+    image = painted(network, PICTURE, 0.8 * rows, ["luminance"] * 2, masks)
     for where, style in ((slice(0, 12), "swirls"), (slice(12, 24), "own")):
         alone = nst.keep_colors(network(PICTURE, style, 0.8).detach(), PICTURE)
         assert same(image[..., where], alone[..., where])
@@ -79,9 +86,9 @@ def test_soft_masks_blend_and_those_that_overlap_share_a_place(network):
     rows = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     first, second = (network(PICTURE, style).detach() for style in ("swirls", "own"))
     half = torch.full((2, *SIZE), 0.25)
-    assert same(painted(network, PICTURE, rows, 1.0, "style", half), 0.5 * PICTURE + 0.25 * (first + second))
-    assert same(painted(network, PICTURE, rows, 1.0, "style", torch.ones(2, *SIZE)), 0.5 * (first + second))
-    assert torch.equal(painted(network, PICTURE, rows, 1.0, "style", torch.zeros(2, *SIZE)), PICTURE)
+    assert same(painted(network, PICTURE, rows, ["style"] * 2, half), 0.5 * PICTURE + 0.25 * (first + second))
+    assert same(painted(network, PICTURE, rows, ["style"] * 2, torch.ones(2, *SIZE)), 0.5 * (first + second))
+    assert torch.equal(painted(network, PICTURE, rows, ["style"] * 2, torch.zeros(2, *SIZE)), PICTURE)
 
 
 # The page's side
@@ -125,7 +132,8 @@ def test_mix_strength_colors_and_places_work_together(painter, network):
     painter.style, painter.second = {"swirls": 3, "mosaic": 1}, "own"
     painter.strength, painter.color, painter.masks = 0.7, "match", HALVES
     rows = torch.tensor([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
-    assert same(painter.image, painted(network, PICTURE, rows, 0.7, "match", painter.masks))
+    places = fitted(list(painter.masks), SIZE)
+    assert same(painter.image, painted(network, PICTURE, 0.7 * rows, ["match"] * 2, places))
     assert torch.equal(painter.image[..., 25:], PICTURE[..., 25:])  # beside the soft border of the masks
     assert not same(painter.image[..., :11], PICTURE[..., :11])
     facts = painter._facts.value
@@ -230,10 +238,10 @@ class Door:
 def test_changes_that_come_during_a_painting_wait_and_only_the_newest_is_painted(painter, network, monkeypatch):
     go_on, strengths, door = threading.Event(), [], Door()
 
-    def slow(network, content, shares, strength, color, masks=None):
-        strengths.append(strength)
+    def slow(network, content, shares, colors, places=None):
+        strengths.append(round(shares.sum().item(), 4))
         assert go_on.wait(20)
-        return painted(network, content, shares, strength, color, masks)
+        return painted(network, content, shares, colors, places)
 
     monkeypatch.setattr(module, "painted", slow)
     monkeypatch.setattr(painter, "_painting", door)

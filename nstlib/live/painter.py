@@ -13,18 +13,28 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..base.checks import KnownAttributes, given, instance, known_arguments, known_names, number, one_of, picture, whole
+from ..base.checks import (
+    KnownAttributes,
+    given,
+    known_arguments,
+    known_names,
+    number,
+    one_of,
+    picture,
+    size_of,
+    whole,
+)
 from ..base.reporting import shown_path
 from ..control.colors import COLORS, Color
+from ..control.masks import fitted
 from ..control.styles import Blend, normalized
 from ..errors import InputError, NstError
-from ..feedforward.files import load_network
+from ..feedforward.fast import painted, ready_network
 from ..feedforward.network import StyleNetwork
 from ..images import Source, bundled_images, load_image, to_pil
 from . import sketch
 from .brush import Brush
 from .choices import COLORS_OF, SIZES, wide
-from .one_pass import painted
 from .palette import Palette, readable, thumbnails_of
 from .panel import (
     button,
@@ -104,7 +114,7 @@ class Painter(KnownAttributes):
         size: int = 256,
         folder: str | os.PathLike[str] | None = "auto",
     ):
-        self.network, self.folder = _network(network), folder_for(folder)
+        self.network, self.folder = ready_network(network), folder_for(folder)
         offered = _offered(styles, self.network)
         self._mixes = [dict.fromkeys(offered, 0.0) for _ in MIXES]
         self._strength, self._color = _checked_strength(strength), cast(Color, one_of("the color", color, COLORS))
@@ -252,7 +262,7 @@ class Painter(KnownAttributes):
         """
         with turn():
             pictures = picture("pictures", pictures)
-            return painted(self.network, pictures, self._rows(), self._strength, self._color)
+            return painted(self.network, pictures, self._rows()[:1], [self._color])
 
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: label, value and place on the slider."""
@@ -308,13 +318,16 @@ class Painter(KnownAttributes):
             self._show()
 
     def _paint_now(self) -> Tensor:
-        return painted(self.network, self._content, self._rows(), self._strength, self._color, self.masks)
+        rows, masks, colors = self._rows(), self.masks, [self._color] * len(MIXES)
+        if masks is None:
+            return painted(self.network, self._content, rows[:1], colors)
+        return painted(self.network, self._content, rows, colors, fitted(list(masks), size_of(self._content)))
 
     def _rows(self) -> Tensor:
-        """Shares of all styles of the network, a row a mix."""
+        """Shares of all styles of the network, a row a mix; their sum is the strength, of a mix of none it is 0."""
         mixes = [_normal(mix) for mix in self._mixes]
         rows = [[mix.get(name, 0.0) for name in self.network.styles] for mix in mixes]
-        return torch.tensor(rows, dtype=torch.float32)
+        return self._strength * torch.tensor(rows, dtype=torch.float32)
 
     def _take(self, source: Source, size: int) -> None:
         """Another content, or the same at another size; on an error all is as before."""
@@ -638,12 +651,6 @@ def painter(
         size=size,
         folder=folder,
     )
-
-
-def _network(network: Any) -> StyleNetwork:
-    if network is None or isinstance(network, str | os.PathLike):
-        return load_network(network)
-    return instance("network", StyleNetwork, network)
 
 
 def _offered(styles: Any, network: StyleNetwork) -> list[str]:
