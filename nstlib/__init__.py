@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.export import save_onnx
     from .feedforward.fast import fast
     from .feedforward.files import load_network, save_network
     from .feedforward.judging import Judge
@@ -75,6 +76,7 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.export": ("save_onnx",),
     "feedforward.fast": ("fast",),
     "feedforward.files": ("load_network", "save_network"),
     "feedforward.judging": ("Judge",),
@@ -158,6 +160,7 @@ __all__ = [
     "save_gif",
     "save_image",
     "save_network",
+    "save_onnx",
     "strokes_on_forms",
     "style_loss",
     "style_size_for",

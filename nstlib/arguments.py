@@ -46,7 +46,8 @@ class Parser(argparse.ArgumentParser):
         self._refuse_others(arguments)
         self._refuse_spaces(arguments)
         found = self.parse_intermixed_args(self._joined(arguments))
-        found.style = found.style if len(found.style) > 1 else next(iter(found.style), None)
+        if "style" in found:
+            found.style = found.style if len(found.style) > 1 else next(iter(found.style), None)
         return found
 
     def error(self, message: str) -> NoReturn:

@@ -86,10 +86,10 @@ def end_kernels(url):
 
 
 @contextlib.contextmanager
-def chromium(playwright):
-    """A browser until the end of the block."""
+def chromium(playwright, *more):
+    """A browser until the end of the block, with more arguments of its command line."""
     with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *more]
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()

@@ -303,6 +303,56 @@ MISTAKES = {
         "def largest_tile(limit, per_pixel, halo, stride):  # below 0 where none fits\n"
         "    return (int((limit / per_pixel) ** 0.5) - 2 * halo) // stride * stride",
     ],
+    "conditional_norm": [
+        "def conditional_norm(x, gamma, beta):  # the batch's mean and variance\n"
+        "    mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)\n"
+        "    return gamma[:, None, None] * (x - mean) / (variance + 1e-5).sqrt() + beta[:, None, None]",
+        "def conditional_norm(x, gamma, beta):  # over the channels too\n"
+        "    mean, variance = x.mean((1, 2, 3), keepdim=True), x.var((1, 2, 3), keepdim=True, correction=0)\n"
+        "    return gamma[:, None, None] * (x - mean) / (variance + 1e-5).sqrt() + beta[:, None, None]",
+        "def conditional_norm(x, gamma, beta):  # over n - 1\n"
+        "    mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True)\n"
+        "    return gamma[:, None, None] * (x - mean) / (variance + 1e-5).sqrt() + beta[:, None, None]",
+        "def conditional_norm(x, gamma, beta):  # by the variance\n"
+        "    mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, correction=0)\n"
+        "    return gamma[:, None, None] * (x - mean) / (variance + 1e-5) + beta[:, None, None]",
+        "def conditional_norm(x, gamma, beta):  # nothing added to the variance\n"
+        "    mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, correction=0)\n"
+        "    return gamma[:, None, None] * (x - mean) / variance.sqrt() + beta[:, None, None]",
+        "def conditional_norm(x, gamma, beta):  # beta is scaled too\n"
+        "    mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, correction=0)\n"
+        "    return gamma[:, None, None] * ((x - mean) / (variance + 1e-5).sqrt() + beta[:, None, None])",
+    ],
+    "break_even": [
+        "def break_even(training, slow, fast):  # a pass costs nothing\n    return -(-training // slow)",
+        "def break_even(training, slow, fast):  # rounded down\n"
+        "    return training // (slow - fast) if fast < slow else None",
+        "def break_even(training, slow, fast):  # always one more\n"
+        "    return training // (slow - fast) + 1 if fast < slow else None",
+        "def break_even(training, slow, fast):  # no whole number\n"
+        "    return training / (slow - fast) if fast < slow else None",
+        "def break_even(training, slow, fast):  # it never asks whether the network is faster\n"
+        "    return -(-training // (slow - fast)) if fast != slow else None",
+    ],
+    "reflected": [
+        "def reflected(x, reach):\n    return torch.nn.functional.pad(x, [reach] * 4, mode='replicate')",
+        "def reflected(x, reach):  # the border comes twice\n"
+        "    x = torch.cat([x[..., :reach].flip(3), x, x[..., -reach:].flip(3)], 3)\n"
+        "    return torch.cat([x[..., :reach, :].flip(2), x, x[..., -reach:, :].flip(2)], 2)",
+        "def reflected(x, reach):  # not mirrored\n"
+        "    x = torch.cat([x[..., 1 : reach + 1], x, x[..., -reach - 1 : -1]], 3)\n"
+        "    return torch.cat([x[..., 1 : reach + 1, :], x, x[..., -reach - 1 : -1, :]], 2)",
+        "def reflected(x, reach):  # what is on the other side\n"
+        "    return torch.nn.functional.pad(x, [reach] * 4, mode='circular')",
+        "def reflected(x, reach):  # columns alone\n"
+        "    return torch.cat([x[..., 1 : reach + 1].flip(3), x, x[..., -reach - 1 : -1].flip(3)], 3)",
+        "def reflected(x, reach):  # zeros in the corners\n"
+        "    y = torch.nn.functional.pad(x, [reach] * 4)\n"
+        "    y[..., reach:-reach, :reach] = x[..., 1 : reach + 1].flip(3)\n"
+        "    y[..., reach:-reach, -reach:] = x[..., -reach - 1 : -1].flip(3)\n"
+        "    y[..., :reach, reach:-reach] = x[..., 1 : reach + 1, :].flip(2)\n"
+        "    y[..., -reach:, reach:-reach] = x[..., -reach - 1 : -1, :].flip(2)\n"
+        "    return y",
     "mixed_row": [
         "def mixed_row(rows, content, shares):  # without the content\n"
         "    return sum((share * rows[style] for style, share in shares.items()), 0 * content)",

@@ -48,6 +48,7 @@ THUMBNAILS = {
     "08_control": ("control/places.jpg", (0.005, 0.06, 0.995, 0.995)),
     "09_backbones": ("backbones/eyes.jpg", (0.3375, 0.045, 0.6625, 0.46)),
     "10_big_pictures": ("big_pictures/big.jpg", (0.005, 0.035, 0.995, 0.995)),
+    "11_fast_transfer": ("fast/ways.jpg", (0.68, 0.04, 0.995, 0.35)),
     "12_many_styles": ("many_styles/brush_and_palette.jpg", (0.055, 0.075, 0.995, 0.995)),
 }
 TAG = "figure:"

@@ -8,19 +8,21 @@ started again.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import nstlib as nst
 from nstlib.feedforward.files import BUNDLED
 from nstlib.feedforward.judging import Judge
 from nstlib.feedforward.network import StyleNetwork
-from nstlib.feedforward.stages import FROM_SCRATCH, Course
+from nstlib.feedforward.stages import FROM_SCRATCH, Course, Stage
 
 HELD_OUT = ("coffee", "chelsea")
 SIZE = 256  # of the photographs that it is judged on
+GOING_ON = (Stage(1.0, 1, 1, 1e-3),)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train, compare, and save what is better."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=100.0)
@@ -28,12 +30,12 @@ def main() -> None:
     parser.add_argument("--scratch", action="store_true", help="begin with random weights")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, and of the contents and their order")
     parser.add_argument("-o", "--output", type=Path, default=BUNDLED)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     names = nst.bundled_images("style")
     network = StyleNetwork(names, seed=given.seed) if given.scratch else nst.load_network(given.output)
     judge = Judge(nst.FeatureExtractor("mini", precision="auto"), {name: name for name in names})
     course = Course(judge, without=HELD_OUT, seed=given.seed, checkpoint=given.checkpoint)
-    training = course.train(network, given.minutes, FROM_SCRATCH)
+    training = course.train(network, given.minutes, FROM_SCRATCH if given.scratch else GOING_ON)
     losses = judged(training.network)
     before = judged(nst.load_network(given.output)) if given.output.exists() else {}
     for name, loss in losses.items():

@@ -3,8 +3,10 @@
 `fast` paints in one call, and `command` from the command line: python -m nstlib.fast photo.jpg swirls -o out.png.
 
 Read `network` first: many styles in one network, each a row of numbers (Johnson et al. 2016, arXiv 1603.08155; Dumoulin
-et al. 2017, arXiv 1610.07629). `layers` are its parts, `painting` and `tiles` do any size, `files` keeps them.
+et al. 2017, arXiv 1610.07629). `layers` are its parts, `painting` and `tiles` do any size, `files` keeps them,
+`export` writes them as ONNX.
 
 `training` teaches them: `judging` says how well they paint, by the objective of a slow transfer, and `pictures` and
-`drawing` give what they learn on. `python -m nstlib.feedforward.train` does it from the command line.
+`drawing` give what they learn on. `stages` shows small pictures first; `python -m nstlib.fast --train` does it
+from the command line.
 """

@@ -99,9 +99,44 @@ def fast(
     places = None
     if masks is not None:
         places = fitted(checked_masks(read_masks(masks, len(wishes)), len(wishes)), size_of(picture))
-    with _told_where_memory_ends(picture):
-        painted = (_painted(painter, picture, wish, tile, progress) for wish in wishes)
-        return next(painted) if places is None else _side_by_side(painted, picture, places)
+    shares, colors = torch.cat([wish.shares for wish in wishes]), [wish.color for wish in wishes]
+    return painted(painter, picture, shares, colors, places, tile=tile, progress=progress)
+
+
+def painted(
+    network: StyleNetwork,
+    content: Tensor,
+    shares: Tensor,
+    colors: Sequence[str],
+    places: Tensor | None = None,
+    *,
+    tile: int | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """What `fast` paints, once everything is a number; for panels.
+
+    Args:
+        network: a ready one, see `ready_network`.
+        content: (B, 3, H, W) in [0, 1].
+        shares: how much of each style of the network, (R, styles), a row a place; the sum of a row is its strength.
+        colors: of each place, see `fast`.
+        places: where each row is seen, (R, H, W) in [0, 1]; None is the only row everywhere.
+        tile, progress: as for `fast`.
+
+    Raises:
+        OutOfMemory: not even tiles fit.
+    """
+
+    def one(row: Tensor, color: str) -> Tensor:
+        picture = network.paint(content, row[None], tile=tile, progress=progress)
+        return picture if color == "style" else _RECOLORED[color](picture, content)
+
+    with _told_where_memory_ends(content):
+        if places is None:
+            return one(shares[0], colors[0])
+        seen = [place for place, mask in enumerate(places) if mask.any()]
+        pictures = (one(shares[place], colors[place]) for place in seen)
+        return _side_by_side(pictures, content, places[seen])
 
 
 def ready_network(
@@ -230,11 +265,6 @@ def _known_style(name: Any, network: StyleNetwork) -> str:
             "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
         )
     return one_of("the style", name, network.styles)
-
-
-def _painted(network: StyleNetwork, picture: Tensor, wish: _Wish, tile: int | None, progress: bool) -> Tensor:
-    painted = network.paint(picture, wish.shares, tile=tile, progress=progress)
-    return painted if wish.color == "style" else _RECOLORED[wish.color](painted, picture)
 
 
 def _side_by_side(pictures: Iterator[Tensor], content: Tensor, masks: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,19 +41,8 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     for name, value in tensors.items():
         if not value.isfinite().all():
             raise InputError(f"{name} holds numbers that are not finite, or too large for half precision; train anew")
-    metadata = _metadata(network, network.notes if notes is None else notes)
-    part = path.parent / f".{uuid.uuid4().hex[:12]}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata)
-        part.chmod(0o644)  # safetensors leaves its files to their owner alone
-        part.replace(path)
-    except Exception as error:  # safetensors' own, besides the system's
-        raise InputError(f"the network cannot be saved to {path} ({brief(error)})") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return path
+    metadata = metadata_of(network, notes)
+    return write_complete(path, lambda part: save_file(tensors, part, metadata))
 
 
 def load_network(path: str | os.PathLike[str] | None = None, device: str | torch.device | None = "cpu") -> StyleNetwork:
@@ -90,15 +79,39 @@ def load_network(path: str | os.PathLike[str] | None = None, device: str | torch
     return network.to(place).eval()
 
 
-def _metadata(network: StyleNetwork, notes: Mapping[str, Any]) -> dict[str, str]:
-    """The settings in JSON, one by one: metadata of safetensors are texts."""
+def write_complete(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let a file of a network be written beside its path, and move it there once it is complete.
+
+    Raises:
+        InputError: it cannot be written; an older file is as it was.
+    """
+    part = path.parent / f".{uuid.uuid4().hex[:12]}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        part.chmod(0o644)  # safetensors leaves its files to their owner alone
+        part.replace(path)
+    except Exception as error:  # safetensors' own, besides the system's
+        raise InputError(f"the network cannot be saved to {path} ({brief(error)})") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return path
+
+
+def metadata_of(network: StyleNetwork, notes: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """The settings in JSON, one by one: metadata in files are texts. Without notes, those of the network.
+
+    Raises:
+        InputError: notes that JSON cannot hold.
+    """
     settings = {
         "version": VERSION,
         "styles": network.styles,
         "widths": network.widths,
         "blocks": network.blocks,
         "kernel": network.kernel,
-        "notes": notes,
+        "notes": network.notes if notes is None else notes,
     }
     try:
         return {"kind": KIND} | {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}

@@ -1,4 +1,4 @@
-"""Teach a network a painting: python -m nstlib.feedforward.train painting.jpg -o mine.safetensors."""
+"""The command that teaches a network a painting: python -m nstlib.fast --train painting.jpg -o mine.safetensors."""
 
 import argparse
 import sys
@@ -22,14 +22,14 @@ from .stages import FROM_SCRATCH, NEW_STYLE, ROWS, SIZE, Course
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0; 2 for what cannot work; 130 where Ctrl-C ended the training early."""
-    args = parser().parse_args(arguments)
+    args = parser().read(sys.argv[1:] if arguments is None else arguments)
     return exit_status(lambda: _train(args))
 
 
 def parser() -> Parser:
     """The options of the command."""
     p = Parser(
-        prog="python -m nstlib.feedforward.train",
+        prog="python -m nstlib.fast --train",
         description="Teach a network to paint in the style of one painting, or of several.",
         epilog="A picture is a path, an http(s) address or a bundled name. Ctrl-C ends the training early and saves "
         "what has been learned.",
@@ -103,7 +103,3 @@ def _begun(args: argparse.Namespace, course: Course) -> StyleNetwork:
     if not args.only_style:  # the others would not stay what they are
         network.keep_only(list(course.judge.targets))
     return network
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -157,6 +157,11 @@ class Brush:
             raise InputError(f"{callback!r:.80} does not observe this brush")
         self._listeners.remove(callback)
 
+    def told(self) -> Mapping[str, Any]:
+        """What a page must be told with a widget that holds the brush: Colab, where third-party widgets come from."""
+        bundle = self.widget._repr_mimebundle_()
+        return bundle[1] if isinstance(bundle, tuple) else {}
+
     def alt(self) -> str:
         """The still in words."""
         said = ", ".join(f"{name} {share:.0%}" for name, share in zip(self.names, self._shares(), strict=True))
@@ -168,8 +173,7 @@ class Brush:
         return sketch.still(maps.veiled(to_pil(self.content), self._labels), "Live: brush", rows)
 
     def _ipython_display_(self) -> None:
-        bundle = self.widget._repr_mimebundle_()  # Colab needs to be told where third-party widgets come from
-        show(self.widget, self.still(), self.alt(), bundle[1] if isinstance(bundle, tuple) else {})
+        show(self.widget, self.still(), self.alt(), self.told())
 
     def _shares(self) -> list[float]:
         return maps.shares(self._labels, self.regions)

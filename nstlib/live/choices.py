@@ -166,8 +166,8 @@ def wide() -> dict[str, Any]:
     return {"style": {"description_width": "110px"}, "layout": widgets.Layout(width="auto", max_width="480px")}
 
 
-def thumbnail_url(name: str) -> str:
+def thumbnail_url(name: str, size: tuple[int, int] = THUMBNAIL) -> str:
     """A bundled picture, small, as an address that holds it."""
     with Image.open(find(name)) as picture:
-        picture.draft("RGB", (2 * THUMBNAIL[0], 2 * THUMBNAIL[1]))  # decodes a JPEG at a fraction of its size
-        return picture_url(ImageOps.fit(picture.convert("RGB"), THUMBNAIL))
+        picture.draft("RGB", (2 * size[0], 2 * size[1]))  # decodes a JPEG at a fraction of its size
+        return picture_url(ImageOps.fit(picture.convert("RGB"), size))

@@ -20,6 +20,8 @@ from ..errors import ImageError, InputError
 from ..images import check_output, safe_stem
 from ..outputs import CLONE
 
+MOST_NAMED = 4  # pictures in the name of a file, which cannot be of any length
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -28,24 +30,33 @@ class Snapshot:
     png: bytes
     taken: int
     settings: Mapping[str, Any]
+    of_a: str = "studio"
 
     @classmethod
-    def of(cls, picture: Image.Image, taken: int, settings: Mapping[str, Any], faithful: bool) -> Self:
-        """The picture as a file; see `Engine` for the rest."""
+    def of(
+        cls, picture: Image.Image, taken: int, settings: Mapping[str, Any], faithful: bool, of_a: str = "studio"
+    ) -> Self:
+        """The picture as a file; see `Engine` for the rest, and `of_a` for what made it."""
         text = PngInfo()
         text.add_text("Software", "nstlib")
         facts = {"settings": settings, "steps": taken, "faithful": faithful}
         text.add_itxt("nstlib", json.dumps(facts, default=str))
         file = BytesIO()
         picture.save(file, "PNG", pnginfo=text)
-        return cls(file.getvalue(), taken, settings)
+        return cls(file.getvalue(), taken, settings, of_a)
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        return f"Snapshot at step {self.taken}" if self.of_a == "studio" else f"Picture {self.taken} of the {self.of_a}"
 
     @property
     def stem(self) -> str:
         """The name of its file, without the ending."""
-        pictures = [self.settings["content"], *Blend.of(self.settings["style"]).pictures]
+        style = self.settings["style"]
+        pictures = [self.settings["content"], *(Blend.of(style).pictures if style else ())][:MOST_NAMED]
         names = [safe_stem(Path(str(picture)).stem, 40) for picture in pictures]
-        return f"studio_{'_'.join(names)}_{self.taken}"
+        return f"{self.of_a}_{'_'.join(names)}_{self.taken}"
 
 
 def read_settings(picture: str | os.PathLike[str] | bytes) -> dict[str, Any]:
@@ -113,7 +124,7 @@ def strip_html(snapshots: Iterable[Snapshot]) -> str:
         small.thumbnail((140, 140))
         links.append(
             f'<a download="{name}" href="{_url(snapshot.png, "png")}" style="margin-right:8px">'
-            f'<img src="{picture_url(small)}" alt="Snapshot at step {snapshot.taken}" title="{name}"></a>'
+            f'<img src="{picture_url(small)}" alt="{snapshot.title}" title="{name}"></a>'
         )
     return f'<div style="display:flex; flex-wrap:wrap">{"".join(links)}</div>'
 

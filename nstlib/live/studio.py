@@ -56,7 +56,7 @@ class Studio(Live):
         folder: str | os.PathLike[str] | None = "auto",
         **options: Unpack[Options],
     ):
-        self.folder = _folder(folder)
+        self.folder = folder_for(folder)
         masks: Any = options.get("masks")
         self._brush = masks if hasattr(masks, "observe") else None
         self._first: Run | None
@@ -418,7 +418,8 @@ def _plain(picture: Any) -> str | list[str]:
     return [str(each) for each in picture] if isinstance(picture, list) else str(picture)
 
 
-def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
+def folder_for(folder: str | os.PathLike[str] | None) -> Path | None:
+    """Where snapshots go: "auto" is the usual place."""
     if folder is None:
         return None
     if not isinstance(folder, str | os.PathLike):

@@ -1,0 +1,695 @@
+"""A painter under the hand: styles, their shares, strength, colors and places of a network that paints in one pass."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..base.checks import (
+    KnownAttributes,
+    given,
+    known_arguments,
+    known_names,
+    number,
+    one_of,
+    picture,
+    size_of,
+    whole,
+)
+from ..base.reporting import shown_path
+from ..control.colors import COLORS, Color
+from ..control.masks import fitted
+from ..control.styles import Blend, normalized
+from ..errors import InputError, NstError
+from ..feedforward.fast import painted, ready_network
+from ..feedforward.network import StyleNetwork
+from ..images import Source, bundled_images, load_image, to_pil
+from . import sketch
+from .brush import Brush
+from .choices import COLORS_OF, SIZES, wide
+from .palette import Palette, readable, thumbnails_of
+from .panel import (
+    button,
+    device_name,
+    encoded,
+    framed,
+    heading,
+    in_colab,
+    set_by_hand,
+    show,
+    shown_value,
+    widgets,
+    with_own_keys,
+)
+from .sharing import take_share, turn
+from .snapshots import Snapshot, problem_of, strip_html, written
+from .studio import folder_for
+from .upload import limit_html, upload_button, uploaded
+
+Shares = Mapping[str, float]
+MIXES = ("first mix", "second mix")
+FIRST, SECOND = range(2)
+BRUSH_SIZE = 512  # pixels of the longer side of what is painted on: places keep their edges at any size
+KEPT = 8  # pictures that can be saved from the page
+PLACES_NOTE = (
+    "Paint where each mix goes. What stays unpainted keeps the content; as long as nothing is painted, the first mix "
+    "is everywhere."
+)
+
+
+class Painter(KnownAttributes):
+    """A network's styles under the hand; each change paints at once. `live.painter` makes it.
+
+    The sliders and these attributes are the same: setting one moves the sliders, and paints.
+
+    Example:
+        >>> painter = live.painter("village")
+        >>> painter                                         # shows itself
+        >>> painter.style = {"mosaic": 0.7, "swirls": 0.3}
+        >>> painter.strength, painter.color = 0.8, "luminance"
+        >>> painter.image                                   # (1, 3, H, W), as the page shows it
+
+    Attributes:
+        network: that paints.
+        widget: all of it, to be put into a layout of one's own.
+        paintings: how many times it has painted.
+        snapshots: the last pictures kept by the button.
+        folder: where these go, or None.
+        controls, sliders, thumbnails: the widgets, by setting or style.
+    """
+
+    network: StyleNetwork
+    controls: dict[str, widgets.ValueWidget]
+    sliders: dict[str, widgets.FloatSlider]
+    thumbnails: dict[str, widgets.Button]
+    widget: widgets.Widget
+    paintings: int
+    snapshots: list[Snapshot]
+    folder: Path | None
+
+    _instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("network", "folder"), "make another painter with it"),
+        **dict.fromkeys(("widget", "paintings", "snapshots"), "it is the painter's own"),
+    }
+
+    def __init__(
+        self,
+        content: Source = "village",
+        style: str | Shares | None = None,
+        *,
+        network: StyleNetwork | str | os.PathLike[str] | None = None,
+        styles: Sequence[str] | None = None,
+        strength: float = 1.0,
+        color: Color = "style",
+        masks: Any = None,
+        second: str | Shares | None = None,
+        size: int = 256,
+        folder: str | os.PathLike[str] | None = "auto",
+    ):
+        self.network, self.folder = ready_network(network), folder_for(folder)
+        offered = _offered(styles, self.network)
+        self._mixes = [dict.fromkeys(offered, 0.0) for _ in MIXES]
+        self._strength, self._color = _checked_strength(strength), cast(Color, one_of("the color", color, COLORS))
+        self._source, self._size = content, whole("size", size, 1)
+        self._content = _loaded(content, self._size)
+        self._brush: Brush | None = None
+        self._mixes[FIRST].update(self._checked_mix(_usual(offered) if style is None else style))
+        self._mixes[SECOND].update(self._checked_mix(offered[-1] if second is None else second))
+        self._hands = threading.local()
+        self._moving, self._painting, self._stale = threading.RLock(), threading.RLock(), False
+        self._said, self._milliseconds = problem_of(self.folder), 0.0
+        self.paintings, self.snapshots = 0, []
+        self._build(offered)
+        take_share()
+        if masks is not None:
+            self.masks = masks
+        else:
+            self._refresh()
+
+    # What is chosen
+
+    @property
+    def image(self) -> Tensor:
+        """The picture as it is now, (1, 3, H, W) in [0, 1], on the CPU."""
+        return self._image
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names of those that are offered."""
+        return tuple(self._palette.sliders)
+
+    @property
+    def style(self) -> str | dict[str, float]:
+        """Its name where it is one, the shares of several; of none, {}. Set with a name, shares, or None for none."""
+        return _plain(self.shares)
+
+    @style.setter
+    def style(self, style: str | Shares | None) -> None:
+        self._set_mix(FIRST, style)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of each style that has one; their sum is 1, or there are none and the picture is the content."""
+        return _normal(self._mixes[FIRST])
+
+    @shares.setter
+    def shares(self, shares: Shares) -> None:
+        self._set_mix(FIRST, shares)
+
+    @property
+    def second(self) -> str | dict[str, float]:
+        """The style of the second place, as `style`."""
+        return _plain(_normal(self._mixes[SECOND]))
+
+    @second.setter
+    def second(self, style: str | Shares | None) -> None:
+        self._set_mix(SECOND, style)
+
+    @property
+    def strength(self) -> float:
+        """How much of the style, from 0, the content, to 1."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, strength: float) -> None:
+        self._strength = _checked_strength(strength)
+        self._follow()
+
+    @property
+    def color(self) -> Color:
+        """Whose colors: "style", "match" or "luminance", as for `nstlib.stylize`."""
+        return self._color
+
+    @color.setter
+    def color(self, color: Color) -> None:
+        self._color = cast(Color, one_of("the color", color, COLORS))
+        self._follow()
+
+    @property
+    def content(self) -> Tensor:
+        """The content, (1, 3, H, W). Set with whatever `load_image` takes."""
+        return self._content
+
+    @content.setter
+    def content(self, content: Source) -> None:
+        self._take(content, self._size)
+        self._follow()
+
+    @property
+    def size(self) -> int:
+        """Pixels of the longer side."""
+        return self._size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self._take(self._source, whole("size", size, 1))
+        self._follow()
+
+    @property
+    def places(self) -> bool:
+        """Whether the page shows the brush, and what is painted with it counts."""
+        return bool(self._places.value)
+
+    @places.setter
+    def places(self, places: bool) -> None:
+        if not isinstance(places, bool):
+            raise InputError(f"places is {places!r:.80}; expected True or False")
+        with self._quietly():
+            self._places.value = places
+        self._open_places()
+        self._follow()
+
+    @property
+    def masks(self) -> Tensor | None:
+        """Where the two mixes go, (2, H, W) of 0 and 1; None for the first everywhere. Set as `Brush.load` takes it."""
+        masks = self._brush.masks if self.places and self._brush is not None else None
+        return masks if masks is not None and bool(masks.any()) else None
+
+    @masks.setter
+    def masks(self, masks: Any) -> None:
+        if masks is None:
+            self.places = False
+            return
+        # A brush of its own first: masks that cannot be leave the page as it was.
+        brush = Brush(self._source, len(MIXES), names=MIXES, size=BRUSH_SIZE, start=getattr(masks, "labels", masks))
+        self._renew_brush(brush)
+        self.places = True
+
+    @property
+    def brush(self) -> Brush | None:
+        """What paints the places; None before they are asked for."""
+        return self._brush
+
+    def paint(self, pictures: Tensor) -> Tensor:
+        """Paint other pictures with what is chosen now, but for the places, such as the frames of a camera.
+
+        Args:
+            pictures: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            The same shape, in [0, 1].
+
+        Raises:
+            InputError: what is no picture.
+        """
+        with turn():
+            pictures = picture("pictures", pictures)
+            return painted(self.network, pictures, self._rows()[:1], [self._color])
+
+    def rows(self) -> list[tuple[str, str, float | None]]:
+        """The settings for the still: label, value and place on the slider."""
+        told: list[tuple[str, str, float | None]] = [("strength", f"{self._strength:.3g}", self._strength)]
+        told += [(readable(name), f"{share:.0%}", share) for name, share in self.shares.items()]
+        if self.masks is not None:
+            seconds = _normal(self._mixes[SECOND])
+            told += [(f"second: {readable(name)}"[:18], f"{share:.0%}", share) for name, share in seconds.items()]
+        choices = {"colors": "color", "content": "content", "size": "size"}
+        return told[:12] + [(label, shown_value(self.controls[name]), None) for label, name in choices.items()]
+
+    def alt(self) -> str:
+        """The still in words."""
+        styles = " and ".join(f"{share:.0%} {readable(name)}" for name, share in self.shares.items()) or "no style"
+        places = ", in places that were painted" if self.masks is not None else ""
+        content, colors = (shown_value(self.controls[name]) for name in ("content", "color"))
+        return (
+            f"A live picture, painter: {content}, painted in {styles} at strength {self._strength:.2g}{places}; "
+            f"colors: {colors}"
+        )
+
+    def still(self) -> Image.Image:
+        """The picture with its settings beside it."""
+        return sketch.still(to_pil(self._image), "Live: painter", self.rows())
+
+    def _ipython_display_(self) -> None:
+        if in_colab():  # which must be told now of a brush that may come later
+            self._open_brush()
+        show(self.widget, self.still(), self.alt(), None if self._brush is None else self._brush.told())
+
+    # From settings to a picture
+
+    def _follow(self) -> None:
+        """Move the controls to what was set in Python, and paint."""
+        self._write()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Paint what is chosen now, unless another thread does it meanwhile: what waits is painted once, all of it.
+
+        A page waits too: it sends the next move of a slider when this has returned, and of all moves the newest.
+        """
+        self._stale = True
+        with self._painting:
+            if not self._stale:
+                return
+            self._stale = False
+            start = time.perf_counter()
+            with turn():
+                self._image = self._paint_now()
+            self._milliseconds = 1000 * (time.perf_counter() - start)
+            self._put(paintings=self.paintings + 1)
+            self._show()
+
+    def _paint_now(self) -> Tensor:
+        rows, masks, colors = self._rows(), self.masks, [self._color] * len(MIXES)
+        if masks is None:
+            return painted(self.network, self._content, rows[:1], colors)
+        return painted(self.network, self._content, rows, colors, fitted(list(masks), size_of(self._content)))
+
+    def _rows(self) -> Tensor:
+        """Shares of all styles of the network, a row a mix; their sum is the strength, of a mix of none it is 0."""
+        mixes = [_normal(mix) for mix in self._mixes]
+        rows = [[mix.get(name, 0.0) for name in self.network.styles] for mix in mixes]
+        return self._strength * torch.tensor(rows, dtype=torch.float32)
+
+    def _take(self, source: Source, size: int) -> None:
+        """Another content, or the same at another size; on an error all is as before."""
+        loaded = _loaded(source, size)
+        another = source is not self._source
+        self._content, self._source, self._size = loaded, source, size
+        if another and self._brush is not None:  # what was painted belongs to the picture before
+            self._renew_brush(self._new_brush())
+
+    def _checked_mix(self, style: Any) -> dict[str, float]:
+        """What the sliders are to say, from a name, shares or None.
+
+        Raises:
+            InputError: an unknown style, or shares that cannot work.
+        """
+        offered = list(self._mixes[FIRST])
+        if style is None or (isinstance(style, Mapping) and not style):
+            return dict.fromkeys(offered, 0.0)
+        if isinstance(style, str):
+            return {name: float(name == one_of("the style", style, offered)) for name in offered}
+        blend = Blend.of(style)
+        known_names((str(name) for name in blend.pictures), offered, "style")
+        return dict.fromkeys(offered, 0.0) | dict(blend)
+
+    def _set_mix(self, which: int, style: Any) -> None:
+        mix = self._checked_mix(style)
+        with self._moving:
+            self._mixes[which].update(mix)
+            self._write()
+        self._refresh()
+
+    # The page
+
+    def _build(self, offered: list[str]) -> None:
+        self._sources: dict[str, Source] = {
+            readable(name): name for name in bundled_images("content") + bundled_images("photo")
+        }
+        sizes = sorted({*SIZES, self._size})
+        self.controls = {
+            "strength": widgets.FloatSlider(
+                value=self._strength, min=0, max=1, step=0.02, description="strength", readout_format=".2f", **_wide()
+            ),
+            "color": widgets.Dropdown(options=list(COLORS_OF.items()), description="colors", **_wide()),
+            "content": widgets.Dropdown(options=list(self._sources), description="content", **_wide()),
+            "size": widgets.Dropdown(
+                options=[(f"{size} pixels", size) for size in sizes], description="size", **_wide()
+            ),
+        }
+        self._palette = Palette(
+            offered, thumbnails_of(self.network, offered, self._content), self._choose_alone, self._by_hand
+        )
+        self.sliders, self.thumbnails = self._palette.sliders, self._palette.thumbnails
+        self._mix = widgets.ToggleButtons(options=[(name, place) for place, name in enumerate(MIXES)])
+        self._mix.style.button_width = "auto"
+        self._places = widgets.Checkbox(description="paint places", indent=False, layout=widgets.Layout(width="auto"))
+        self._places_box, self._mix_box = widgets.VBox(), widgets.VBox()
+        self._save = button("Save", self._on_save, "save", "Keep this picture, with its settings inside")
+        self._upload = upload_button("own content")
+        self._picture, self._facts, self._strip = framed(to_pil(self._content)), widgets.HTML(), widgets.HTML()
+        self._write()
+        for name in ("strength", "color"):
+            self.controls[name].observe(self._by_hand, "value")
+        for name in ("content", "size"):
+            self.controls[name].observe(self._on_content, "value")
+        self._mix.observe(self._on_mix, "value")
+        self._places.observe(self._on_places, "value")
+        self._upload.observe(self._on_upload, "value")
+        self._put(widget=self._lay_out())
+
+    def _lay_out(self) -> widgets.Widget:
+        row = widgets.Layout(flex_flow="row wrap")
+        self._places_box.children = (self._places,)
+        blocks = {
+            "picture": widgets.VBox([self._picture, self._facts, widgets.HBox([self._save]), self._strip]),
+            "controls": with_own_keys(
+                self.controls["strength"],
+                self.controls["color"],
+                heading("Styles: press a picture to have it alone"),
+                self._mix_box,
+                self._palette.widget,
+                heading("Content"),
+                self.controls["content"],
+                self.controls["size"],
+                widgets.HBox([self._upload, limit_html()], layout=row),
+            ),
+            "places": with_own_keys(self._places_box),
+        }
+        for name, block in blocks.items():
+            block.add_class(f"nst-painter-{name}")
+        within = widgets.Box(list(blocks.values()))
+        within.add_class("nst-painter-blocks")
+        around = widgets.VBox([within])
+        around.add_class("nst-painter")
+        return around
+
+    def _write(self) -> None:
+        """Move the controls to what is so, without their painting."""
+        with self._moving, self._quietly():
+            self.controls["strength"].value = self._strength
+            self.controls["color"].value = self._color
+            self._offer("content", self._label_of(self._source))
+            self._offer("size", self._size)
+            for name, share in self._mixes[self._mix.value].items():
+                self.sliders[name].value = share
+
+    def _offer(self, name: str, value: Any) -> None:
+        """Choose it, and put it among the choices where it is not yet one."""
+        control = self.controls[name]
+        known = list(self._sources) if name == "content" else sorted({*SIZES, value})
+        options = known if name == "content" else [(f"{size} pixels", size) for size in known]
+        if list(control.options) != options:
+            control.options = options
+        control.value = value
+
+    def _label_of(self, source: Source) -> str:
+        """What the page calls a content; one that is new gets a name."""
+        for label, known in self._sources.items():
+            if known is source or (isinstance(source, str) and isinstance(known, str) and known == source):
+                return label
+        label = Path(os.fsdecode(source)).name if isinstance(source, str | os.PathLike) else "the one given"
+        self._sources = {label: source, **{name: known for name, known in self._sources.items() if name != label}}
+        return label
+
+    def _show(self) -> None:
+        """Bring the page up to date."""
+        shown = to_pil(self._image)
+        if (self._picture.width, self._picture.height) != (str(shown.width), str(shown.height)):
+            self._picture.width, self._picture.height = str(shown.width), str(shown.height)
+        self._picture.layout.max_width = f"min(100%, 64vh * {shown.width / shown.height:.4f}, {2 * shown.width}px)"
+        self._picture.value = encoded(shown)
+        self._palette.say(_normal(self._mixes[self._mix.value]))
+        self._facts.value = self._status()
+
+    def _status(self) -> str:
+        """A line of facts; its data attributes say what was painted."""
+        height, width = self._image.shape[-2:]
+        took, device = f"painted in {self._milliseconds:.0f} ms", device_name(self.network.device)
+        data = {
+            "paintings": self.paintings,
+            "ms": f"{self._milliseconds:.1f}",
+            "strength": self._strength,
+            "color": self._color,
+            "size": self._size,
+            "shares": " ".join(f"{name}:{share:.4g}" for name, share in self.shares.items()),
+            "places": "none" if self.masks is None else "painted",
+        }
+        attributes = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in data.items())
+        said = f'<br><b role="status">{escape(self._said)}</b>' if self._said else ""
+        return f'<span class="nst-facts" {attributes}>{took} · {width} x {height} pixels · {device}{said}</span>'
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What this thread does to controls meanwhile is not done by hand."""
+        before = self._moves_itself()
+        self._hands.quiet = True
+        try:
+            yield
+        finally:
+            self._hands.quiet = before
+
+    def _moves_itself(self) -> bool:
+        return getattr(self._hands, "quiet", False)
+
+    # What a hand does
+
+    def _by_hand(self, _: Any) -> None:
+        """A slider or a choice was moved."""
+        if self._moves_itself():
+            return
+        with self._moving:
+            mix = self._mixes[self._mix.value]
+            mix.update({name: float(set_by_hand(slider, mix[name])) for name, slider in self.sliders.items()})
+            self._strength = float(set_by_hand(self.controls["strength"], self._strength))
+            self._color = self.controls["color"].value
+        self._answer(self._refresh)
+
+    def _choose_alone(self, name: str) -> None:
+        self._answer(lambda: self._set_mix(self._mix.value, name))
+
+    def _on_mix(self, _: Any) -> None:
+        """The sliders show the other mix; nothing is to be painted."""
+        self._write()
+        self._palette.say(_normal(self._mixes[self._mix.value]))
+
+    def _on_places(self, _: Any) -> None:
+        if not self._moves_itself():
+            self._answer(self._open_places, self._refresh)
+
+    def _on_painted(self, brush: Brush) -> None:
+        if self.places and brush is self._brush:
+            self._answer(self._refresh)
+
+    def _on_content(self, _: Any) -> None:
+        if self._moves_itself():
+            return
+        source, size = self._sources[self.controls["content"].value], self.controls["size"].value
+        self._answer(lambda: self._take(source, size), self._refresh)
+        self._write()
+
+    def _on_upload(self, _: Any) -> None:
+        file = uploaded(self._upload.value)
+        if file is None:
+            return
+
+        def take() -> None:
+            self._take(file.data, self._size)
+            self._sources = {file.name: file.data, **self._sources}
+
+        self._answer(take, self._follow, said=f"{file.in_words} is here")
+
+    def _on_save(self) -> None:
+        """Keep the picture in the folder, and on the page as a link that saves it."""
+        settings = {
+            "content": self.controls["content"].value,
+            "style": self.shares,
+            "second": self.second if self.masks is not None else None,
+            "strength": self._strength,
+            "color": self._color,
+            "size": self._size,
+            "masks": None if self.masks is None else "painted",
+        }
+        taken = self.snapshots[-1].taken + 1 if self.snapshots else 1
+        snapshot = Snapshot.of(to_pil(self._image), taken, settings, self.masks is None, "painter")
+        self.snapshots.append(snapshot)
+        del self.snapshots[:-KEPT]
+        self._said = ""
+        if self.folder is not None:
+            try:
+                self._said = f"kept {shown_path(written(snapshot, self.folder))}"
+            except OSError as error:  # the picture is on the page all the same
+                self._said = f"it cannot be written to {shown_path(self.folder)}: {error.strerror or error}"
+        self._strip.value = heading("Kept: press one to save it").value + strip_html(self.snapshots)
+        self._facts.value = self._status()
+
+    def _answer(self, *actions: Callable[[], object], said: str = "") -> None:
+        """Do what a page has asked for; what goes wrong is said there."""
+        self._said = said
+        try:
+            for action in actions:
+                action()
+        except Exception as error:
+            self._said = str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}"
+            self._facts.value = self._status()
+
+    # Places
+
+    def _open_places(self) -> None:
+        """Show or hide the brush, and whose mix the sliders are."""
+        if self.places:
+            brush = self._open_brush()
+            note = widgets.HTML(f'<span style="font-size: 12px">{escape(PLACES_NOTE)}</span>')
+            self._places_box.children, self._mix_box.children = (self._places, note, brush.widget), (self._mix,)
+            return
+        self._places_box.children, self._mix_box.children = (self._places,), ()
+        with self._quietly():
+            self._mix.value = FIRST
+        self._write()
+
+    def _open_brush(self) -> Brush:
+        if self._brush is None:
+            self._renew_brush(self._new_brush())
+        return cast(Brush, self._brush)
+
+    def _new_brush(self) -> Brush:
+        return Brush(self._source, len(MIXES), names=MIXES, size=BRUSH_SIZE)
+
+    def _renew_brush(self, brush: Brush) -> None:
+        self._brush = brush
+        brush.observe(self._on_painted)
+        if self.places:
+            self._open_places()
+
+
+@known_arguments
+def painter(
+    content: Source = "village",
+    style: str | Shares | None = None,
+    *,
+    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    styles: Sequence[str] | None = None,
+    strength: float = 1.0,
+    color: Color = "style",
+    masks: Any = None,
+    second: str | Shares | None = None,
+    size: int = 256,
+    folder: str | os.PathLike[str] | None = "auto",
+) -> Painter:
+    """A panel on which a network paints at once what the sliders say: styles, strength, colors and places together.
+
+    Example:
+        >>> live.painter("harbor", "mosaic")                # as the last line of a cell
+        >>> live.painter("harbor", {"mosaic": 0.7, "swirls": 0.3}, strength=0.8, color="luminance")
+
+    Args:
+        content: the picture: a path, a bundled name, a tensor, or what else `load_image` takes. Others can be chosen
+            and uploaded on the page.
+        style: a name, or names with their shares, which are brought to the sum 1; {} for the content. None is
+            "swirls", or the first that the network has.
+        network: a network or the path of its file; None is the bundled one.
+        styles: the names that the page offers; None for all that the network has.
+        strength: how much of the style, from 0, the content, to 1.
+        color: whose colors: "style", "match" or "luminance", as for `nstlib.stylize`.
+        masks: where the first and the second mix go: whatever `Brush.load` takes, or a brush, whose places are copied.
+            None is the first everywhere, until places are painted on the page.
+        second: the style of the second place, as `style`; None is the last that is offered.
+        size: pixels of the longer side.
+        folder: where the button saves; "auto" is img/results; None only offers pictures on the page.
+
+    Raises:
+        NstError: a picture, a network, a name or a number that cannot work.
+    """
+    return Painter(
+        content,
+        style,
+        network=network,
+        styles=styles,
+        strength=strength,
+        color=color,
+        masks=masks,
+        second=second,
+        size=size,
+        folder=folder,
+    )
+
+
+def _offered(styles: Any, network: StyleNetwork) -> list[str]:
+    if styles is None:
+        return list(network.styles)
+    if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:
+        raise InputError(f"styles is {styles!r:.80}; expected a list of names, as ['swirls', 'mosaic']")
+    known_names(map(str, styles), network.styles, "style")
+    return list(dict.fromkeys(styles))
+
+
+def _usual(offered: Sequence[str]) -> str:
+    return "swirls" if "swirls" in offered else offered[0]
+
+
+def _checked_strength(strength: Any) -> float:
+    found = number("the strength", strength)
+    if found > 1:
+        raise InputError(f"the strength is {found:g}; expected a number from 0 to 1")
+    return found
+
+
+def _loaded(source: Source, size: int) -> Tensor:
+    given("content", source)
+    loaded = load_image(source, size)
+    if len(loaded) != 1:
+        raise InputError(f"the content is a batch of {len(loaded)} pictures; choose one, as content[:1]")
+    return loaded
+
+
+def _normal(mix: Shares) -> dict[str, float]:
+    """Shares above 0 at the sum 1, or none."""
+    named = {name: share for name, share in mix.items() if share > 0}
+    return dict(zip(named, normalized(named.values()), strict=True)) if named else {}
+
+
+def _plain(shares: dict[str, float]) -> str | dict[str, float]:
+    return next(iter(shares)) if len(shares) == 1 else shares
+
+
+def _wide() -> dict[str, Any]:
+    return wide() | {"style": {"description_width": "64px"}}

@@ -1,0 +1,418 @@
+"""The painter at the kernel's side: sliders are moved and pressed, and what is painted follows."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_live_upload import choose, png
+
+import nstlib as nst
+from nstlib import live
+from nstlib.control.masks import fitted
+from nstlib.feedforward.fast import painted
+from nstlib.live import panel
+
+module = sys.modules[live.Painter.__module__]  # live.painter is the function
+SIZE = (24, 32)
+STYLES = ("swirls", "mosaic", "own")
+PICTURE = torch.linspace(0, 1, 3 * 24 * 32).reshape(1, 3, *SIZE)
+HALVES = np.repeat(np.array([1] * 12 + [2] * 12 + [0] * 8, np.uint8)[None], 24, 0)  # first, second, unpainted
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A small one whose styles differ, as those of a trained one do."""
+    made = nst.StyleNetwork(STYLES, (4, 4, 4), blocks=1)
+    with torch.no_grad():
+        for place, row in enumerate(made.rows):
+            row += torch.randn(row.shape, generator=torch.Generator().manual_seed(place))
+    return made.eval()
+
+
+@pytest.fixture(autouse=True)
+def _exactly(monkeypatch):
+    """Whatever this machine is fastest in."""
+    monkeypatch.setattr("nstlib.feedforward.fast.fast_precision", lambda device: "float32")
+
+
+@pytest.fixture
+def painter(network):
+    return live.painter(PICTURE, "swirls", network=network, size=32, folder=None)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The settings of every painting: (strength, color, whether there are masks)."""
+    found = []
+
+    def noted(network, content, shares, colors, places=None):
+        found.append((round(shares[0].sum().item(), 4), colors[0], places is not None))
+        return painted(network, content, shares, colors, places)
+
+    monkeypatch.setattr(module, "painted", noted)
+    return found
+
+
+def same(image, other):
+    return torch.allclose(image, other, atol=1e-5)
+
+
+# Painting
+
+
+def test_shares_strength_and_colors_give_what_the_network_and_the_colors_give(network):
+    rows = torch.tensor([[0.75, 0.25, 0.0]])
+    plain = network(PICTURE, {"swirls": 0.75, "mosaic": 0.25}, 0.6).detach()
+    assert same(painted(network, PICTURE, 0.6 * rows, ["style"]), plain)
+    assert same(painted(network, PICTURE, 0.6 * rows, ["luminance"]), nst.keep_colors(plain, PICTURE))
+    assert same(painted(network, PICTURE, 0.6 * rows, ["match"]), nst.match_colors(plain, PICTURE))
+
+
+def test_each_place_has_its_own_mix_and_what_no_mask_covers_is_the_content(network):
+    rows = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    masks = torch.stack([torch.from_numpy(place == HALVES).float() for place in (1, 2)])
+    image = painted(network, PICTURE, 0.8 * rows, ["luminance"] * 2, masks)
+    for where, style in ((slice(0, 12), "swirls"), (slice(12, 24), "own")):
+        alone = nst.keep_colors(network(PICTURE, style, 0.8).detach(), PICTURE)
+        assert same(image[..., where], alone[..., where])
+    assert torch.equal(image[..., 24:], PICTURE[..., 24:])
+
+
+def test_soft_masks_blend_and_those_that_overlap_share_a_place(network):
+    rows = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    first, second = (network(PICTURE, style).detach() for style in ("swirls", "own"))
+    half = torch.full((2, *SIZE), 0.25)
+    assert same(painted(network, PICTURE, rows, ["style"] * 2, half), 0.5 * PICTURE + 0.25 * (first + second))
+    assert same(painted(network, PICTURE, rows, ["style"] * 2, torch.ones(2, *SIZE)), 0.5 * (first + second))
+    assert torch.equal(painted(network, PICTURE, rows, ["style"] * 2, torch.zeros(2, *SIZE)), PICTURE)
+
+
+# The page's side
+
+
+def test_a_slider_paints_at_once_and_shares_are_brought_to_the_sum_one(painter, network):
+    before = painter.paintings
+    painter.sliders["own"].value = 0.5
+    assert painter.paintings == before + 1
+    assert painter.shares == pytest.approx({"swirls": 2 / 3, "own": 1 / 3})
+    assert same(painter.image, network(PICTURE, {"swirls": 2, "own": 1}).detach())
+    assert painter._picture.value == panel.encoded(nst.to_pil(painter.image))
+    assert [painter.thumbnails[name].description for name in STYLES] == ["67 %", "0 %", "33 %"]
+
+
+def test_all_sliders_at_none_give_the_content(painter):
+    painter.sliders["swirls"].value = 0
+    assert painter.shares == {}
+    assert painter.style == {}
+    assert (painter.image - PICTURE).abs().max() < 0.002
+
+
+def test_a_thumbnail_chooses_its_style_alone_with_one_painting(painter):
+    painter.style = {"swirls": 0.5, "own": 0.5}
+    before = painter.paintings
+    painter.thumbnails["mosaic"].click()
+    assert painter.style == "mosaic"
+    assert [slider.value for slider in painter.sliders.values()] == [0, 1, 0]
+    assert painter.paintings == before + 1
+
+
+def test_strength_and_colors_are_controls_with_the_words_of_stylize(painter, network):
+    painter.controls["strength"].value = 0.5
+    painter.controls["color"].value = "luminance"
+    assert (painter.strength, painter.color) == (0.5, "luminance")
+    assert same(painter.image, nst.keep_colors(network(PICTURE, "swirls", 0.5).detach(), PICTURE))
+    assert [value for _, value in painter.controls["color"].options] == ["style", "match", "luminance"]
+
+
+def test_mix_strength_colors_and_places_work_together(painter, network):
+    painter.style, painter.second = {"swirls": 3, "mosaic": 1}, "own"
+    painter.strength, painter.color, painter.masks = 0.7, "match", HALVES
+    rows = torch.tensor([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
+    places = fitted(list(painter.masks), SIZE)
+    assert same(painter.image, painted(network, PICTURE, 0.7 * rows, ["match"] * 2, places))
+    assert torch.equal(painter.image[..., 25:], PICTURE[..., 25:])  # beside the soft border of the masks
+    assert not same(painter.image[..., :11], PICTURE[..., :11])
+    facts = painter._facts.value
+    assert 'data-places="painted"' in facts
+    assert 'data-shares="swirls:0.75 mosaic:0.25"' in facts
+    assert 'data-strength="0.7" data-color="match"' in facts
+
+
+def test_the_sliders_are_those_of_the_chosen_mix(painter):
+    painter._places.value = True
+    before = painter.paintings
+    painter._mix.value = 1
+    assert painter.paintings == before  # looking at it paints nothing
+    assert [slider.value for slider in painter.sliders.values()] == [0, 0, 1]
+    painter.brush.load(HALVES)
+    painter.sliders["mosaic"].value = 1
+    assert (painter.style, painter.second) == ("swirls", {"mosaic": 0.5, "own": 0.5})
+    painter._places.value = False
+    assert [slider.value for slider in painter.sliders.values()] == [1, 0, 0]
+    assert painter.masks is None
+
+
+def test_a_stroke_paints_at_once_and_before_the_first_one_the_first_mix_is_everywhere(painter, network):
+    everywhere = network(PICTURE, "swirls").detach()
+    painter.places = True
+    assert same(painter.image, everywhere)
+    painter.brush.load(HALVES)
+    assert torch.equal(painter.image[..., 25:], PICTURE[..., 25:])
+    painter.brush.clear()
+    assert same(painter.image, everywhere)
+
+
+def test_a_content_or_a_size_from_the_page_is_painted(painter):
+    painter.controls["size"].value = 128
+    assert painter.image.shape == (1, 3, 96, 128)
+    painter.controls["content"].value = "chelsea"
+    assert painter.image.shape == (1, 3, 85, 128)
+    assert torch.equal(painter.content, nst.load_image("chelsea", 128))
+    assert (painter._picture.width, painter._picture.height) == ("128", "85")
+
+
+def test_another_content_begins_with_no_places(painter):
+    painter.masks = HALVES
+    painter.content = "chelsea"
+    assert painter.places
+    assert painter.masks is None
+    assert painter.brush.size == (341, 512)
+    painter.brush.load(np.ones((341, 512), np.uint8))
+    assert painter.masks is not None
+
+
+def test_an_upload_becomes_the_content_and_what_is_no_picture_is_said(painter):
+    choose(painter._upload, png("red"))
+    assert painter.controls["content"].value == "mine.png"
+    assert torch.equal(painter.content[0, :, 0, 0], torch.tensor([1.0, 0.0, 0.0]))
+    assert "mine.png (0.0 MB) is here" in painter._facts.value
+    before = painter.content
+    choose(painter._upload, b"no picture")
+    assert "cannot be read as a picture" in painter._facts.value
+    assert painter.content is before
+
+
+def test_what_goes_wrong_while_the_page_paints_is_said_there_and_the_next_move_works(painter, monkeypatch):
+    def full(*_):
+        raise nst.OutOfMemory("out of memory <here>")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "painted", full)
+        painter.controls["strength"].value = 0.5
+        assert 'role="status">out of memory &lt;here&gt;' in painter._facts.value
+        with pytest.raises(nst.OutOfMemory):
+            painter.strength = 0.4
+    painter.controls["strength"].value = 0.6
+    assert "out of memory" not in painter._facts.value
+    assert painter.strength == 0.6
+
+
+def test_a_move_that_comes_from_rounding_on_the_page_is_none(painter):
+    painter.style = {"swirls": 0.333, "own": 0.667}
+    painter.sliders["own"].value = 0.65  # the nearest step, as a page says it
+    painter.sliders["swirls"].value = 0.35
+    assert painter.shares == pytest.approx({"swirls": 0.333, "own": 0.667})
+
+
+# No queue
+
+
+class Door:
+    """A lock that counts who has come to it."""
+
+    def __init__(self):
+        self.lock, self.came = threading.RLock(), 0
+
+    def __enter__(self):
+        self.came += 1
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def test_changes_that_come_during_a_painting_wait_and_only_the_newest_is_painted(painter, network, monkeypatch):
+    go_on, strengths, door = threading.Event(), [], Door()
+
+    def slow(network, content, shares, colors, places=None):
+        strengths.append(round(shares.sum().item(), 4))
+        assert go_on.wait(20)
+        return painted(network, content, shares, colors, places)
+
+    monkeypatch.setattr(module, "painted", slow)
+    monkeypatch.setattr(painter, "_painting", door)
+    threads = []
+    for number in range(1, 5):
+        threads.append(threading.Thread(target=setattr, args=(painter, "strength", number / 10)))
+        threads[-1].start()
+        end = time.monotonic() + 20
+        while door.came < number or not strengths:
+            assert time.monotonic() < end, "it did not come to paint"
+            time.sleep(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert strengths == [0.1, 0.4]
+    assert same(painter.image, network(PICTURE, "swirls", 0.4).detach())
+
+
+# Python's side
+
+
+def test_attributes_move_the_controls_and_each_paints_once(painter, calls):
+    painter.style = {"mosaic": 0.75, "own": 0.25}
+    painter.strength = 0.4
+    painter.color = "luminance"
+    assert [slider.value for slider in painter.sliders.values()] == [0, 0.75, 0.25]
+    assert painter.controls["strength"].value == 0.4
+    assert painter.controls["color"].value == "luminance"
+    assert calls == [(1.0, "style", False), (0.4, "style", False), (0.4, "luminance", False)]
+    painter.shares = {"swirls": 30, "mosaic": 10}
+    assert painter.shares == pytest.approx({"swirls": 0.75, "mosaic": 0.25})
+    painter.style = None
+    assert painter.style == {}
+
+
+def test_it_begins_with_what_it_is_given(network):
+    made = live.painter(
+        *(PICTURE, {"swirls": 1, "own": 3}),
+        network=network,
+        strength=0.5,
+        color="match",
+        masks=HALVES,
+        second="mosaic",
+        size=32,
+        styles=["own", "mosaic", "swirls"],
+        folder=None,
+    )
+    assert made.styles == ("own", "mosaic", "swirls")
+    assert made.shares == pytest.approx({"own": 0.75, "swirls": 0.25})
+    assert (made.second, made.strength, made.color, made.size, made.places) == ("mosaic", 0.5, "match", 32, True)
+    assert made.masks.flatten(1).any(1).all()
+    assert made.paintings == 1
+
+
+def test_the_bundled_network_is_the_default_and_begins_with_swirls():
+    made = live.painter(size=48, folder=None)
+    assert made.style == "swirls"
+    assert len(made.styles) == len(made.sliders) == 13
+    assert made.controls["content"].value == "village"
+
+
+def test_masks_are_taken_as_the_brush_takes_them_or_from_a_brush(painter):
+    brush = live.brush(PICTURE, start=HALVES)
+    painter.masks = brush
+    assert painter.masks.shape == (2, 384, 512)
+    assert painter.brush is not brush
+    painter.masks = None
+    assert not painter.places
+    with pytest.raises(nst.InputError, match="3 masks"):
+        painter.masks = torch.zeros(3, *SIZE)
+    assert not painter.places
+
+
+def test_other_pictures_are_painted_with_the_present_settings_without_the_places(painter, network):
+    painter.strength, painter.color, painter.masks = 0.5, "luminance", HALVES
+    frames = torch.rand(2, 3, 20, 28, generator=torch.Generator().manual_seed(0))
+    before = painter.paintings
+    found = painter.paint(frames)
+    assert same(found, nst.keep_colors(network(frames, "swirls", 0.5).detach(), frames))
+    assert painter.paintings == before
+    with pytest.raises(nst.InputError, match="expected a picture"):
+        painter.paint(frames[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("style", "swirl", "did you mean 'swirls'"),
+        ("style", {"swirl": 1}, "no style 'swirl'; the nearest is swirls"),
+        ("shares", {"swirls": -1}, "a share is -1"),
+        ("shares", {"swirls": 0}, "at least one must be above 0"),
+        ("second", 7, "7"),
+        ("strength", 1.5, "from 0 to 1"),
+        ("strength", True, "expected a finite number"),
+        ("color", "colour", "style, match, luminance"),
+        ("size", 0, "expected a whole number"),
+        ("places", 1, "expected True or False"),
+        ("content", None, "content is None"),
+        ("content", PICTURE.repeat(2, 1, 1, 1), "batch of 2 pictures"),
+        ("image", PICTURE, "cannot be assigned"),
+        ("network", None, "make another painter"),
+        ("colors", "match", "no 'colors'; the nearest"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words_and_changes_nothing(painter, name, value, words):
+    before, paintings = painter.image, painter.paintings
+    with pytest.raises(nst.InputError, match=words):
+        setattr(painter, name, value)
+    assert painter.image is before
+    assert (painter.style, painter.strength, painter.color, painter.size) == ("swirls", 1.0, "style", 32)
+    assert painter.paintings == paintings
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"styles": []}, "expected a list of names"),
+        ({"styles": "swirls"}, "expected a list of names"),
+        ({"styles": ["swril"]}, "no style 'swril'"),
+        ({"style": "mosaic", "styles": ["own"]}, "the style is 'mosaic'"),
+        ({"network": 5}, "expected an instance of StyleNetwork"),
+        ({"colour": "match"}, "no argument 'colour'"),
+        ({"folder": 5}, "folder is 5"),
+    ],
+)
+def test_a_painter_that_cannot_be_is_refused_in_words(network, options, words):
+    with pytest.raises(nst.InputError, match=words):
+        live.painter(PICTURE, **{"network": network, "size": 32, **options})
+
+
+# What stays
+
+
+def test_saving_keeps_a_file_with_its_settings_and_a_link(network, tmp_path):
+    made = live.painter("chelsea", {"swirls": 0.5, "own": 0.5}, network=network, size=32, folder=tmp_path)
+    made._save.click()
+    made.strength = 0.5
+    made._save.click()
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["painter_chelsea_swirls_own_1.png", "painter_chelsea_swirls_own_2.png"]
+    kept = live.read_settings(tmp_path / files[1])
+    assert kept["settings"]["strength"] == 0.5
+    assert kept["settings"]["style"] == {"swirls": 0.5, "own": 0.5}
+    with Image.open(tmp_path / files[1]) as picture:
+        assert picture.tobytes() == nst.to_pil(made.image).tobytes()
+    assert made._strip.value.count("<a download=") == 2
+    assert f"{files[1]}</b>" in made._facts.value
+    made.style = None
+    made._save.click()
+    assert (tmp_path / "painter_chelsea_3.png").exists()
+
+
+def test_it_shows_a_widget_and_beside_it_a_still_with_a_description(painter, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata)))
+    painter.style, painter.masks = {"swirls": 0.6, "own": 0.4}, HALVES
+    painter._ipython_display_()
+    ((data, metadata),) = shown
+    assert set(data) == {panel.VIEW, "image/jpeg", "text/plain"}
+    alt = metadata["image/jpeg"]["alt"]
+    assert "60% swirls and 40% own at strength 1, in places that were painted" in alt
+    assert ("second: own", "100%", 1.0) in painter.rows()
+
+
+def test_every_control_is_named(painter):
+    for control in (*painter.controls.values(), *painter.sliders.values(), painter._save, painter._places):
+        assert control.description
+    for name, thumbnail in painter.thumbnails.items():
+        assert thumbnail.tooltip == f"{name} alone"
+
+
+def test_a_style_without_a_picture_has_a_thumbnail_that_the_network_paints(painter):
+    (look,) = [child.value for child in painter._palette.widget.children if hasattr(child, "value")]
+    assert look.count("background-image: url(data:image/jpeg;base64,") == 3

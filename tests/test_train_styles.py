@@ -1,0 +1,44 @@
+"""What trains the bundled network: it puts better weights in the place of others, and no worse ones."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import nstlib as nst
+from nstlib.feedforward.stages import Course
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+train_styles = pytest.importorskip("train_styles")
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """One style, small pictures, and a small network in a file of its own."""
+    monkeypatch.setattr(nst, "bundled_images", lambda kind: ["swirls"])
+    monkeypatch.setattr(train_styles, "SIZE", 64)
+    monkeypatch.setattr(train_styles, "HELD_OUT", ("coffee",))
+    monkeypatch.setattr(train_styles, "Course", partial(Course, sources=["harbor"], size=128))
+    monkeypatch.setattr(train_styles, "StyleNetwork", partial(nst.StyleNetwork, widths=(4, 4, 4), blocks=1))
+    return tmp_path / "styles.safetensors"
+
+
+def test_a_network_from_nothing_is_saved_and_a_worse_one_is_not(small, monkeypatch, capsys):
+    train_styles.main(["--scratch", "--minutes", "0.002", "-o", str(small)])
+    assert nst.load_network(small).styles == ("swirls",)
+    before = small.read_bytes()
+    losses = iter([{"swirls": 2.0}, {"swirls": 1.0}])  # now, and before
+    monkeypatch.setattr(train_styles, "judged", lambda network: next(losses))
+    train_styles.main(["--minutes", "0.002", "-o", str(small)])
+    assert "not better" in capsys.readouterr().out
+    assert small.read_bytes() == before
+
+
+def test_a_better_one_takes_its_place(small, monkeypatch):
+    train_styles.main(["--scratch", "--minutes", "0.002", "-o", str(small)])
+    before = small.read_bytes()
+    losses = iter([{"swirls": 1.0}, {"swirls": 2.0}])
+    monkeypatch.setattr(train_styles, "judged", lambda network: next(losses))
+    train_styles.main(["--minutes", "0.002", "-o", str(small)])
+    assert small.read_bytes() != before
