@@ -353,6 +353,7 @@ MISTAKES = {
         "    y[..., :reach, reach:-reach] = x[..., 1 : reach + 1, :].flip(2)\n"
         "    y[..., -reach:, reach:-reach] = x[..., -reach - 1 : -1, :].flip(2)\n"
         "    return y",
+    ],
     "mixed_row": [
         "def mixed_row(rows, content, shares):  # without the content\n"
         "    return sum((share * rows[style] for style, share in shares.items()), 0 * content)",
