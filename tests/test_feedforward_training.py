@@ -433,10 +433,13 @@ def test_the_command_learns_rows_alone_and_all_else_stays(quick, trained, tmp_pa
     assert same(weights_of(before), weights_of(more))
 
 
-def test_the_command_keeps_no_styles_that_it_would_spoil(quick, trained, tmp_path, capsys):
+def test_the_command_saves_samples_and_keeps_no_styles_that_it_would_spoil(quick, trained, tmp_path, capsys):
     out = tmp_path / "mine.safetensors"
-    assert train(capsys, "cubist", "mosaic", "-o", out, "--start", trained, *quick)[0] == 0
+    folder = tmp_path / "samples"
+    assert train(capsys, "cubist", "mosaic", "-o", out, "--start", trained, "--samples", folder, *quick)[0] == 0
     assert load_network(out).styles == ("cubist", "mosaic")
+    names = {path.name.rpartition("_")[0] for path in folder.iterdir()}  # without the number of steps
+    assert names == {"cubist_64", "mosaic_64", "cubist_128", "mosaic_128"}
 
 
 def test_the_command_goes_on_where_it_was_stopped(quick, trained, tmp_path, capsys):

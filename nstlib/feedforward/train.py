@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ..arguments import Parser
@@ -12,12 +13,15 @@ from ..base.reporting import shown_path, tell
 from ..cli import exit_status
 from ..errors import InputError
 from ..extractor import FeatureExtractor
-from ..images import load_image
+from ..images import load_image, save_image
 from .files import load_network, save_network
 from .judging import Judge
 from .network import StyleNetwork
 from .pictures import DEFAULT_SOURCES
 from .stages import FROM_SCRATCH, NEW_STYLE, ROWS, SIZE, Course
+from .training import Training
+
+SAMPLE, SAMPLE_SIZE = "village", 384
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +54,7 @@ def parser() -> Parser:
     add("--style-size", type=int, metavar="PIXELS", help="longer side of the paintings; larger, larger strokes (256)")
     add("--beta", type=float, help="weight of the style (10)")
     add("--checkpoint", type=Path, metavar="FILE", help="saves the training on the way, and goes on with what is there")
+    add("--samples", type=Path, metavar="FOLDER", help="saves a painted picture in each new style on the way")
     add("--contents", metavar="FOLDER", help="pictures to learn on (the bundled ones, and drawn ones)")
     add("--seed", type=int, default=0, help="of the weights, the pictures and their order (%(default)s)")
     add("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
@@ -72,6 +77,7 @@ def _train(args: argparse.Namespace) -> int:
         only="style" if args.only_style else None,
         seed=args.seed,
         checkpoint=args.checkpoint,
+        watch=args.samples and partial(_save_samples, folder=args.samples),
     )
     network = StyleNetwork(list(styles), seed=args.seed) if args.scratch else _begun(args, course)
     stages = ROWS if args.only_style else FROM_SCRATCH if args.scratch else NEW_STYLE
@@ -80,6 +86,14 @@ def _train(args: argparse.Namespace) -> int:
     if not args.quiet:
         tell(f"saved {shown_path(saved)} after {training.taken} steps of {training.contents.size} pixels")
     return 130 if training.stop_reason == "interrupted" else 0
+
+
+def _save_samples(training: Training, folder: Path) -> None:
+    """What a picture looks like by now, such as swirls_128_00400.jpg: after so many steps of contents of that size."""
+    content = load_image(SAMPLE, SAMPLE_SIZE)
+    for style in training.rows:
+        name = f"{style}_{training.contents.size}_{training.taken:05}.jpg"
+        save_image(training.network.paint(content, style, progress=False), folder / name)
 
 
 def _styles(paintings: Sequence[str]) -> dict[str, str]:
