@@ -182,7 +182,7 @@ class StyleNetwork(nn.Module):
             InputError: as in `forward`, or values that are not in [0, 1], or a tile that is none.
             OutOfMemory: not even tiles fit.
         """
-        pictures, shares = picture("pictures", pictures), self.shares(style, strength)
+        pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
         _check_pictures(pictures, len(shares))
         if tile is not None:
             tile = whole("the tile", tile, STRIDE, unit="pixels") // STRIDE * STRIDE
@@ -316,6 +316,10 @@ class StyleNetwork(nn.Module):
             return shares if strength == 1 else strength * shares
         if strength.ndim > 1 or not strength.numel():
             raise InputError(f"the strength is {tuple(strength.shape)}; expected a number, or (B,), one a picture")
+        if len(shares) != strength.numel() and 1 not in (len(shares), strength.numel()):
+            raise InputError(
+                f"there are {strength.numel()} strengths and {len(shares)} styles; give one strength, or one a picture"
+            )
         return strength.to(shares).view(-1, 1) * shares
 
 

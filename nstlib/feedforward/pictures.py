@@ -1,5 +1,6 @@
 """What a network learns on: contents at random places, scales and sides; the same for the same seed."""
 
+import copy
 import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import counted, known_arguments, number, whole
+from ..base.checks import counted, guess, known_arguments, number, whole
 from ..errors import ImageError, InputError, MissingPackage, RunError, RunWarning, brief
 from ..images import Source, bundled_images, load_image
-from ..pictures.sources import PICTURE_SUFFIXES
+from ..pictures.sources import is_called_picture
 from .drawing import draw
 
 KINDS = ("content", "photo", "style")  # bundled pictures by kind, see `bundled_images`
@@ -44,7 +45,7 @@ class Contents:
             `load_image` takes. A file in a folder that cannot be read is left out, with a warning.
         size: side of a crop in pixels.
         seed: of the drawn pictures, the places, the scales and the sides.
-        without: names of bundled pictures and of files that are left out, to be looked at afterwards.
+        without: names of bundled pictures, and of files in the folders, that are left out, to be looked at afterwards.
         drawn: how many are drawn, and the share of the crops that are theirs where there are others.
 
     Attributes:
@@ -69,15 +70,28 @@ class Contents:
     ):
         self.size, self.seed, self.taken = whole("size", size, 8), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
-        listed = _listed(sources)
-        self.recipe = _recipe(listed, size, seed, without, (count, self._drawn_share))
+        listed, left_out = _listed(sources), {without} if isinstance(without, str) else set(without)
+        self.recipe = _recipe(listed, size, seed, left_out, (count, self._drawn_share))
         others = [source for source in listed if not _is_drawn(source)]
-        found = _pictures(others, set(without), max(LARGEST, 2 * size))
+        _check_left_out(left_out, others)
+        found = _pictures(others, left_out, _longest(size))
         self.names, self._pictures = [name for name, _ in found], [picture for _, picture in found]
-        drawings = draw(count, max(size, DRAWN_SIDE), seed) if len(others) < len(listed) else ()
+        drawings = draw(count, _drawn_side(size), seed) if len(others) < len(listed) else ()
         self._drawn = [torch.from_numpy(drawing).permute(2, 0, 1) for drawing in drawings]
         if not self._pictures and not self._drawn:
             raise ImageError("there is no picture to train on; give a folder of pictures, or 'content' and 'drawn'")
+
+    def resized(self, size: int) -> "Contents | None":
+        """These pictures in crops of another size, from the first batch on: what the same arguments would give.
+
+        None where crops of that size need larger pictures than are kept, or smaller ones.
+        """
+        if _longest(size) != _longest(self.size) or _drawn_side(size) != _drawn_side(self.size):
+            return None
+        other = copy.copy(self)
+        other.size, other.taken = whole("size", size, 8), 0
+        other.recipe = self.recipe and {**self.recipe, "size": size}
+        return other
 
     def __len__(self) -> int:
         """How many pictures there are, drawn ones included."""
@@ -139,19 +153,47 @@ class Contents:
 
 
 def folder_pictures(folder: str | os.PathLike[str]) -> list[Path]:
-    """The files of a folder that are called as pictures are, in order of their names.
+    """The files of a folder that are called as pictures are, but for hidden ones, in order of their names.
 
     Raises:
         ImageError: it cannot be read, or has none.
     """
     path = Path(os.path.expanduser(folder))
     try:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file())
+        files = sorted(file for file in path.iterdir() if is_called_picture(file.name) and file.is_file())
     except OSError as error:
         raise ImageError(f"the folder {path} cannot be read ({brief(error)}); check its path") from error
     if not files:
         raise ImageError(f"the folder {path} has no pictures; expected files such as *.jpg or *.png")
     return files
+
+
+def _longest(size: int) -> int:
+    """Longer side of the pictures that are kept for crops of this size."""
+    return max(LARGEST, 2 * size)
+
+
+def _drawn_side(size: int) -> int:
+    return max(size, DRAWN_SIDE)
+
+
+def _check_left_out(names: Collection[str], sources: Sequence[Source]) -> None:
+    """A picture that is to be kept for looking, and under a name that is not quite its own would be learned."""
+    known = {name for source in sources for name in _names_in(source)} if names else set()
+    for name in sorted(names):
+        if name not in known:
+            raise InputError(f"there is no picture {name!r:.80} to leave out of the sources{guess(name, known)}")
+
+
+def _names_in(source: Source) -> list[str]:
+    """What `without` may name of a source."""
+    if _is_kind(source):
+        return _bundled(source)
+    return [name for file in folder_pictures(source) for name in (file.name, file.stem)] if _is_folder(source) else []
+
+
+def _is_folder(source: Source) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source))
 
 
 def _pictures(sources: Sequence[Source], without: set[str], longest: int) -> list[tuple[str, Tensor]]:
@@ -161,7 +203,7 @@ def _pictures(sources: Sequence[Source], without: set[str], longest: int) -> lis
         if _is_kind(source):
             names = [name for name in _bundled(source) if name not in without]
             found += [(name, picture) for name in names for picture in _read(name, longest)]
-        elif isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source)):
+        elif _is_folder(source):
             files = [file for file in folder_pictures(source) if not {file.name, file.stem} & without]
             found += _readable(files, longest)
         else:
