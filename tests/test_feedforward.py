@@ -431,6 +431,8 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
     before = path.read_bytes()
     with pytest.raises(InputError, match="the notes cannot be kept as JSON"):
         save_network(network, path, {"when": object()})
+    with pytest.raises(InputError, match="notes is 'by me'"):
+        save_network(network, path, "by me")
     with torch.no_grad():
         network.rows[1][3] = torch.nan
     with pytest.raises(InputError, match=r"rows.1 holds numbers that are not finite"):
@@ -442,6 +444,15 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
 
 
 # Errors
+
+
+def test_what_is_no_path_and_no_network_is_refused_in_words(network, tmp_path):
+    with pytest.raises(InputError, match="path of the network is None"):
+        save_network(network, None)
+    with pytest.raises(InputError, match="path of the network is 3"):
+        load_network(3)
+    with pytest.raises(InputError, match="the network is 'swirls'"):
+        save_network("swirls", tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -458,6 +469,7 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
         ({"style": "swirls", "strength": 1.5}, "the strength is 1.5; expected a number from 0 to 1"),
         ({"style": "swirls", "strength": -0.5}, "the strength"),
         ({"style": "swirls", "strength": torch.ones(1, 2)}, "the strength"),
+        ({"style": ["swirls", "mosaic"], "strength": torch.ones(3)}, "3 strengths and 2 styles"),
         ({"pictures": torch.rand(3, 8, 8), "style": "swirls"}, r"expected \(B, 3, H, W\)"),
         ({"pictures": torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "style": "swirls"}, "divide by 255"),
     ],
