@@ -446,6 +446,10 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
 # Errors
 
 
+def test_the_widest_kernel_sees_the_smallest_picture():
+    assert StyleNetwork(["a"], (2, 2, 2), 1, kernel=15)(torch.rand(1, 3, 1, 8)).shape == (1, 3, 1, 8)
+
+
 def test_what_is_no_path_and_no_network_is_refused_in_words(network, tmp_path):
     with pytest.raises(InputError, match="path of the network is None"):
         save_network(network, None)
@@ -490,6 +494,8 @@ def test_what_cannot_be_painted_is_refused_in_words(network, arguments, words):
         ({"widths": (4, 8, 0)}, "a width is 0"),
         ({"blocks": -1}, "blocks is -1"),
         ({"kernel": 4}, "expected an odd number"),
+        ({"kernel": 17}, "the kernel is 17; expected a whole number, from 1 to 15"),
+        ({"width": (4, 4, 4)}, "no argument 'width'; the nearest is widths"),
         ({"seed": 0.5}, "the seed is 0.5"),
     ],
 )

@@ -112,6 +112,11 @@ def test_a_folder_of_pictures_may_hold_broken_files(tmp_path):
     assert {round(value, 3) for value in contents.batch(8).mean((1, 2, 3)).tolist()} <= {0.235, 0.471}
 
 
+def test_drawn_pictures_are_not_more_than_all_of_the_crops():
+    with pytest.raises(nst.InputError, match="share of drawn pictures is 25; expected a number from 0 to 1"):
+        Contents("drawn", 16, drawn=(4, 25))
+
+
 def test_what_is_to_be_left_out_is_left_out_or_missed(tmp_path):
     assert "village" not in Contents("content", 16, without="village").names
     with pytest.raises(nst.InputError, match=r"no picture 'vilage' to leave out .*'village'"):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.checks import instance
+from ..base.checks import instance, known_arguments
 from ..errors import InputError, MissingPackage
 from .files import metadata_of, path_of_network, write_complete
 from .layers import DARKEST, EPS, SMALLEST, STRIDE, Convolution
@@ -27,6 +27,7 @@ OPSET, IR = 17, 8  # of 2022: every onnxruntime since 1.13 reads them, also the 
 INPUTS, OUTPUT = ("pictures", "shares"), "painted"
 
 
+@known_arguments
 def save_onnx(
     network: StyleNetwork,
     path: str | os.PathLike[str],

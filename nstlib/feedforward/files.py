@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ..base.checks import instance
+from ..base.checks import instance, known_arguments
 from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
 from .network import StyleNetwork
@@ -21,6 +21,7 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "styles.safetensors"  # all bu
 KIND, VERSION = "nstlib.StyleNetwork", 1
 
 
+@known_arguments
 def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> Path:
     """Save a network in half precision: 0.8 MB, and 3 KB a style.
 
@@ -46,6 +47,7 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     return write_complete(path, lambda part: save_file(tensors, part, metadata))
 
 
+@known_arguments
 def load_network(path: str | os.PathLike[str] | None = None, device: str | torch.device | None = "cpu") -> StyleNetwork:
     """A network that `save_network` wrote, in float32; its `notes` are those of the file.
 

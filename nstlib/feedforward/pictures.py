@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import counted, guess, known_arguments, number, whole
+from ..base.checks import counted, fraction, guess, known_arguments, whole
 from ..errors import ImageError, InputError, MissingPackage, RunError, RunWarning, brief
 from ..images import Source, bundled_images, load_image
 from ..pictures.sources import is_called_picture
@@ -271,4 +271,4 @@ def _recipe(
 def _checked_drawn(drawn: Any) -> tuple[int, float]:
     if not isinstance(drawn, tuple) or len(drawn) != 2:
         raise InputError(f"drawn is {drawn!r:.80}; expected how many, and their share, such as (120, 0.25)")
-    return whole("the number of drawn pictures", drawn[0], 1), number("the share of drawn pictures", drawn[1])
+    return whole("the number of drawn pictures", drawn[0], 1), fraction("the share of drawn pictures", drawn[1])
