@@ -372,6 +372,18 @@ def test_of_a_folder_no_picture_is_passed_over_and_hidden_files_are(run, tmp_pat
     assert "d.HEIC" in err
 
 
+def test_no_picture_of_a_folder_is_written_over_behind_a_link(run, tmp_path, photos):
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    nst.save_image(nst.load_image("chelsea", 40), painted / "a.png")
+    (photos / "z.png").symlink_to(painted / "a.png")
+    before = (painted / "a.png").read_bytes()
+    status, _, err = run(photos, "swirls", "-o", "painted")
+    assert status == 2
+    assert "z.png itself and would be written over" in err
+    assert (painted / "a.png").read_bytes() == before
+
+
 def test_all_is_one_picture_in_each_style(run, tmp_path, photos):
     nst.save_network(small(["mine", "yours"]), tmp_path / "two.safetensors")
     two = ("--network", "two.safetensors", "-q")

@@ -675,6 +675,7 @@ def test_the_nearest_style_is_the_one_of_the_least_loss(judge):
         (("swirls", "-o", "mine.pt"), ".safetensors"),
         (("swirls", "-o", "mine.safetensors", "--only-style", "--scratch"), "--only-style"),
         (("swirls", "-o", "mine.safetensors", "--size", "40"), "size is 40"),
+        (("swirls", "-o", "mine.safetensors", "--size", "1000000"), "size is 1000000"),
         (("swirls", "img/style/swirls.jpg", "-o", "mine.safetensors"), "taken"),
         (("swirls", "-o", "mine.safetensors", "--start", "missing.safetensors"), "no file"),
         (("missing.jpg", "-o", "mine.safetensors"), "missing.jpg"),

@@ -23,6 +23,7 @@ KINDS = ("content", "photo", "style")  # bundled pictures by kind, see `bundled_
 DRAWN = "drawn"
 DEFAULT_SOURCES = ("content", "photo", DRAWN)
 LARGEST = 640  # longer side of a kept picture: crops of it show single things, and twenty fit into 25 MB
+LARGEST_CROP = 2048  # pixels: the drawn pictures, which are as large, take 1.5 GB
 FLAT, TRIES = 0.03, 10  # a crop with less contrast is taken elsewhere, where ten times are enough to find one
 COARSEST, FINEST = 0.8, 3.0  # the side of what is cut out, in sides of the crop
 DRAWN_SIDE = 256
@@ -43,7 +44,7 @@ class Contents:
         sources: where pictures come from, one or several: the bundled kinds "content", "photo" (scikit-image's
             photographs) and "style"; "drawn", pictures drawn by rules; a folder; or a picture in any form that
             `load_image` takes. A file in a folder that cannot be read is left out, with a warning.
-        size: side of a crop in pixels.
+        size: side of a crop in pixels, 8 to 2048.
         seed: of the drawn pictures, the places, the scales and the sides.
         without: names of bundled pictures, and of files in the folders, that are left out, to be looked at afterwards.
         drawn: how many are drawn, and the share of the crops that are theirs where there are others.
@@ -68,7 +69,7 @@ class Contents:
         without: Collection[str] = (),
         drawn: tuple[int, float] = (DRAWN_COUNT, DRAWN_SHARE),
     ):
-        self.size, self.seed, self.taken = whole("size", size, 8), whole("the seed", seed), 0
+        self.size, self.seed, self.taken = whole("size", size, 8, LARGEST_CROP), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
         listed, left_out = _listed(sources), {without} if isinstance(without, str) else set(without)
         self.recipe = _recipe(listed, size, seed, left_out, (count, self._drawn_share))
@@ -89,7 +90,7 @@ class Contents:
         if _longest(size) != _longest(self.size) or _drawn_side(size) != _drawn_side(self.size):
             return None
         other = copy.copy(self)
-        other.size, other.taken = whole("size", size, 8), 0
+        other.size, other.taken = whole("size", size, 8, LARGEST_CROP), 0
         other.recipe = self.recipe and {**self.recipe, "size": size}
         return other
 

@@ -117,10 +117,8 @@ class Painter(KnownAttributes):
         self.network, self.folder = ready_network(network), folder_for(folder)
         offered = _offered(styles, self.network)
         self._mixes = [dict.fromkeys(offered, 0.0) for _ in MIXES]
-        self._strength, self._color = (
-            fraction("the strength", strength),
-            cast(Color, one_of("the color", color, COLORS)),
-        )
+        self._strength = fraction("the strength", strength)
+        self._color = cast(Color, one_of("the color", color, COLORS))
         self._source, self._size = content, whole("size", size, 1)
         self._content = _loaded(content, self._size)
         self._brush: Brush | None = None
