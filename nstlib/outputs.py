@@ -30,7 +30,7 @@ def default_output(content_path: Source, style_path: Any, mode: str) -> Path:
     here = full_path(".")
     styles = () if style_path is None else Blend.of(style_path).pictures
     sources = [content_path, *styles]
-    names = [_name(source, 2 * LONGEST // max(len(sources), 2)) for source in sources]
+    names = [name_of(source, 2 * LONGEST // max(len(sources), 2)) for source in sources]
     base = CLONE if here.is_relative_to(CLONE) and (CLONE / "img").is_dir() else Path()
     stem = "_".join([*names, *([] if mode == "style_transfer" else [mode])])
     return base / "img" / "results" / f"{stem}.png"
@@ -77,7 +77,8 @@ def save_picture(image: Tensor, path: Path, chosen: bool = True) -> Path:
     return save_image_somewhere(image, path if chosen else free_name(path))
 
 
-def _name(source: Source, longest: int) -> str:
+def name_of(source: Source, longest: int = LONGEST) -> str:
+    """What a picture is called, by its file or the end of its address, in characters that every system takes."""
     if not isinstance(source, str | os.PathLike):
         return "picture"
     text = os.fsdecode(source)

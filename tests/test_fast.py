@@ -183,6 +183,8 @@ def test_tiles_give_the_same_picture(paint):
         ("swirls", {"strength": 1.5}, "the strength is 1.5; expected a number from 0 to 1"),
         ("swirls", {"strength": -1}, "the strength is -1"),
         ("swirls", {"strength": [0.5, 1]}, "one strength for 1 style.*; these are 2; give masks"),
+        ("swirls", {"strength": torch.tensor([0.5, 1])}, "one strength for 1 style.*; these are 2; give masks"),
+        ("swirls", {"strength": np.array([0.5, 1])}, "one strength for 1 style.*; these are 2; give masks"),
         ("swirls", {"color": "lum"}, "color is 'lum'; choose one of"),
         ("swirls", {"tile": 1}, "the tile is 1"),
         ("swirls", {"precision": "half"}, "precision is 'half'"),
@@ -357,6 +359,29 @@ def test_a_folder_is_painted_into_a_folder_and_what_cannot_be_read_is_left_out(r
     assert names(tmp_path / "img/results") == ["photos_mosaic_swirls", "photos_swirls", "photos_swirls_2"]
     assert names(tmp_path / "img/results/photos_swirls_2") == ["a.png", "b.png", "b_2.png"]
     assert all(path.read_bytes() == before[path] for path in photos.iterdir())
+
+
+def test_of_a_folder_no_picture_is_passed_over_and_hidden_files_are(run, tmp_path, photos):
+    (photos / "broken.jpg").unlink()
+    (photos / "._a.jpg").write_bytes(b"\0\5\x16\7Mac OS X")
+    nst.to_pil(nst.load_image("chelsea", 40)).save(photos / "c.gif")
+    assert run(photos, "swirls", "-o", "painted")[:2] == (0, "saved painted: 4 of 4 pictures\n")
+    (photos / "d.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    status, out, err = run(photos, "swirls", "-o", "painted")
+    assert (status, out) == (1, "saved painted: 4 of 5 pictures\n")
+    assert "d.HEIC" in err
+
+
+def test_no_picture_of_a_folder_is_written_over_behind_a_link(run, tmp_path, photos):
+    painted = tmp_path / "painted"
+    painted.mkdir()
+    nst.save_image(nst.load_image("chelsea", 40), painted / "a.png")
+    (photos / "z.png").symlink_to(painted / "a.png")
+    before = (painted / "a.png").read_bytes()
+    status, _, err = run(photos, "swirls", "-o", "painted")
+    assert status == 2
+    assert "z.png itself and would be written over" in err
+    assert (painted / "a.png").read_bytes() == before
 
 
 def test_all_is_one_picture_in_each_style(run, tmp_path, photos):

@@ -431,6 +431,8 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
     before = path.read_bytes()
     with pytest.raises(InputError, match="the notes cannot be kept as JSON"):
         save_network(network, path, {"when": object()})
+    with pytest.raises(InputError, match="notes is 'by me'"):
+        save_network(network, path, "by me")
     with torch.no_grad():
         network.rows[1][3] = torch.nan
     with pytest.raises(InputError, match=r"rows.1 holds numbers that are not finite"):
@@ -442,6 +444,19 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
 
 
 # Errors
+
+
+def test_the_widest_kernel_sees_the_smallest_picture():
+    assert StyleNetwork(["a"], (2, 2, 2), 1, kernel=15)(torch.rand(1, 3, 1, 8)).shape == (1, 3, 1, 8)
+
+
+def test_what_is_no_path_and_no_network_is_refused_in_words(network, tmp_path):
+    with pytest.raises(InputError, match="path of the network is None"):
+        save_network(network, None)
+    with pytest.raises(InputError, match="path of the network is 3"):
+        load_network(3)
+    with pytest.raises(InputError, match="the network is 'swirls'"):
+        save_network("swirls", tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -458,6 +473,7 @@ def test_what_cannot_be_saved_leaves_the_older_file(network, tmp_path):
         ({"style": "swirls", "strength": 1.5}, "the strength is 1.5; expected a number from 0 to 1"),
         ({"style": "swirls", "strength": -0.5}, "the strength"),
         ({"style": "swirls", "strength": torch.ones(1, 2)}, "the strength"),
+        ({"style": ["swirls", "mosaic"], "strength": torch.ones(3)}, "3 strengths and 2 styles"),
         ({"pictures": torch.rand(3, 8, 8), "style": "swirls"}, r"expected \(B, 3, H, W\)"),
         ({"pictures": torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "style": "swirls"}, "divide by 255"),
     ],
@@ -478,6 +494,8 @@ def test_what_cannot_be_painted_is_refused_in_words(network, arguments, words):
         ({"widths": (4, 8, 0)}, "a width is 0"),
         ({"blocks": -1}, "blocks is -1"),
         ({"kernel": 4}, "expected an odd number"),
+        ({"kernel": 17}, "the kernel is 17; expected a whole number, from 1 to 15"),
+        ({"width": (4, 4, 4)}, "no argument 'width'; the nearest is widths"),
         ({"seed": 0.5}, "the seed is 0.5"),
     ],
 )

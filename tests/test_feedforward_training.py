@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import nstlib as nst
+from nstlib.feedforward import pictures as contents_module
 from nstlib.feedforward import train as command
 from nstlib.feedforward import training as module
 from nstlib.feedforward.files import load_network, save_network
@@ -109,6 +110,30 @@ def test_a_folder_of_pictures_may_hold_broken_files(tmp_path):
         contents = Contents(tmp_path, 16, without=["0"])
     assert contents.names == ["1.png", "2.png"]
     assert {round(value, 3) for value in contents.batch(8).mean((1, 2, 3)).tolist()} <= {0.235, 0.471}
+
+
+def test_drawn_pictures_are_not_more_than_all_of_the_crops():
+    with pytest.raises(nst.InputError, match="share of drawn pictures is 25; expected a number from 0 to 1"):
+        Contents("drawn", 16, drawn=(4, 25))
+
+
+def test_what_is_to_be_left_out_is_left_out_or_missed(tmp_path):
+    assert "village" not in Contents("content", 16, without="village").names
+    with pytest.raises(nst.InputError, match=r"no picture 'vilage' to leave out .*'village'"):
+        Contents("content", 16, without=["vilage"])
+    nst.save_image(nst.load_image("coffee", 48), tmp_path / "me.png")
+    with pytest.raises(nst.InputError, match=r"no picture 'me\.jpg' to leave out"):
+        Contents(tmp_path, 16, without=["me.jpg"])
+
+
+def test_other_crops_of_the_same_pictures_are_what_the_arguments_would_give():
+    one = Contents(["village", "drawn"], 64, seed=3, drawn=(4, 0.5))
+    one.batch(2)
+    small, anew = one.resized(32), Contents(["village", "drawn"], 32, seed=3, drawn=(4, 0.5))
+    assert torch.equal(small.batch(3), anew.batch(3))
+    assert small.recipe == anew.recipe
+    assert one.size == 64
+    assert one.resized(512) is None
 
 
 def test_what_cannot_be_trained_on_is_refused(tmp_path):
@@ -377,12 +402,35 @@ def test_minutes_say_how_many_steps(judge):
         ({"only": "row"}, "only"),
         ({"averaged": 1.0}, "averaged"),
         ({"precision": "float16"}, "precision"),
+        ({"held_out": "coffee"}, "held_out is 'coffee'"),
+        ({"held_out": ["coffee"]}, "the held-out picture is str"),
+        ({"watch": 3}, "watch is 3"),
         ({"learning_rate": 1}, "'lr' here"),
     ],
 )
 def test_arguments_that_cannot_work_are_refused(judge, options, message):
     with pytest.raises(nst.InputError, match=message):
         training_of(judge, **options)
+
+
+def test_what_a_judge_is_to_be_is_named():
+    with pytest.raises(nst.InputError, match="how is 3"):
+        Training(network_of("swirls"), {"swirls": "swirls"}, how=3)
+
+
+def test_a_single_batch_is_held_out_without_a_list(judge, picture):
+    training = training_of(judge, held_out=picture)
+    assert training.check().total == training_of(judge, held_out=[picture]).check().total
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_network_in_half_precision_learns_in_float32(judge, dtype):
+    network = network_of().to(dtype)
+    training = take(training_of(judge, network), 4)
+    assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
+    assert training.network is network
+    assert not training.stop_reason
+    assert np.isfinite(training.history["total"]).all()
 
 
 def test_a_style_that_the_network_has_not_is_refused(judge):
@@ -455,6 +503,54 @@ def test_the_command_goes_on_where_it_was_stopped(quick, trained, tmp_path, caps
     assert "another training" in said.err
 
 
+def test_files_that_cannot_be_written_are_refused_before_the_training(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "Judge", lambda *_, **__: pytest.fail("it has begun"))
+    painting, out = tmp_path / "a.png", tmp_path / "mine.safetensors"
+    nst.save_image(nst.load_image("coffee", 48), painting)
+    (tmp_path / "file").write_text("no folder")
+    for paths, words in (
+        (("-o", tmp_path / "file" / "mine.safetensors"), "cannot be written"),
+        (("-o", out, "--checkpoint", tmp_path / "file" / "run.pt"), "cannot be written"),
+        (("-o", out, "--checkpoint", out), "are both"),
+        (("-o", out, "--checkpoint", painting), "is the painting a itself"),
+        (("-o", out, "--start", trained, "--checkpoint", trained), "is the network to begin with itself"),
+        (("-o", out, "--minutes", "nan"), "--minutes is nan"),
+    ):
+        status, said = train(capsys, painting, *paths)
+        assert status == 2
+        assert words in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "file", trained.name]
+
+
+def test_a_network_that_cannot_be_saved_any_more_is_saved_elsewhere(quick, trained, tmp_path, capsys, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    out, saving = tmp_path / "full" / "mine.safetensors", command.save_network
+
+    def full(network, path, notes):
+        if path == out:
+            raise nst.InputError("the disk is full")
+        return saving(network, path, notes)
+
+    monkeypatch.setattr(command, "save_network", full)
+    status, said = train(capsys, "cubist", "-o", out, "--start", trained, *quick)
+    assert status == 1
+    assert "the disk is full. The network is in" in said.err
+    assert load_network(tmp_path / "work" / "mine.safetensors").styles == ("cubist",)
+
+
+def test_a_style_is_called_as_its_picture_is_wherever_that_is():
+    addresses = "https://a.org/pictures/my%20cat.jpg?from=a/b.c", "pictures/two words, 1=2.v2.png", "swirls"
+    assert list(command._styles(addresses)) == ["my cat", "two words, 1=2.v2", "swirls"]
+
+
+def test_a_style_that_learns_on_is_told(quick, trained, tmp_path, capsys):
+    status, said = train(capsys, "swirls", "-o", tmp_path / "a.safetensors", "--start", trained, "--only-style", *quick)
+    assert status == 0
+    assert "has swirls already" in said.out
+    assert not torch.equal(load_network(trained).rows[0], load_network(tmp_path / "a.safetensors").rows[0])
+
+
 # ---------------------------------------------------------------- stages
 
 
@@ -484,6 +580,57 @@ def test_a_course_goes_on_in_the_stage_where_it_was_saved(judge, tmp_path):
     longer = course_of(judge, checkpoint=file).train(network_of(seed=7), 0.05, stages, progress=False)
     assert longer.taken > again.taken
     assert list(longer.history["total"][: again.taken]) == list(again.history["total"])
+
+
+def test_a_folder_is_read_once_for_all_stages(judge, tmp_path, monkeypatch):
+    nst.save_image(nst.load_image("coffee", 80), tmp_path / "a.png")
+    (tmp_path / "broken.jpg").write_text("no picture")
+    read, reading = [], contents_module._read
+    monkeypatch.setattr(contents_module, "_read", lambda *given: read.append(given) or reading(*given))
+    course = Course(judge, sources=tmp_path, size=64, precision="float32")
+    with pytest.warns(nst.RunWarning, match="1 picture left out"):
+        course.nearest(network_of(), "swirls")
+    # Were it read again, the warning would come again, and be an error.
+    course.train(network_of(), 0.005, [Stage(0.5, 2, 1, 1e-3), Stage(0.5, 1, 1, 1e-4)], progress=False)
+    assert len(read) == 2
+
+
+def test_ctrl_c_between_two_stages_keeps_what_was_learned(judge, monkeypatch):
+    stages, begun = [Stage(0.5, 2, 1, 1e-3), Stage(0.5, 1, 1, 1e-4)], Course._begun
+
+    def interrupted(self, network, stage):
+        if stage is stages[1]:
+            signal.raise_signal(signal.SIGINT)
+        return begun(self, network, stage)
+
+    monkeypatch.setattr(Course, "_begun", interrupted)
+    network = network_of()
+    before = weights_of(network)
+    training = course_of(judge).train(network, 0.005, stages, progress=False)
+    assert training.stop_reason == "interrupted"
+    assert training.network is network
+    assert not same(before, weights_of(network))
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_nothing(judge, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    course = course_of(judge, checkpoint=tmp_path / "file" / "course.pt")
+    with pytest.warns(nst.RunWarning, match="cannot be saved"):
+        training = course.train(network_of(), 0.005, [Stage(1.0, 1, 1, 1e-3)], progress=False)
+    assert training.taken
+    assert not training.stop_reason
+
+
+def test_a_course_goes_on_with_the_same_paintings_and_weights_alone(judge, tmp_path):
+    stages, file = [Stage(1.0, 1, 1, 1e-3)], tmp_path / "course.pt"
+    course_of(judge, checkpoint=file).train(network_of(), 0.005, stages, progress=False)
+    for other in ({"mosaic": "cave"}, {}):
+        styles = {"swirls": "swirls", "mosaic": "mosaic", **other}
+        unlike = Judge(judge.extract, styles, style_size=48, beta=10 if other else 20, **LAYERS)
+        with pytest.raises(nst.RunError, match="other paintings of these names, or other weights"):
+            course_of(unlike, checkpoint=file).train(network_of(), 0.005, stages, progress=False)
+    with pytest.raises(nst.RunError, match="another training"):
+        course_of(judge, checkpoint=file, only="style").train(network_of(), 0.005, stages, progress=False)
 
 
 def test_a_stopped_stage_is_the_last(judge):
@@ -531,6 +678,7 @@ def test_the_nearest_style_is_the_one_of_the_least_loss(judge):
         (("swirls", "-o", "mine.pt"), ".safetensors"),
         (("swirls", "-o", "mine.safetensors", "--only-style", "--scratch"), "--only-style"),
         (("swirls", "-o", "mine.safetensors", "--size", "40"), "size is 40"),
+        (("swirls", "-o", "mine.safetensors", "--size", "1000000"), "size is 1000000"),
         (("swirls", "img/style/swirls.jpg", "-o", "mine.safetensors"), "taken"),
         (("swirls", "-o", "mine.safetensors", "--start", "missing.safetensors"), "no file"),
         (("missing.jpg", "-o", "mine.safetensors"), "missing.jpg"),

@@ -119,6 +119,8 @@ def test_what_cannot_be_is_refused_at_once_and_changes_nothing(camera):
     with pytest.raises(InputError, match="expected a function that takes the camera"):
         camera.on_frame("print")
     with pytest.raises(InputError, match="expected an instance of StyleNetwork"):
+        live.camera(5)
+    with pytest.raises(InputError, match="is a style: style='swirls'"):
         live.camera("swirls")
     with pytest.raises(InputError, match="no argument 'mirorr'"):
         live.camera(small(), mirorr=True)
@@ -131,6 +133,17 @@ def test_without_a_word_it_paints_in_swirls_or_in_the_first_style():
     bundled = live.camera()
     assert bundled.style in bundled.network.styles
     assert bundled.network.styles == nst.load_network().styles
+
+
+def test_a_file_is_a_network_too_as_everywhere(tmp_path):
+    file = nst.save_network(small(["waves"]), tmp_path / "mine.safetensors")
+    assert live.camera(str(file)).network.styles == live.camera(network=file).network.styles == ("waves",)
+
+
+def test_a_strength_of_one_value_is_a_number(camera):
+    camera.strength = torch.tensor([0.5])
+    assert camera.in_words() == "swirls, strength 0.50"
+    assert camera.still().size
 
 
 def test_a_function_of_ones_own_paints(monkeypatch):

@@ -121,6 +121,18 @@ def number(name: str, value: Any, least: float = 0.0, below: float = math.inf, *
     return found
 
 
+def fraction(name: str, value: Any) -> float:
+    """A number from 0 to 1; what counts as one, see `number`.
+
+    Raises:
+        InputError: anything else.
+    """
+    found = number(name, value)
+    if found > 1:
+        raise InputError(f"{name} is {found:g}; expected a number from 0 to 1")
+    return found
+
+
 def one_of(name: str, value: Any, choices: Iterable[str], also: str = "") -> str:
     """A word among the choices.
 

@@ -229,6 +229,12 @@ def _jobs_of_a_folder(args: argparse.Namespace, styles: dict[str, Any]) -> list[
         raise InputError(f"-o {folder} is the folder of the contents itself; choose another")
     pairs = [(source, name) for source in folder_pictures(contents) for name in styles]
     outs = _outs([folder / _default(source, name or None, args).name for source, name in pairs])
+    read = {os.path.realpath(source): source for source, _ in pairs}
+    for out in outs:  # one may be a link to a file in the other folder
+        if os.path.realpath(out) in read:
+            raise InputError(
+                f"{out} is {read[os.path.realpath(out)]} itself and would be written over; choose another -o"
+            )
     return [Job(source, styles[name], out, True) for (source, name), out in zip(pairs, outs, strict=True)]
 
 

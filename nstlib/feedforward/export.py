@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.checks import instance
+from ..base.checks import instance, known_arguments
 from ..errors import InputError, MissingPackage
-from .files import metadata_of, write_complete
+from .files import metadata_of, path_of_network, write_complete
 from .layers import DARKEST, EPS, SMALLEST, STRIDE, Convolution
 from .network import LAST, StyleNetwork
 
@@ -27,6 +27,7 @@ OPSET, IR = 17, 8  # of 2022: every onnxruntime since 1.13 reads them, also the 
 INPUTS, OUTPUT = ("pictures", "shares"), "painted"
 
 
+@known_arguments
 def save_onnx(
     network: StyleNetwork,
     path: str | os.PathLike[str],
@@ -63,9 +64,10 @@ def save_onnx(
         InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
         MissingPackage: onnx is not installed.
     """
+    path = path_of_network(path)
     model = onnx_of(instance("the network", StyleNetwork, network), notes, half=half)
     data = model.SerializeToString()
-    return write_complete(Path(os.path.expanduser(path)), lambda part: part.write_bytes(data))
+    return write_complete(path, lambda part: part.write_bytes(data))
 
 
 def onnx_of(network: StyleNetwork, notes: Mapping[str, Any] | None = None, *, half: bool = False) -> "ModelProto":

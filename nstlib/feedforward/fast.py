@@ -15,6 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -233,6 +234,8 @@ def _style_of_each_place(style: Any) -> list[Any]:
 
 def _one_each(what: str, value: T | Sequence[T], count: int) -> list[T]:
     """One value for all places, or a list of one for each."""
+    if isinstance(value, Tensor | np.ndarray) and value.ndim:
+        value = value.tolist()
     if not isinstance(value, list | tuple):
         return [value] * count  # type: ignore[list-item]
     if len(value) != count:

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from ..base.checks import instance, known_arguments
 from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
 from .network import StyleNetwork
@@ -20,13 +21,14 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "styles.safetensors"  # all bu
 KIND, VERSION = "nstlib.StyleNetwork", 1
 
 
+@known_arguments
 def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> Path:
     """Save a network in half precision: 0.8 MB, and 3 KB a style.
 
     Args:
         network: of any precision, on any device.
         path: of the file; it is complete, or as it was.
-        notes: how it was trained, or whatever else JSON can hold; without them, those that it was loaded with.
+        notes: how it was trained, or whatever else JSON can hold, by name; without them, the network's own.
 
     Returns:
         The path.
@@ -34,7 +36,7 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     Raises:
         InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
     """
-    path = Path(os.path.expanduser(path))
+    network, path = instance("the network", StyleNetwork, network), path_of_network(path)
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()
     }
@@ -45,6 +47,7 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     return write_complete(path, lambda part: save_file(tensors, part, metadata))
 
 
+@known_arguments
 def load_network(path: str | os.PathLike[str] | None = None, device: str | torch.device | None = "cpu") -> StyleNetwork:
     """A network that `save_network` wrote, in float32; its `notes` are those of the file.
 
@@ -56,7 +59,7 @@ def load_network(path: str | os.PathLike[str] | None = None, device: str | torch
         WeightsUnavailable: no such file, another file, or a damaged one.
         InputError: a device that cannot be used.
     """
-    path, place = Path(os.path.expanduser(BUNDLED if path is None else path)), usable_device(device)
+    path, place = path_of_network(BUNDLED if path is None else path), usable_device(device)
     if path.is_dir():
         raise WeightsUnavailable(f"{path} is a folder; give the file of the network itself")
     if not path.exists():
@@ -77,6 +80,17 @@ def load_network(path: str | os.PathLike[str] | None = None, device: str | torch
             raise OutOfMemory(f"out of memory while {path} is read; free some") from error
         raise WeightsUnavailable(f"{path} cannot be read as a network ({brief(error)})") from error
     return network.to(place).eval()
+
+
+def path_of_network(path: str | os.PathLike[str]) -> Path:
+    """The path, with `~` as the home folder.
+
+    Raises:
+        InputError: what is no path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"the path of the network is {path!r:.80}; expected the name of a file, as 'mine.safetensors'")
+    return Path(os.path.expanduser(path))
 
 
 def write_complete(path: Path, write: Callable[[Path], object]) -> Path:
@@ -105,13 +119,14 @@ def metadata_of(network: StyleNetwork, notes: Mapping[str, Any] | None = None) -
     Raises:
         InputError: notes that JSON cannot hold.
     """
+    notes = instance("notes", Mapping, network.notes if notes is None else notes)  # type: ignore[type-abstract]
     settings = {
         "version": VERSION,
         "styles": network.styles,
         "widths": network.widths,
         "blocks": network.blocks,
         "kernel": network.kernel,
-        "notes": network.notes if notes is None else notes,
+        "notes": dict(notes),
     }
     try:
         return {"kind": KIND} | {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}

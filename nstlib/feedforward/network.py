@@ -17,14 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import counted, known_names, number, one_of, picture, shape_of, whole
+from ..base.checks import counted, fraction, known_arguments, known_names, one_of, picture, shape_of, whole
 from ..base.devices import without_autocast
 from ..control.styles import normalized
 from ..errors import InputError
-from .layers import STRIDE, Convolution, colored, continued, normalize
+from .layers import SMALLEST, STRIDE, Convolution, colored, continued, normalize
 from .painting import paint
 
 LAST = 3 + 3 + 1  # numbers of a row for the last layer: gamma, beta and how much of the picture is added
+WIDEST = 2 * SMALLEST - 1  # kernel that sees the smallest pictures continued by reflection
 SKIP = 0.5  # how much of the picture's own colors a row begins with
 
 Style = str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | Tensor
@@ -42,8 +43,8 @@ class StyleNetwork(nn.Module):
         styles: their names.
         widths: channels at the full size, at half of it and at a quarter.
         blocks: residual blocks, of two convolutions each.
-        kernel: side of the first and of the last filters, odd. Johnson et al. have 9; at 5 the network takes 0.6 of the
-            time for a picture of 256 pixels, and learned as fast.
+        kernel: side of the first and of the last filters, odd, up to 15. Johnson et al. have 9; at 5 the network takes
+            0.6 of the time for a picture of 256 pixels, and learned as fast.
         seed: of the weights. No other random numbers are drawn.
 
     Attributes:
@@ -57,6 +58,7 @@ class StyleNetwork(nn.Module):
 
     notes: dict[str, Any]
 
+    @known_arguments
     def __init__(
         self,
         styles: Sequence[str],
@@ -153,6 +155,7 @@ class StyleNetwork(nn.Module):
         colors = normalize(colors.to(_at_least_float32(colors.dtype)), *next(affines))
         return colored(colors, pictures, self.skip(shares))
 
+    @known_arguments
     @torch.no_grad()
     def paint(
         self,
@@ -182,7 +185,7 @@ class StyleNetwork(nn.Module):
             InputError: as in `forward`, or values that are not in [0, 1], or a tile that is none.
             OutOfMemory: not even tiles fit.
         """
-        pictures, shares = picture("pictures", pictures), self.shares(style, strength)
+        pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
         _check_pictures(pictures, len(shares))
         if tile is not None:
             tile = whole("the tile", tile, STRIDE, unit="pixels") // STRIDE * STRIDE
@@ -310,12 +313,14 @@ class StyleNetwork(nn.Module):
     def _weakened(self, shares: Tensor, strength: float | Tensor) -> Tensor:
         """Shares of a style at a strength."""
         if not isinstance(strength, Tensor):
-            strength = number("the strength", strength)
-            if strength > 1:
-                raise InputError(f"the strength is {strength:g}; expected a number from 0 to 1")
+            strength = fraction("the strength", strength)
             return shares if strength == 1 else strength * shares
         if strength.ndim > 1 or not strength.numel():
             raise InputError(f"the strength is {tuple(strength.shape)}; expected a number, or (B,), one a picture")
+        if len(shares) != strength.numel() and 1 not in (len(shares), strength.numel()):
+            raise InputError(
+                f"there are {strength.numel()} strengths and {len(shares)} styles; give one strength, or one a picture"
+            )
         return strength.to(shares).view(-1, 1) * shares
 
 
@@ -353,7 +358,7 @@ def _checked_widths(widths: Any) -> tuple[int, int, int]:
 
 
 def _checked_kernel(kernel: Any) -> int:
-    if whole("the kernel", kernel, 1) % 2 == 0:
+    if whole("the kernel", kernel, 1, WIDEST) % 2 == 0:
         raise InputError(f"the kernel is {kernel}; expected an odd number, such as 5 or 9")
     return int(kernel)
 

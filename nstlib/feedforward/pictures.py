@@ -1,5 +1,6 @@
 """What a network learns on: contents at random places, scales and sides; the same for the same seed."""
 
+import copy
 import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,16 +13,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..base.checks import counted, known_arguments, number, whole
+from ..base.checks import counted, fraction, guess, known_arguments, whole
 from ..errors import ImageError, InputError, MissingPackage, RunError, RunWarning, brief
 from ..images import Source, bundled_images, load_image
-from ..pictures.sources import PICTURE_SUFFIXES
+from ..pictures.sources import is_called_picture
 from .drawing import draw
 
 KINDS = ("content", "photo", "style")  # bundled pictures by kind, see `bundled_images`
 DRAWN = "drawn"
 DEFAULT_SOURCES = ("content", "photo", DRAWN)
 LARGEST = 640  # longer side of a kept picture: crops of it show single things, and twenty fit into 25 MB
+LARGEST_CROP = 2048  # pixels: the drawn pictures, which are as large, take 1.5 GB
 FLAT, TRIES = 0.03, 10  # a crop with less contrast is taken elsewhere, where ten times are enough to find one
 COARSEST, FINEST = 0.8, 3.0  # the side of what is cut out, in sides of the crop
 DRAWN_SIDE = 256
@@ -42,9 +44,9 @@ class Contents:
         sources: where pictures come from, one or several: the bundled kinds "content", "photo" (scikit-image's
             photographs) and "style"; "drawn", pictures drawn by rules; a folder; or a picture in any form that
             `load_image` takes. A file in a folder that cannot be read is left out, with a warning.
-        size: side of a crop in pixels.
+        size: side of a crop in pixels, 8 to 2048.
         seed: of the drawn pictures, the places, the scales and the sides.
-        without: names of bundled pictures and of files that are left out, to be looked at afterwards.
+        without: names of bundled pictures, and of files in the folders, that are left out, to be looked at afterwards.
         drawn: how many are drawn, and the share of the crops that are theirs where there are others.
 
     Attributes:
@@ -67,17 +69,30 @@ class Contents:
         without: Collection[str] = (),
         drawn: tuple[int, float] = (DRAWN_COUNT, DRAWN_SHARE),
     ):
-        self.size, self.seed, self.taken = whole("size", size, 8), whole("the seed", seed), 0
+        self.size, self.seed, self.taken = whole("size", size, 8, LARGEST_CROP), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
-        listed = _listed(sources)
-        self.recipe = _recipe(listed, size, seed, without, (count, self._drawn_share))
+        listed, left_out = _listed(sources), {without} if isinstance(without, str) else set(without)
+        self.recipe = _recipe(listed, size, seed, left_out, (count, self._drawn_share))
         others = [source for source in listed if not _is_drawn(source)]
-        found = _pictures(others, set(without), max(LARGEST, 2 * size))
+        _check_left_out(left_out, others)
+        found = _pictures(others, left_out, _longest(size))
         self.names, self._pictures = [name for name, _ in found], [picture for _, picture in found]
-        drawings = draw(count, max(size, DRAWN_SIDE), seed) if len(others) < len(listed) else ()
+        drawings = draw(count, _drawn_side(size), seed) if len(others) < len(listed) else ()
         self._drawn = [torch.from_numpy(drawing).permute(2, 0, 1) for drawing in drawings]
         if not self._pictures and not self._drawn:
             raise ImageError("there is no picture to train on; give a folder of pictures, or 'content' and 'drawn'")
+
+    def resized(self, size: int) -> "Contents | None":
+        """These pictures in crops of another size, from the first batch on: what the same arguments would give.
+
+        None where crops of that size need larger pictures than are kept, or smaller ones.
+        """
+        if _longest(size) != _longest(self.size) or _drawn_side(size) != _drawn_side(self.size):
+            return None
+        other = copy.copy(self)
+        other.size, other.taken = whole("size", size, 8, LARGEST_CROP), 0
+        other.recipe = self.recipe and {**self.recipe, "size": size}
+        return other
 
     def __len__(self) -> int:
         """How many pictures there are, drawn ones included."""
@@ -139,19 +154,47 @@ class Contents:
 
 
 def folder_pictures(folder: str | os.PathLike[str]) -> list[Path]:
-    """The files of a folder that are called as pictures are, in order of their names.
+    """The files of a folder that are called as pictures are, but for hidden ones, in order of their names.
 
     Raises:
         ImageError: it cannot be read, or has none.
     """
     path = Path(os.path.expanduser(folder))
     try:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file())
+        files = sorted(file for file in path.iterdir() if is_called_picture(file.name) and file.is_file())
     except OSError as error:
         raise ImageError(f"the folder {path} cannot be read ({brief(error)}); check its path") from error
     if not files:
         raise ImageError(f"the folder {path} has no pictures; expected files such as *.jpg or *.png")
     return files
+
+
+def _longest(size: int) -> int:
+    """Longer side of the pictures that are kept for crops of this size."""
+    return max(LARGEST, 2 * size)
+
+
+def _drawn_side(size: int) -> int:
+    return max(size, DRAWN_SIDE)
+
+
+def _check_left_out(names: Collection[str], sources: Sequence[Source]) -> None:
+    """A picture that is to be kept for looking, and under a name that is not quite its own would be learned."""
+    known = {name for source in sources for name in _names_in(source)} if names else set()
+    for name in sorted(names):
+        if name not in known:
+            raise InputError(f"there is no picture {name!r:.80} to leave out of the sources{guess(name, known)}")
+
+
+def _names_in(source: Source) -> list[str]:
+    """What `without` may name of a source."""
+    if _is_kind(source):
+        return _bundled(source)
+    return [name for file in folder_pictures(source) for name in (file.name, file.stem)] if _is_folder(source) else []
+
+
+def _is_folder(source: Source) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source))
 
 
 def _pictures(sources: Sequence[Source], without: set[str], longest: int) -> list[tuple[str, Tensor]]:
@@ -161,7 +204,7 @@ def _pictures(sources: Sequence[Source], without: set[str], longest: int) -> lis
         if _is_kind(source):
             names = [name for name in _bundled(source) if name not in without]
             found += [(name, picture) for name in names for picture in _read(name, longest)]
-        elif isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source)):
+        elif _is_folder(source):
             files = [file for file in folder_pictures(source) if not {file.name, file.stem} & without]
             found += _readable(files, longest)
         else:
@@ -229,4 +272,4 @@ def _recipe(
 def _checked_drawn(drawn: Any) -> tuple[int, float]:
     if not isinstance(drawn, tuple) or len(drawn) != 2:
         raise InputError(f"drawn is {drawn!r:.80}; expected how many, and their share, such as (120, 0.25)")
-    return whole("the number of drawn pictures", drawn[0], 1), number("the share of drawn pictures", drawn[1])
+    return whole("the number of drawn pictures", drawn[0], 1), fraction("the share of drawn pictures", drawn[1])

@@ -8,12 +8,18 @@ begins with the weights of the one before.
 """
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from ..base.checks import number, whole
-from ..errors import RunError
+from ..base.interrupts import noted
+from ..errors import RunError, RunWarning
 from ..images import Source
 from .judging import Judge
 from .network import StyleNetwork
@@ -23,6 +29,7 @@ from .training import NetworkPrecision, Only, Training, Watch
 SIZE = 256
 SMALLEST = 32  # below it the deepest maps of a VGG have one position, and no variance
 SAVE_EVERY, CHECK_EVERY = 200, 250  # steps
+ROUNDED = 0.05  # of a target, by which two devices and precisions may differ
 HELD_OUT = 2**40  # the number of a batch that no training comes to
 
 
@@ -57,7 +64,8 @@ class Course:
         sources, without: of the contents.
         size: side of the contents in the last stage, in pixels.
         only, seed, precision: see `Training`.
-        checkpoint: a file in which the training is saved on the way. If it is there, it is gone on with.
+        checkpoint: a file in which the training is saved on the way. If it is there, it is gone on with. One that
+            cannot be written is told, and stops nothing.
         watch: called with the training of the stage every 200 steps.
     """
 
@@ -76,6 +84,8 @@ class Course:
     ) -> Training:
         """Train stage by stage, so many minutes in all, with a progress bar for each.
 
+        Ctrl-C ends it early, also between two stages; the `stop_reason` of the training is then "interrupted".
+
         Returns:
             The training of the last stage, or of the one in which it was stopped. Its network is the one given, or, if
             there was a checkpoint, that of the checkpoint.
@@ -86,29 +96,41 @@ class Course:
         minutes = number("minutes", minutes, above=True)
         whole("size", self.size, SMALLEST * max(stage.shrink for stage in stages), unit="pixels")
         place, training = self._saved(network, stages)
-        for stage in stages[place:]:
-            if training is None or self._side(stage) != training.contents.size:
-                training = self._begun(training.network if training else network, stage)
+        training = training or self._begun(network, stages[0])
+        for later, stage in enumerate(stages[place:]):
+            interruptions: list[int] = []
+            with noted(interruptions):  # what was learned before is not to be lost
+                if later:
+                    training = self._begun(training.network, stage)
             training.watch, training.watch_every = self._on_the_way, SAVE_EVERY
             left = minutes * stage.share - training.seconds / 60
-            if left > 0:
+            if left > 0 and not interruptions:
                 training.run(minutes=left, progress=progress)
-                self._on_the_way(training)
+                with noted(interruptions):
+                    self._on_the_way(training)
+            if interruptions:
+                training.stop_reason = "interrupted"
             if training.stop_reason:
                 break
-        assert training is not None
         return training
 
     def nearest(self, network: StyleNetwork, style: str) -> str:
         """Which of the network's styles comes nearest to one that it is to learn, by some of the contents."""
-        contents = Contents(self.sources, self.size, seed=self.seed, without=self.without)
-        return self.judge.nearest(network, contents.at(HELD_OUT, 4), style)
+        return self.judge.nearest(network, self._contents.at(HELD_OUT, 4), style)
+
+    @cached_property
+    def _contents(self) -> Contents:
+        """Of the last stage; the others have the same pictures, which are read once: of a folder they may be many."""
+        return Contents(self.sources, self.size, seed=self.seed, without=self.without)
 
     def _side(self, stage: Stage) -> int:
         return self.size // stage.shrink
 
     def _begun(self, network: StyleNetwork, stage: Stage) -> Training:
-        contents = Contents(self.sources, self._side(stage), seed=self.seed, without=self.without)
+        side = self._side(stage)
+        contents = self._contents.resized(side)
+        if contents is None:
+            contents = Contents(self.sources, side, seed=self.seed, without=self.without)
         return Training(
             network,
             self.judge,
@@ -129,15 +151,44 @@ class Course:
         training = Training.load(self.checkpoint, device=self.judge.extract.device)
         sides = [self._side(stage) for stage in stages]
         same = training.network.styles == network.styles and set(training.rows) == set(self.judge.targets)
-        if not same or training.contents.size not in sides:
+        if not same or training.only != self.only or training.contents.size not in sides:
             raise RunError(
                 f"{self.checkpoint} was saved by another training, of {', '.join(training.rows)} at "
                 f"{training.contents.size} pixels; go on with that, or give another file"
+            )
+        if not _judge_alike(training.judge, self.judge):
+            raise RunError(
+                f"{self.checkpoint} was saved by a training with other paintings of these names, or other weights; go "
+                "on with those, or give another file"
             )
         return sides.index(training.contents.size), training
 
     def _on_the_way(self, training: Training) -> None:
         if self.checkpoint is not None:
-            training.save(self.checkpoint)
+            try:
+                training.save(self.checkpoint)
+            except RunError as error:
+                warnings.warn(str(error), RunWarning, stacklevel=2)
         if self.watch is not None:
             self.watch(training)
+
+
+def _judge_alike(one: Judge, other: Judge) -> bool:
+    """Whether two judges ask for the same: the weights of the losses, and the targets within what devices round."""
+    first, second = one.objective, other.objective
+    pairs = [
+        *((first.weights, second.weights), (first.content_layers, second.content_layers)),
+        (first.style_layers, second.style_layers),
+        *((one.targets[name], other.targets[name]) for name in one.targets),
+    ]
+    return all(_alike(mine, yours) for mine, yours in pairs)
+
+
+def _alike(mine: Mapping[str, Any], yours: Mapping[str, Any]) -> bool:
+    """Whether two mappings have the same names, and nearly the same numbers."""
+    return mine.keys() == yours.keys() and all(_near(mine[name], yours[name]) for name in mine)
+
+
+def _near(value: Any, other: Any) -> bool:
+    value, other = (torch.as_tensor(each).detach().to("cpu", torch.float32) for each in (value, other))
+    return value.shape == other.shape and bool((value - other).norm() <= ROUNDED * other.norm())

@@ -11,18 +11,18 @@ import os
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..backbones import default_backbone
-from ..base.checks import instance, known_arguments, number, one_of, whole
+from ..base.checks import instance, known_arguments, number, one_of, picture, whole
 from ..base.devices import fast_precision, is_out_of_memory, without_autocast
 from ..base.interrupts import noted
 from ..base.reporting import progress_bar
@@ -90,7 +90,8 @@ class Training:
     Which contents and which styles a step gets depends on the seed and the number of the step alone.
 
     Args:
-        network: it holds the averaged weights from then on, and can be used at any time; what jumps is a copy.
+        network: it holds the averaged weights from then on, in float32 at least, and can be used at any time; what
+            jumps is a copy.
         styles: name to picture, for some or all of the network's styles, or a `Judge` that has them.
         contents: what to paint: a `Contents`, or what `Contents` takes as sources; without any, the bundled ones.
         size: side of the contents in pixels, where no `Contents` is given.
@@ -157,9 +158,9 @@ class Training:
         self.only = None if only is None else one_of("only", only, get_args(Only))
         self.seed = whole("the seed", seed)
         self.precision = one_of("precision", precision, get_args(NetworkPrecision))
-        self.held_out, self.check_every = list(held_out), whole("check_every", check_every)
-        self.watch, self.watch_every = watch, whole("watch_every", watch_every, 1)
-        self.judge = _judge(styles, extract, how or {}, device)
+        self.held_out, self.check_every = _checked_held_out(held_out), whole("check_every", check_every)
+        self.watch, self.watch_every = _checked_watch(watch), whole("watch_every", watch_every, 1)
+        self.judge = _judge(styles, extract, _checked_how(how), device)
         self.rows = self._rows()
         self.contents = contents if isinstance(contents, Contents) else _contents(contents, size, self.seed)
         self.history, self.checks, self.stop_reason = History(), list[Check](), ""
@@ -395,6 +396,9 @@ class Training:
     def _begin(self) -> None:
         """The copy that jumps, and its optimizer."""
         self.network.to(self.device)
+        for parameter in self.network.parameters():
+            if parameter.dtype.itemsize < torch.float32.itemsize:  # averages would stand still in it
+                parameter.data = parameter.data.float()
         self._working = copy.deepcopy(self.network).requires_grad_(self.only is None)
         for name in self.rows if self.only else ():
             for parameter in self._working.style_parameters(name):
@@ -556,6 +560,24 @@ def _judge(
             raise InputError("the Judge is there already; give what it shall be like to Judge, not to Training")
         return styles
     return Judge(extract or FeatureExtractor(default_backbone(device=device), device=device), styles, **how)
+
+
+def _checked_held_out(held_out: Any) -> list[Tensor]:
+    """Batches of pictures; a single one may come without a list around it."""
+    if not isinstance(held_out, Tensor) and (isinstance(held_out, str) or not isinstance(held_out, Iterable)):
+        raise InputError(f"held_out is {held_out!r:.80}; expected pictures, such as [nstlib.load_image('coffee', 256)]")
+    batches = [held_out] if isinstance(held_out, Tensor) else list(held_out)
+    return [picture("held-out picture", batch) for batch in batches]
+
+
+def _checked_how(how: Any) -> dict[str, Any]:
+    return dict(instance("how", Mapping, {} if how is None else how))  # type: ignore[type-abstract]
+
+
+def _checked_watch(watch: Any) -> Watch | None:
+    if watch is not None and not callable(watch):
+        raise InputError(f"watch is {watch!r:.80}; expected a function that takes the training")
+    return cast(Watch | None, watch)
 
 
 def _contents(sources: Any, size: int, seed: int) -> Contents:

@@ -5,6 +5,7 @@ the painting is slower than the camera. Frames are messages: a kernel hears them
 JupyterLab's since 4.4, also while a cell runs, on another thread.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +21,7 @@ from ..base.devices import fast_precision, without_autocast
 from ..errors import InputError, NstError, brief
 from ..feedforward.files import load_network
 from ..feedforward.network import StyleNetwork
-from ..images import load_image, to_pil
+from ..images import bundled_images, load_image, to_pil
 from . import sketch
 from .panel import encoded, show
 
@@ -45,7 +46,7 @@ class Camera(KnownAttributes):
         >>> nst.save_image(camera.frame, "me.png")
 
     Args:
-        network: that paints; without it, the bundled one, on the best device.
+        network: that paints, or a file that `save_network` wrote; without it, the bundled one, on the best device.
         style: a name, a mapping of names to shares, or shares (1, styles); without it, swirls where the network has it,
             else its first style.
         strength: how much of the style, from 0 to 1.
@@ -80,7 +81,7 @@ class Camera(KnownAttributes):
 
     def __init__(
         self,
-        network: StyleNetwork | None = None,
+        network: StyleNetwork | str | os.PathLike[str] | None = None,
         style: Style | None = None,
         *,
         strength: float = 1.0,
@@ -90,10 +91,7 @@ class Camera(KnownAttributes):
     ):
         from .lens import Lens
 
-        if network is None:
-            found = None if paint is not None else load_network(device=None)
-        else:
-            found = instance("the network", StyleNetwork, network)
+        found = _found(network) if network is not None or paint is None else None
         self._put(network=found, content=None, frame=None, error=None)
         self._style: Style | None = None
         self._paint: Paint | None = None
@@ -195,14 +193,15 @@ class Camera(KnownAttributes):
             shown = content
         rows: list[tuple[str, str, float | None]] = [("size", f"{self.size} pixels", None)]
         if self._paint is None:
-            rows = [("style", _named(self._style), None), ("strength", f"{self._strength:.2f}", self._strength), *rows]
+            strength = float(self._strength)
+            rows = [("style", _named(self._style), None), ("strength", f"{strength:.2f}", strength), *rows]
         return sketch.still(to_pil(shown), "Live: camera", rows)
 
     def in_words(self) -> str:
         """How the frames are painted."""
         if self._paint is not None:
             return "painted by a function"
-        weak = "" if self._strength == 1 else f", strength {self._strength:.2f}"
+        weak = "" if float(self._strength) == 1 else f", strength {float(self._strength):.2f}"
         return f"{_named(self._style)}{weak}"
 
     def _ipython_display_(self) -> None:
@@ -260,7 +259,7 @@ class Camera(KnownAttributes):
 
 @known_arguments
 def camera(
-    network: StyleNetwork | None = None,
+    network: StyleNetwork | str | os.PathLike[str] | None = None,
     style: Style | None = None,
     *,
     strength: float = 1.0,
@@ -270,6 +269,15 @@ def camera(
 ) -> Camera:
     """The browser's camera, painted; see `Camera`, whose arguments these are."""
     return Camera(network, style, strength=strength, size=size, paint=paint, mirror=mirror)
+
+
+def _found(network: StyleNetwork | str | os.PathLike[str] | None) -> StyleNetwork:
+    """The network itself, that of a file, or the bundled one."""
+    if network in bundled_images("style"):
+        raise InputError(f"the network is {network!r}, which is a style: style={network!r}")
+    if network is None or isinstance(network, str | os.PathLike):
+        return load_network(network, device=None)
+    return instance("the network", StyleNetwork, network)
 
 
 def _fast(device: torch.device) -> AbstractContextManager[object]:

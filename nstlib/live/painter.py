@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ..base.checks import (
     KnownAttributes,
+    fraction,
     given,
     known_arguments,
     known_names,
-    number,
     one_of,
     picture,
     size_of,
@@ -117,7 +117,8 @@ class Painter(KnownAttributes):
         self.network, self.folder = ready_network(network), folder_for(folder)
         offered = _offered(styles, self.network)
         self._mixes = [dict.fromkeys(offered, 0.0) for _ in MIXES]
-        self._strength, self._color = _checked_strength(strength), cast(Color, one_of("the color", color, COLORS))
+        self._strength = fraction("the strength", strength)
+        self._color = cast(Color, one_of("the color", color, COLORS))
         self._source, self._size = content, whole("size", size, 1)
         self._content = _loaded(content, self._size)
         self._brush: Brush | None = None
@@ -180,7 +181,7 @@ class Painter(KnownAttributes):
 
     @strength.setter
     def strength(self, strength: float) -> None:
-        self._strength = _checked_strength(strength)
+        self._strength = fraction("the strength", strength)
         self._follow()
 
     @property
@@ -261,7 +262,7 @@ class Painter(KnownAttributes):
             InputError: what is no picture.
         """
         with turn():
-            pictures = picture("pictures", pictures)
+            pictures = picture("batch of pictures", pictures)
             return painted(self.network, pictures, self._rows()[:1], [self._color])
 
     def rows(self) -> list[tuple[str, str, float | None]]:
@@ -626,7 +627,8 @@ def painter(
             and uploaded on the page.
         style: a name, or names with their shares, which are brought to the sum 1; {} for the content. None is
             "swirls", or the first that the network has.
-        network: a network or the path of its file; None is the bundled one.
+        network: a network or the path of its file; None is the bundled one. Where the device is faster in another
+            precision, a copy in it paints, which does not learn on with the network: make another painter then.
         styles: the names that the page offers; None for all that the network has.
         strength: how much of the style, from 0, the content, to 1.
         color: whose colors: "style", "match" or "luminance", as for `nstlib.stylize`.
@@ -664,13 +666,6 @@ def _offered(styles: Any, network: StyleNetwork) -> list[str]:
 
 def _usual(offered: Sequence[str]) -> str:
     return "swirls" if "swirls" in offered else offered[0]
-
-
-def _checked_strength(strength: Any) -> float:
-    found = number("the strength", strength)
-    if found > 1:
-        raise InputError(f"the strength is {found:g}; expected a number from 0 to 1")
-    return found
 
 
 def _loaded(source: Source, size: int) -> Tensor:

@@ -267,10 +267,15 @@ def _other_places(path: Path) -> Iterator[Path]:
     """Where a picture may be saved that cannot be saved to `path`: at first as PNG beside it."""
     yield _free(path.with_suffix(".png") if path.name else path / "picture.png")
     suffix = path.suffix if path.suffix.lower() in PICTURE_SUFFIXES else ".png"
+    yield from places_elsewhere(path.stem, (suffix, ".png"))
+
+
+def places_elsewhere(stem: str, endings: Iterable[str]) -> Iterator[Path]:
+    """Free names in the working folder, the home folder and the folder for temporary files."""
     for folder in (os.getcwd, lambda: os.path.expanduser("~"), tempfile.gettempdir):
         with contextlib.suppress(OSError):
-            for ending in dict.fromkeys((suffix, ".png")):
-                yield _free(Path(folder(), safe_stem(path.stem) + ending))
+            for ending in dict.fromkeys(endings):
+                yield _free(Path(folder(), safe_stem(stem) + ending))
 
 
 def _free(path: Path) -> Path:

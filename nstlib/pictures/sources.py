@@ -21,7 +21,9 @@ from ..base.version import __version__
 from ..errors import ImageError, InputError
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")  # of what can be saved
+# Of what cameras, telephones and pages give besides. Where Pillow cannot read one, it is at least not passed over.
+OTHER_SUFFIXES = (".gif", ".jfif", ".jpe", ".avif", ".heic", ".heif")
 
 # Whom a web site may ask about the downloads; `make links` writes it, from pyproject.toml.
 REPOSITORY = "https://github.com/OWNER/NAME"
@@ -58,6 +60,11 @@ def full_path(path: str | os.PathLike[str]) -> Path:
             f"{plain:.100} cannot be found: the working folder does not exist any more; "
             "change to another folder, or give the full path"
         ) from error
+
+
+def is_called_picture(name: str) -> bool:
+    """Whether a file has a picture's name, and is not hidden: macOS puts a ._photo.jpg beside each on a USB stick."""
+    return name.lower().endswith((*PICTURE_SUFFIXES, *OTHER_SUFFIXES)) and not name.startswith(".")
 
 
 def is_address(source: str) -> bool:
@@ -128,7 +135,7 @@ def _bundled() -> dict[str, dict[str, Path]]:
 
 
 def _for_example(folder: Path) -> str:
-    pictures = [name for name in _listing(folder) if name.lower().endswith(PICTURE_SUFFIXES)]
+    pictures = [name for name in _listing(folder) if is_called_picture(name)]
     return f", for example {folder / pictures[0]}" if pictures else ""
 
 
