@@ -549,7 +549,7 @@ def test_in_the_bundled_network_each_row_paints_its_own_style_better_than_any_ot
 
 
 def test_in_the_bundled_network_more_strength_means_more_style_and_less_content(bundled, judge):
-    picture = nst.load_image("coffee", 96)
+    picture = nst.load_image("coffee", 192)  # near the size that it learned on
     strengths = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
     for name in bundled.styles:
         with torch.no_grad():

@@ -18,8 +18,8 @@ def small(monkeypatch, tmp_path):
     """One style, small pictures, and a small network in a file of its own."""
     monkeypatch.setattr(nst, "bundled_images", lambda kind: ["swirls"])
     monkeypatch.setattr(train_styles, "SIZE", 64)
-    monkeypatch.setattr(train_styles, "HELD_OUT", ("coffee",))
-    monkeypatch.setattr(train_styles, "Course", partial(Course, sources=["harbor"], size=128))
+    monkeypatch.setattr(train_styles, "HELD_OUT", ("harbor",))
+    monkeypatch.setattr(train_styles, "Course", partial(Course, sources=["content"], size=128))
     monkeypatch.setattr(train_styles, "StyleNetwork", partial(nst.StyleNetwork, widths=(4, 4, 4), blocks=1))
     return tmp_path / "styles.safetensors"
 
