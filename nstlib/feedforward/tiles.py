@@ -7,8 +7,8 @@ convolution of all tiles sees what is normalized by them.
 
 What lies between two layers is kept in the memory of the CPU, but for responses of the full size, which are the largest
 by far: those two are computed again where the next layer needs them. That is 1.2 times the multiplications of the whole
-picture at once; measured at 1024 x 1024 on one core, 1.7 times the time. (Keeping nothing, and going through the
-network anew for each of the sixteen normalizations, would be 7.5 times the multiplications.) Kept at once, at most, are
+picture at once; measured at 1024 x 1024 on one core, 1.9 times the time. (Keeping nothing, and going through the
+network anew for each of the sixteen normalizations, would be 7.4 times the multiplications.) Kept at once, at most, are
 the picture and three responses of a residual block, 4 float32 a pixel each at half of Johnson's width: 60 bytes a
 pixel, 1 GB at 4096 x 4096, where the whole process was measured at 1.6 GB. All else is of the size of a tile.
 """
