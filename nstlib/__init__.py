@@ -43,11 +43,14 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.any_style import AnyStyleNetwork
+    from .feedforward.any_training import AnyStyleTraining
     from .feedforward.export import save_onnx
     from .feedforward.fast import fast
-    from .feedforward.files import load_network, save_network
+    from .feedforward.files import load_any_style, load_network, save_network
     from .feedforward.judging import Judge
     from .feedforward.network import StyleNetwork
+    from .feedforward.paintings import Paintings
     from .feedforward.pictures import Contents
     from .feedforward.training import Training
     from .history import History, Snapshots
@@ -76,11 +79,14 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.any_style": ("AnyStyleNetwork",),
+    "feedforward.any_training": ("AnyStyleTraining",),
     "feedforward.export": ("save_onnx",),
     "feedforward.fast": ("fast",),
-    "feedforward.files": ("load_network", "save_network"),
+    "feedforward.files": ("load_any_style", "load_network", "save_network"),
     "feedforward.judging": ("Judge",),
     "feedforward.network": ("StyleNetwork",),
+    "feedforward.paintings": ("Paintings",),
     "feedforward.pictures": ("Contents",),
     "feedforward.training": ("Training",),
     "history": ("History", "Snapshots"),
@@ -110,6 +116,8 @@ __all__ = [
     "GATYS_CONTENT",
     "GATYS_STYLE",
     "LBFGS",
+    "AnyStyleNetwork",
+    "AnyStyleTraining",
     "Backbone",
     "BackboneNotFound",
     "Contents",
@@ -125,6 +133,7 @@ __all__ = [
     "Objective",
     "Options",
     "OutOfMemory",
+    "Paintings",
     "Run",
     "RunError",
     "RunWarning",
@@ -147,6 +156,7 @@ __all__ = [
     "gram",
     "guided_gram",
     "keep_colors",
+    "load_any_style",
     "load_backbone",
     "load_image",
     "load_network",

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 import nstlib as nst
 from nstlib.errors import InputError, OutOfMemory, WeightsUnavailable
+from nstlib.feedforward import network as network_module
 from nstlib.feedforward import painting, tiles
 from nstlib.feedforward.files import BUNDLED, load_network, save_network
 from nstlib.feedforward.layers import normalize
@@ -326,10 +327,10 @@ def test_little_is_kept_and_nothing_on_the_way_is_larger_than_a_tile(monkeypatch
 def test_pictures_that_fit_are_painted_at_once_and_others_in_tiles(network, monkeypatch):
     x, used = pictures(2, 3, 40, 40), []
     in_tiles = tiles.in_tiles
-    monkeypatch.setattr(painting, "in_tiles", lambda *args: used.append(args[3]) or in_tiles(*args))
+    monkeypatch.setattr(network_module, "in_tiles", lambda *args: used.append(args[3]) or in_tiles(*args))
     monkeypatch.setattr(painting, "TILE", 16)
     whole = network(x, "swirls").detach()
-    pixel = painting.pixel_bytes(network)
+    pixel = network.pixel_bytes
     for free, expected in ((1e9, []), (1.5 * 1600 * pixel / painting.SHARE, []), (10.0, [16, 16])):
         monkeypatch.setattr(painting, "free_memory", lambda device, free=free: free)
         used.clear()
@@ -345,7 +346,7 @@ def test_where_memory_runs_out_tiles_become_smaller_and_then_it_is_said(network,
         tried.append(side)
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(painting, "in_tiles", too_much)
+    monkeypatch.setattr(network_module, "in_tiles", too_much)
     with pytest.raises(OutOfMemory, match="300 x 300 pixels in tiles of 64"):
         network.paint(x, "swirls", tile=256, progress=False)
     assert tried == [256, 128, 64]

@@ -25,8 +25,8 @@ from ..outputs import default_output, free_name, keep_inputs, save_picture
 from ..pictures.sources import PICTURE_SUFFIXES, full_path
 from ..transfer import named_files
 from .fast import fast, ready_network
-from .network import StyleNetwork
 from .pictures import folder_pictures
+from .styled import Styled
 
 ALL = "all"  # the word for each style of the network in turn
 TRAIN = "--train"
@@ -71,7 +71,7 @@ def parser() -> Parser:
     add("-q", "--quiet", action="store_true", help="no progress bar and no summary")
     formats = "ending of the pictures that go into a folder (png)"
     add("--format", choices=[suffix[1:] for suffix in PICTURE_SUFFIXES], metavar="ENDING", help=formats)
-    add("--network", type=Path, metavar="FILE", help="network that paints (the bundled one, with all bundled styles)")
+    add("--network", metavar="FILE", help="network that paints, or 'any', that for any style (the bundled ones)")
     add("--shares", type=numbers, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
     add("--masks", type=files, metavar="FILE[,...]", help=masks)
@@ -185,7 +185,7 @@ def _told(jobs: Sequence[Job], done: Done, quiet: bool) -> int:
 # What is painted, and where it goes.
 
 
-def _jobs(args: argparse.Namespace, network: StyleNetwork) -> list[Job]:
+def _jobs(args: argparse.Namespace, network: Styled) -> list[Job]:
     """All that is asked for.
 
     Raises:
@@ -268,7 +268,7 @@ def _folder_for(out: Path, why: str) -> Path:
 # Styles in words.
 
 
-def _style(args: argparse.Namespace, network: StyleNetwork) -> Blend | list[Blend]:
+def _style(args: argparse.Namespace, network: Styled) -> Blend | list[Blend]:
     """The style as `fast` takes it: a mix, or with masks a list of them."""
     words = [args.style] if isinstance(args.style, str) else args.style or []
     if args.masks is not None and args.shares is not None:
@@ -282,7 +282,7 @@ def _style(args: argparse.Namespace, network: StyleNetwork) -> Blend | list[Blen
     return [Blend.of(mix) for mix in mixes] if args.masks is not None else Blend.of([*chain(*mixes)], args.shares)
 
 
-def _mix(word: str, network: StyleNetwork) -> list[str | tuple[str, float]]:
+def _mix(word: str, network: Styled) -> list[str | tuple[str, float]]:
     """'swirls', 'swirls,mosaic' or 'swirls=0.7,mosaic=0.3'."""
     if word in network.styles:
         return [word]

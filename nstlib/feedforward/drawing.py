@@ -3,22 +3,30 @@
 They widen what a few photographs show: colors that none of them has, and edges at every scale.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 Array = np.ndarray
 Rng = np.random.Generator
+Kind = Callable[[Rng, int], Array]
+
+
+MOST_STROKES = 3000
 
 
 def draw(count: int, size: int, seed: int = 0) -> Array:
-    """So many pictures, uint8 (count, size, size, 3), of all kinds in turn; the same for the same arguments."""
-    pictures = np.empty((count, size, size, 3), np.uint8)
-    for index in range(count):
-        picture = KINDS[index % len(KINDS)](np.random.default_rng((seed, index)), size)
-        pictures[index] = np.clip(picture * 255, 0, 255)
-    return pictures
+    """So many pictures that show things, uint8 (count, size, size, 3); the same for the same arguments."""
+    return np.stack([drawing(index, size, seed) for index in range(count)])
+
+
+def drawing(index: int, size: int, seed: int = 0, kinds: Sequence[Kind] | None = None) -> Array:
+    """One of them, uint8 (size, size, 3). Kinds take turns: `KINDS`, or `STROKES`, drawn as painters draw."""
+    kinds = KINDS if kinds is None else kinds
+    picture = kinds[index % len(kinds)](np.random.default_rng((seed, index)), size)
+    drawn: Array = np.clip(picture * 255, 0, 255).astype(np.uint8)
+    return drawn
 
 
 def palette(rng: Rng, count: int) -> Array:
@@ -137,4 +145,61 @@ def planes(rng: Rng, size: int) -> Array:
     return done(image.rotate(rng.choice([0, 0, 20, 45])).resize((2 * size, 2 * size)), size)
 
 
-KINDS: tuple[Callable[[Rng, int], Array], ...] = (dead_leaves, gradients, clouds, planes)
+def brush(rng: Rng, size: int) -> Array:
+    """Strokes that follow a flow, long or short, in the colors of what they cover."""
+    side, below = 2 * size, background(rng, 2 * size)
+    image, pen = canvas(below)
+    flow = noise(rng, side, rng.uniform(2, 3.5)) * rng.uniform(0.3, 2) + rng.uniform(0, np.pi)
+    width, length, jitter = rng.integers(3, 14), rng.uniform(3, 14), rng.uniform(0.02, 0.12)
+    for _ in range(min(int(12 * (side / width) ** 2 / length), MOST_STROKES)):
+        x, y = rng.uniform(0, side, 2)
+        color, path = below[int(y), int(x)] + rng.normal(0, jitter, 3), [(x, y)]
+        for _ in range(6):
+            angle = flow[int(y) % side, int(x) % side]
+            x, y = x + width * length / 6 * np.cos(angle), y + width * length / 6 * np.sin(angle)
+            path.append((x, y))
+        pen.line(path, rgb(color), int(width), "curve")
+    return done(image, size)
+
+
+def cells(rng: Rng, size: int) -> Array:
+    """Stones or dots side by side, with or without mortar, each in the color of what it covers."""
+    below, count = background(rng, size), int(rng.integers(10, 45))
+    # A seed somewhere in each square of a grid: the nearest one to a place is in its own square or in one around it.
+    across = (np.arange(count) + 0.5) * size / count
+    seeds = np.stack(np.meshgrid(across, across, indexing="ij"), -1)
+    seeds += rng.uniform(-0.5, 0.5, seeds.shape) * size / count * rng.uniform(0.3, 1)
+    places = np.stack([*np.mgrid[:size, :size]], -1)
+    square = (places * count) // size
+    near, second, nearest = np.full((size, size), np.inf), np.full((size, size), np.inf), square
+    for step in np.ndindex(3, 3):
+        other = np.clip(square + np.array(step) - 1, 0, count - 1)
+        away = np.hypot(*np.moveaxis(places - seeds[other[..., 0], other[..., 1]], -1, 0))
+        closer, again = away < near, (other == nearest).all(-1)
+        second = np.where(closer, np.where(again, second, near), np.where(again, second, np.minimum(second, away)))
+        near, nearest = np.where(closer, away, near), np.where(closer[..., None], other, nearest)
+    spots = np.clip(seeds, 0, size - 1).astype(int)
+    colors = below[spots[..., 0], spots[..., 1]] + rng.normal(0, 0.06, (count, count, 3))
+    gap = second - near if rng.random() < 0.6 else size / count * 0.45 - near
+    mortar = np.clip(1 - gap / rng.uniform(0.8, 2.5), 0, 1)[..., None] * rng.choice([0.0, 1.0])
+    shown: Array = colors[nearest[..., 0], nearest[..., 1]] * (1 - mortar) + palette(rng, 1) * mortar
+    return shown
+
+
+def hatching(rng: Rng, size: int) -> Array:
+    """An engraver's lines: two colors, and lines that swell where it is dark."""
+    tone, paper, ink = noise(rng, size, rng.uniform(1.6, 2.6)), *palette(rng, 2)
+    down, across = np.mgrid[:size, :size]
+    lines = np.full((size, size), -np.inf)
+    for _ in range(rng.integers(1, 3)):
+        angle, pitch = rng.uniform(0, np.pi), rng.uniform(3, 9)
+        bent = noise(rng, size, 3) * rng.uniform(0, 6)
+        phase = (down * np.cos(angle) + across * np.sin(angle) + bent) * 2 * np.pi / pitch
+        lines = np.maximum(lines, np.sin(phase) - 0.8 * tone)
+    share = 1 / (1 + np.exp(-lines * rng.uniform(2, 8)))
+    shown: Array = paper + share[..., None] * (ink - paper)
+    return shown
+
+
+KINDS: tuple[Kind, ...] = (dead_leaves, gradients, clouds, planes)
+STROKES: tuple[Kind, ...] = (brush, cells, hatching)

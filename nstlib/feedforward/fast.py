@@ -28,15 +28,18 @@ from ..control.styles import Blend
 from ..errors import InputError, NstError, OutOfMemory
 from ..extractor import PRECISIONS, Precision
 from ..images import Source
-from ..pictures.sources import PICTURE_SUFFIXES, full_path
+from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address, is_called_picture
 from ..transfer import loaded_picture
-from .files import BUNDLED, load_network
-from .network import StyleNetwork
+from .any_style import AnyStyleNetwork, called
+from .files import ANY_STYLE, BUNDLED, read_network
+from .styled import Styled
 
 KEPT = 4  # networks that were read from files and stay in memory
+ANY = "any"  # the word for the network for any style
 
 T = TypeVar("T")
 Mix = str | Mapping[str, float] | Sequence[str | tuple[str, float]] | Blend
+Network = Styled | str | os.PathLike[str]
 Recolor = Callable[[Tensor, Tensor], Tensor]  # from what is painted, and the content
 _RECOLORED: dict[str, Recolor] = {"luminance": keep_colors, "match": match_colors}
 
@@ -50,7 +53,8 @@ def fast(
     size: int | None = None,
     color: Color | Sequence[Color] = "style",
     masks: Masks | None = None,
-    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    network: Network | None = None,
+    style_size: int | None = None,
     tile: int | None = None,
     precision: Precision = "auto",
     device: str | torch.device | None = None,
@@ -61,15 +65,17 @@ def fast(
     Example:
         >>> nst.fast("village", "swirls")
         >>> nst.fast("photo.jpg", [("swirls", 0.7), ("mosaic", 0.3)], strength=0.6, color="luminance")
+        >>> nst.fast("photo.jpg", "painting.jpg")
         >>> nst.fast("harbor", ["swirls", {"mosaic": 0.5, "cubist": 0.5}], masks="sky.png", strength=[1, 0.5])
 
     Args:
         content: a path, an address, a bundled name, a PIL picture, an array or a tensor.
-        style: the name of a style of the network; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)],
-            or a dict of them. With masks, a list with one such style for each place. None is the style of a network
-            that has but one.
-        strength: how much of the style, from 0, the picture itself within 0.002, to 1. With masks, one for all or a
-            list of one for each place.
+        style: the name of a style of the network, or a painting in any form that content takes, which the network for
+            any style then paints in; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)], or a dict of
+            them. With masks, a list with one such style for each place. None is the style of a network that has but
+            one.
+        strength: how much of the style, from 0, the picture itself within 0.002 (by the network for any style, as near
+            as it gives it back), to 1. With masks, one for all or a list of one for each place.
         size: longer side of the result in pixels; None keeps the picture's own.
         color: "style": the style's colors; "luminance": the painted brightness in the content's colors, pixel by pixel;
             "match": the painted colors, brought to the content's mean and covariance. With masks, one for all or a list
@@ -77,8 +83,11 @@ def fast(
         masks: where each style goes, as for `nstlib.stylize`: one for each style, or one fewer, and the last has the
             rest. Each place shows what the whole picture would be in its style, and what no mask covers is the
             content. Where masks overlap, or are gray, pictures are mixed.
-        network: a file that `save_network` wrote, or a `StyleNetwork`; None is the bundled one, with all bundled
-            styles. A file that was read stays in memory, and is read again where it has changed.
+        network: a file that `save_network` wrote, or a `StyleNetwork` or an `AnyStyleNetwork`; "any" is the bundled one
+            for any style. None is the bundled one with all bundled styles, or, where one of the styles is a painting,
+            that for any. A file that was read stays in memory, and is read again where it has changed.
+        style_size: longer side of the paintings in pixels, for a network for any style; larger, larger strokes. None
+            is 256, and rows of styles that it knows.
         tile: see `StyleNetwork.paint`: side of the tiles in pixels; None decides by the memory that is free.
         precision: of the convolutions; "auto" takes what the device is fastest in, see `fast_precision`. In bfloat16
             colors differ by less than 0.05 from those in float32.
@@ -94,7 +103,7 @@ def fast(
         WeightsUnavailable: a file that holds no network. OutOfMemory: not even tiles fit.
     """
     given("content", content)
-    painter = ready_network(network, precision, device)
+    painter = _painter(network, style, style_size, precision, device)
     wishes = _wishes(painter, style, strength, color, with_masks=masks is not None)
     picture = loaded_picture("content", content, size, calls=4)
     places = None
@@ -105,7 +114,7 @@ def fast(
 
 
 def painted(
-    network: StyleNetwork,
+    network: Styled,
     content: Tensor,
     shares: Tensor,
     colors: Sequence[str],
@@ -141,10 +150,10 @@ def painted(
 
 
 def ready_network(
-    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    network: Network | None = None,
     precision: Precision = "auto",
     device: str | torch.device | None = None,
-) -> StyleNetwork:
+) -> Styled:
     """The network, on the device and with convolutions in the precision that are wanted.
 
     Only the convolutions are in half precision, which take the time: what makes a style stays exact.
@@ -161,16 +170,16 @@ def ready_network(
     """
     one_of("precision", precision, PRECISIONS)
     if network is not None and not isinstance(network, str | os.PathLike):
-        network = instance("the network", StyleNetwork, network)
+        network = instance("the network", Styled, network)
         return _brought(network, precision, network.device if device is None else usable_device(device))
-    path = BUNDLED if network is None else full_path(network)
+    path = BUNDLED if network is None else ANY_STYLE if network == ANY else full_path(network)
     return _read(path, _state_of(path), precision, usable_device(device))
 
 
 @lru_cache(maxsize=KEPT)
-def _read(path: Path, state: object, precision: Precision, device: torch.device) -> StyleNetwork:
+def _read(path: Path, state: object, precision: Precision, device: torch.device) -> Styled:
     """The network of a file in this state."""
-    return _brought(load_network(path, device), precision, device)
+    return _brought(read_network(path, device), precision, device)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
@@ -182,7 +191,7 @@ def _state_of(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _brought(network: StyleNetwork, precision: Precision, device: torch.device) -> StyleNetwork:
+def _brought(network: Styled, precision: Precision, device: torch.device) -> Styled:
     if device.type == "cpu":
         keep_freed_memory()  # measured at 512 x 512 on one core: 0.17 s in place of 0.39
     dtype = getattr(torch, fast_precision(device) if precision == "auto" else precision)
@@ -208,7 +217,40 @@ class _Wish:
     color: str
 
 
-def _wishes(network: StyleNetwork, style: Any, strength: Any, color: Any, *, with_masks: bool) -> list[_Wish]:
+def _painter(network: Any, style: Any, style_size: int | None, precision: Precision, device: Any) -> Styled:
+    """The network for these styles; one for any style has looked at the paintings among them."""
+    painter = ready_network(network, precision, device)
+    if network is None and any(not _is_name(each) for each in _styles_in(style)):
+        painter = ready_network(ANY, precision, device)
+    if isinstance(painter, AnyStyleNetwork):
+        return painter.that_knows(_styles_in(style), style_size)
+    if style_size is not None:
+        raise InputError(
+            f"style_size is {style_size}, but this network has learned how large strokes are; network='any' paints in "
+            "paintings of any size"
+        )
+    return painter
+
+
+def _styles_in(style: Any) -> list[Any]:
+    """All styles in a mix, or in a list of mixes."""
+    if isinstance(style, Mapping):
+        return list(style)
+    if isinstance(style, Blend):
+        return list(style.pictures)
+    if isinstance(style, list | tuple):
+        if len(style) == 2 and isinstance(style[1], Real):
+            return [style[0]]
+        return [found for one in style for found in _styles_in(one)]
+    return [] if style is None else [style]
+
+
+def _is_name(style: Any) -> bool:
+    """Whether it can only be the name of a style, known or not."""
+    return isinstance(style, str) and not (is_address(style) or is_called_picture(style) or os.sep in style)
+
+
+def _wishes(network: Styled, style: Any, strength: Any, color: Any, *, with_masks: bool) -> list[_Wish]:
     """One for each place; one without masks."""
     styles = _style_of_each_place(style) if with_masks else [style]
     strengths, colors = (
@@ -246,7 +288,7 @@ def _one_each(what: str, value: T | Sequence[T], count: int) -> list[T]:
     return list(value)
 
 
-def _shares(network: StyleNetwork, mix: Any, strength: Any) -> Tensor:
+def _shares(network: Styled, mix: Any, strength: Any) -> Tensor:
     """How much of each style of the network is in a mix, at a strength, (1, styles)."""
     if mix is None:
         return network.shares(None, strength)
@@ -257,15 +299,17 @@ def _shares(network: StyleNetwork, mix: Any, strength: Any) -> Tensor:
     return network.shares(shares, strength)
 
 
-def _known_style(name: Any, network: StyleNetwork) -> str:
+def _known_style(name: Any, network: Styled) -> str:
+    if isinstance(network, AnyStyleNetwork):
+        return called(name)
     if isinstance(name, str) and name in network.styles:
         return name
     if not isinstance(name, str) or Path(name).suffix.lower() in PICTURE_SUFFIXES:
         shown = f"{name!r:.80}" if isinstance(name, str | os.PathLike) else f"a {type(name).__name__}"
         raise InputError(
             f"the style is {shown}, but a network paints in the styles that it has learned: "
-            f"{', '.join(network.styles)}. For a painting of your own use nstlib.stylize, or teach a network: "
-            "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
+            f"{', '.join(network.styles)}. For a painting of your own leave network out, or teach one: python -m "
+            "nstlib.fast --train painting.jpg -o mine.safetensors"
         )
     return one_of("the style", name, network.styles)
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -15,14 +15,24 @@ from safetensors.torch import save_file
 from ..base.checks import instance, known_arguments
 from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
+from .any_style import AnyStyleNetwork
 from .network import StyleNetwork
+from .styled import Styled
 
-BUNDLED = Path(__file__).parents[1] / "weights" / "styles.safetensors"  # all bundled styles in one network
-KIND, VERSION = "nstlib.StyleNetwork", 1
+WEIGHTS = Path(__file__).parents[1] / "weights"
+BUNDLED = WEIGHTS / "styles.safetensors"  # all bundled styles in one network
+ANY_STYLE = WEIGHTS / "any_style.safetensors"  # the network for any style
+KIND, VERSION = "nstlib.", 1
+SETTINGS = {
+    StyleNetwork: ("styles", "widths", "blocks", "kernel"),
+    AnyStyleNetwork: ("encoder", "layers", "widths", "styles"),
+}
+
+N = TypeVar("N", bound=Styled)
 
 
 @known_arguments
-def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> Path:
+def save_network(network: Styled, path: str | os.PathLike[str], notes: Mapping[str, Any] | None = None) -> Path:
     """Save a network in half precision: 0.8 MB, and 3 KB a style.
 
     Args:
@@ -36,7 +46,7 @@ def save_network(network: StyleNetwork, path: str | os.PathLike[str], notes: Map
     Raises:
         InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
     """
-    network, path = instance("the network", StyleNetwork, network), path_of_network(path)
+    network, path = instance("the network", Styled, network), path_of_network(path)
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()
     }
@@ -59,7 +69,33 @@ def load_network(path: str | os.PathLike[str] | None = None, device: str | torch
         WeightsUnavailable: no such file, another file, or a damaged one.
         InputError: a device that cannot be used.
     """
-    path, place = path_of_network(BUNDLED if path is None else path), usable_device(device)
+    return _of_kind(StyleNetwork, BUNDLED if path is None else path, device)
+
+
+@known_arguments
+def load_any_style(
+    path: str | os.PathLike[str] | None = None, device: str | torch.device | None = "cpu"
+) -> AnyStyleNetwork:
+    """A network for any style that `save_network` wrote; arguments and errors as for `load_network`.
+
+    None is the bundled one, with mini as its encoder; it knows the bundled styles by their names.
+    """
+    return _of_kind(AnyStyleNetwork, ANY_STYLE if path is None else path, device)
+
+
+def _of_kind(kind: type[N], path: str | os.PathLike[str], device: str | torch.device | None) -> N:
+    network = read_network(path, device)
+    if not isinstance(network, kind):
+        other = "load_any_style" if isinstance(network, AnyStyleNetwork) else "load_network"
+        raise WeightsUnavailable(
+            f"{path} holds {_with_article(type(network))}, not {_with_article(kind)}; read it with {other}"
+        )
+    return network
+
+
+def read_network(path: str | os.PathLike[str], device: str | torch.device | None = "cpu") -> Styled:
+    """The network of a file, of whatever kind; as `load_network`."""
+    path, place = path_of_network(path), usable_device(device)
     if path.is_dir():
         raise WeightsUnavailable(f"{path} is a folder; give the file of the network itself")
     if not path.exists():
@@ -67,9 +103,9 @@ def load_network(path: str | os.PathLike[str] | None = None, device: str | torch
     try:
         with torch.inference_mode(False), safe_open(path, "pt", device="cpu") as file:
             metadata = file.metadata() or {}
-            _check_kind(path, metadata)
+            kind = _kind_of(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-            network = _empty(metadata)
+            network = _empty(kind, metadata)
             network.load_state_dict(tensors)  # into float32, which the network has
     except NstError as error:
         if isinstance(error, WeightsUnavailable):
@@ -113,42 +149,42 @@ def write_complete(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
-def metadata_of(network: StyleNetwork, notes: Mapping[str, Any] | None = None) -> dict[str, str]:
+def metadata_of(network: Styled, notes: Mapping[str, Any] | None = None) -> dict[str, str]:
     """The settings in JSON, one by one: metadata in files are texts. Without notes, those of the network.
 
     Raises:
         InputError: notes that JSON cannot hold.
     """
     notes = instance("notes", Mapping, network.notes if notes is None else notes)  # type: ignore[type-abstract]
-    settings = {
-        "version": VERSION,
-        "styles": network.styles,
-        "widths": network.widths,
-        "blocks": network.blocks,
-        "kernel": network.kernel,
-        "notes": dict(notes),
-    }
+    settings = {"version": VERSION, **network.settings, "notes": dict(notes)}
     try:
-        return {"kind": KIND} | {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
+        texts = {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
     except (TypeError, ValueError) as error:
         raise InputError(
             f"the notes cannot be kept as JSON ({brief(error)}); give text, numbers, lists or dicts"
         ) from error
+    return {"kind": KIND + type(network).__name__, **texts}
 
 
-def _check_kind(path: Path, metadata: Mapping[str, str]) -> None:
-    if metadata.get("kind") != KIND:
+def _kind_of(path: Path, metadata: Mapping[str, str]) -> type[Styled]:
+    kinds = {KIND + kind.__name__: kind for kind in SETTINGS}
+    if metadata.get("kind") not in kinds:
         raise WeightsUnavailable(
             f"{path} holds other tensors than those of a StyleNetwork; give a file that save_network wrote"
         )
     version = json.loads(metadata["version"])
     if version != VERSION:
         raise WeightsUnavailable(f"{path} has format {version}; this version of nstlib reads {VERSION}: update it")
+    return kinds[metadata["kind"]]
 
 
-def _empty(metadata: Mapping[str, str]) -> StyleNetwork:
+def _empty(kind: type[Styled], metadata: Mapping[str, str]) -> Styled:
     """The network with other weights."""
-    settings = {name: json.loads(metadata[name]) for name in ("styles", "widths", "blocks", "kernel", "notes")}
-    network = StyleNetwork(settings["styles"], settings["widths"], settings["blocks"], settings["kernel"])
-    network.notes = dict(settings["notes"])
+    settings = {name: json.loads(metadata[name]) for name in SETTINGS[kind]}
+    network = kind.from_settings(settings)
+    network.notes = dict(json.loads(metadata["notes"]))
     return network
+
+
+def _with_article(kind: type[Styled]) -> str:
+    return f"{'an' if kind is AnyStyleNetwork else 'a'} {kind.__name__}"

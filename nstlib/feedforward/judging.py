@@ -110,10 +110,11 @@ class Judge:
         return self.objective.extract
 
     def __call__(
-        self, pictures: Tensor, contents: Tensor, styles: Sequence[str], strengths: Tensor | None = None
+        self, pictures: Tensor, contents: Tensor, styles: Sequence[str] | Tensor, strengths: Tensor | None = None
     ) -> Terms:
         """Every term of the pictures (B, 3, H, W), painted of the contents in these styles, one each.
 
+        The styles are names, or paintings (B, 3, h, w), for a network that paints in any.
         At strengths (B,) from 0 to 1, beta counts strength^2 times: so a picture at a third of the strength is one that
         a slow transfer makes at a ninth of beta.
         """
@@ -124,11 +125,14 @@ class Judge:
         less = (1 - strengths.square()) * self.objective.beta * terms.style
         return replace(terms, total=terms.total - less)
 
-    def face(self, contents: Tensor, styles: Sequence[str]) -> None:
-        """Set the objective's targets: these contents (B, 3, H, W), and for each of them its style."""
+    def face(self, contents: Tensor, styles: Sequence[str] | Tensor) -> None:
+        """Set the objective's targets: these contents (B, 3, H, W), and for each of them its style, see `__call__`."""
         if len(contents) != len(styles):
             raise InputError(f"there are {len(contents)} contents and {len(styles)} styles; give one style for each")
         self.objective.set_content(contents)
+        if isinstance(styles, Tensor):
+            self.objective.style_target = self.objective.statistics_of(styles)
+            return
         each = [self.target(style) for style in styles]
         self.objective.style_target = {layer: torch.cat([target[layer] for target in each]) for layer in each[0]}
 

@@ -50,19 +50,21 @@ class Layered(Protocol):
 class Convolution(nn.Module):
     """A convolution of the picture continued by reflection, enlarged before it where it is asked to be.
 
-    It has no biases: a normalization, which follows each, would take them away again.
-
     Args:
         channels, filters: of what it sees, and of what it gives.
         kernel: side of its filters, odd.
         stride: every how many positions it looks.
         enlarge: how often each row and column is repeated before.
+        bias: a number for each filter is added; a normalization after it would take that away again.
     """
 
-    def __init__(self, channels: int, filters: int, kernel: int, stride: int = 1, enlarge: int = 1):
+    def __init__(
+        self, channels: int, filters: int, kernel: int, stride: int = 1, enlarge: int = 1, *, bias: bool = False
+    ):
         super().__init__()
         shape = filters, channels, kernel, kernel
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32, device="cpu"))
+        self.bias = nn.Parameter(torch.zeros(filters, dtype=torch.float32, device="cpu")) if bias else None
         self.reach, self.stride, self.enlarge = kernel // 2, stride, enlarge
 
     def initialize(self, generator: torch.Generator) -> None:
@@ -75,7 +77,8 @@ class Convolution(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """From maps (B, C, H, W) to (B, C', H * enlarge / stride, W * enlarge / stride); H and W divide so."""
-        return self.convolved(F.pad(self.enlarged(maps), (self.reach,) * 4, mode="reflect"))
+        maps = self.enlarged(maps)
+        return self.convolved(F.pad(maps, (self.reach,) * 4, mode="reflect") if self.reach else maps)
 
     def enlarged(self, maps: Tensor) -> Tensor:
         """Each row and each column as often as the convolution wants it."""
@@ -83,7 +86,7 @@ class Convolution(nn.Module):
 
     def convolved(self, continued: Tensor) -> Tensor:
         """What is left of maps that reach beyond the response on all sides already."""
-        return F.conv2d(continued, self.weight, stride=self.stride)
+        return F.conv2d(continued, self.weight, self.bias, stride=self.stride)
 
     def extra_repr(self) -> str:
         """What print shows."""
@@ -127,13 +130,13 @@ def colored(colors: Tensor, pictures: Tensor, skip: Tensor) -> Tensor:
     return torch.addcmul(colors, skip, pictures.to(colors).clamp(DARKEST, 1 - DARKEST).logit()).sigmoid()
 
 
-def continued(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) continued below and to the right, until their sides are multiples of `STRIDE`.
+def continued(pictures: Tensor, stride: int = STRIDE, smallest: int = SMALLEST) -> Tensor:
+    """Pictures (B, 3, H, W) continued below and to the right, until their sides are multiples of a stride.
 
-    By reflection; where a side is too short for it, up to 4 pixels, by the outermost pixels.
+    By reflection; where a side is too short for it, at most half of the smallest side, by the outermost pixels.
     """
     for axis, side in ((-2, pictures.shape[-2]), (-1, pictures.shape[-1])):
-        more = max(-(-side // STRIDE) * STRIDE, SMALLEST) - side
+        more = max(-(-side // stride) * stride, smallest) - side
         if more:
             place = (0, more, 0, 0) if axis == -1 else (0, 0, 0, more)
             pictures = F.pad(pictures, place, mode="reflect" if more < side else "replicate")

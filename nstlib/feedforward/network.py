@@ -11,27 +11,25 @@ finds, as in a residual block. A row of the content has 1 there and 0 for all el
 picture itself. The rows between it and a style are the style at less than its full strength.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import counted, fraction, known_arguments, known_names, one_of, picture, shape_of, whole
-from ..base.devices import without_autocast
-from ..control.styles import normalized
+from ..base.checks import Size, known_arguments, whole
 from ..errors import InputError
-from .layers import SMALLEST, STRIDE, Convolution, colored, continued, normalize
-from .painting import paint
+from .layers import SMALLEST, STRIDE, Convolution, colored, normalize
+from .styled import Styled, checked_names
+from .tiles import areas, in_tiles
 
 LAST = 3 + 3 + 1  # numbers of a row for the last layer: gamma, beta and how much of the picture is added
 WIDEST = 2 * SMALLEST - 1  # kernel that sees the smallest pictures continued by reflection
+COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
 SKIP = 0.5  # how much of the picture's own colors a row begins with
 
-Style = str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | Tensor
 
-
-class StyleNetwork(nn.Module):
+class StyleNetwork(Styled):
     """Paints pictures of any size in each of its styles, and in any mix of them.
 
     Example:
@@ -56,7 +54,7 @@ class StyleNetwork(nn.Module):
         InputError: no style, a name twice, or numbers that cannot work.
     """
 
-    notes: dict[str, Any]
+    stride, smallest = STRIDE, SMALLEST
 
     @known_arguments
     def __init__(
@@ -69,7 +67,7 @@ class StyleNetwork(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self._names, self.notes = _checked_names(styles), {}
+        self._names, self.notes = checked_names(styles), {}
         self.widths, self.blocks = _checked_widths(widths), whole("blocks", blocks)
         self.kernel, seed = _checked_kernel(kernel), whole("the seed", seed, 0, 2**63 - 1)
         full, half, quarter = self.widths
@@ -98,11 +96,6 @@ class StyleNetwork(nn.Module):
                 convolution.initialize(generator)
 
     @property
-    def styles(self) -> tuple[str, ...]:
-        """The names of the styles, in the order of the columns of shares."""
-        return tuple(self._names)
-
-    @property
     def convolutions(self) -> list[Convolution]:
         """All of them, in the order in which a picture goes through them; a normalization follows each."""
         return [module for module in self.modules() if isinstance(module, Convolution)]
@@ -117,28 +110,34 @@ class StyleNetwork(nn.Module):
         """The precision in which the convolutions compute."""
         return self.last.weight.dtype
 
-    def forward(self, pictures: Tensor, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
-        """Paint.
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build the same network with other weights, as JSON can hold them."""
+        return {
+            "styles": list(self.styles),
+            "widths": list(self.widths),
+            "blocks": self.blocks,
+            "kernel": self.kernel,
+        }
 
-        Args:
-            pictures: (B, 3, H, W) in [0, 1], of any size.
-            style: a name; a mapping of names to shares, which are brought to the sum 1: gamma and beta are the weighted
-                mean; a list of such, one a picture; or a tensor (B or 1, styles) of shares, which are taken as they
-                are, without waiting for a GPU to show them; what they lack to 1 is the content's. For one picture there
-                may be several: it comes out in each. None is the style of a network that has but one.
-            strength: how much of the style, from 0, the picture itself within 0.001, to 1; a number, or a tensor of
-                one, or of one a picture. All shares are multiplied by it.
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """The network that has these settings, with weights to be loaded."""
+        return cls(**settings)
 
-        Returns:
-            (B, 3, H, W) in [0, 1], float32 or better.
+    @property
+    def pixel_bytes(self) -> int:
+        """What one pixel takes at the peak, which is where responses have come back to the full size."""
+        full, half, _ = self.widths
+        return COPIES * (full + half) * max(self.dtype.itemsize, torch.float32.itemsize)
 
-        Raises:
-            InputError: no pictures, an unknown style, not as many styles as pictures, or a strength that cannot work.
-        """
-        shares = self.shares(style, strength)
-        _check_pictures(pictures, len(shares))
-        size = pictures.shape[-2:]
-        return self._painted(continued(pictures), shares)[..., : size[0], : size[1]]
+    def in_tiles(self, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+        """What `forward` makes of a picture (1, 3, H, W) whose sides are multiples of 4, in tiles; see `tiles`."""
+        return in_tiles(self, picture, shares, side, advance)
+
+    def tiles_of(self, size: Size, side: int) -> int:
+        """How often `in_tiles` advances with a picture (H, W)."""
+        return len(self.convolutions) * len(areas(size, side))
 
     def _painted(self, pictures: Tensor, shares: Tensor) -> Tensor:
         """From pictures whose sides are multiples of `STRIDE` to pictures."""
@@ -154,61 +153,6 @@ class StyleNetwork(nn.Module):
         colors = self.last(maps)
         colors = normalize(colors.to(_at_least_float32(colors.dtype)), *next(affines))
         return colored(colors, pictures, self.skip(shares))
-
-    @known_arguments
-    @torch.no_grad()
-    def paint(
-        self,
-        pictures: Tensor,
-        style: Style | None = None,
-        strength: float | Tensor = 1.0,
-        *,
-        tile: int | None = None,
-        progress: bool = True,
-    ) -> Tensor:
-        """Paint pictures of any size: at once where they fit into memory, one by one, or in tiles; without gradients.
-
-        All three give the same picture. Tiles take up to twice as long, and 60 bytes a pixel of the picture besides the
-        memory of a tile; see `nstlib.feedforward.tiles`. Ctrl-C stops at once.
-
-        Args:
-            pictures: (B, 3, H, W) in [0, 1], anywhere; they are brought to the network's device.
-            style, strength: as in `forward`.
-            tile: side of the tiles in pixels, rounded down to a multiple of 4; larger pictures are painted in them.
-                None decides by the memory that is free.
-            progress: show a bar while tiles are painted.
-
-        Returns:
-            (B, 3, H, W) in [0, 1], float32 or better, where the pictures are.
-
-        Raises:
-            InputError: as in `forward`, or values that are not in [0, 1], or a tile that is none.
-            OutOfMemory: not even tiles fit.
-        """
-        pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
-        _check_pictures(pictures, len(shares))
-        if tile is not None:
-            tile = whole("the tile", tile, STRIDE, unit="pixels") // STRIDE * STRIDE
-        with without_autocast(self.device):
-            return paint(self, pictures, shares, tile, progress)
-
-    def shares(self, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
-        """How much of each style, (B or 1, styles); arguments and errors as in `forward`."""
-        if style is None:
-            style = self._only_style()
-        if isinstance(style, Tensor):
-            if style.ndim != 2 or style.shape[1] != len(self._names) or not style.dtype.is_floating_point:
-                raise InputError(
-                    f"the tensor of shares is {tuple(style.shape)}, {style.dtype}; expected fractions, (B, "
-                    f"{len(self._names)}): a row a picture, and a column each for {', '.join(self._names)}"
-                )
-            shares = style.to(self.device)
-        else:
-            each = style if isinstance(style, list | tuple) else [style]
-            if not each:
-                raise InputError("there is no style in the list of styles; give one a picture")
-            shares = torch.tensor([self._share_of(one) for one in each], dtype=torch.float32, device=self.device)
-        return self._weakened(shares, strength)
 
     def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """gamma and beta of each normalization, (B, C) each, for shares (B, styles).
@@ -267,7 +211,7 @@ class StyleNetwork(nn.Module):
         Raises:
             InputError: a name that is taken or no name, or no such style to begin with.
         """
-        names = _checked_names([*self._names, name])
+        names = checked_names([*self._names, name])
         begin = [like] if like is not None else self._names
         with torch.inference_mode(False), torch.no_grad():
             row = torch.stack([self.rows[self._place(known)] for known in begin]).mean(0)
@@ -280,74 +224,14 @@ class StyleNetwork(nn.Module):
         Raises:
             InputError: no name, a name twice, or an unknown one.
         """
-        names = _checked_names(names)
+        names = checked_names(names)
         self.rows = nn.ParameterList([self.rows[self._place(name)] for name in names])
         self._names = names
-
-    def extra_repr(self) -> str:
-        """What print shows."""
-        return f"styles: {', '.join(self._names)}"
 
     @property
     def _channels(self) -> list[int]:
         """Of each normalization."""
         return [len(convolution.weight) for convolution in self.convolutions]
-
-    def _only_style(self) -> str:
-        if len(self._names) > 1:
-            raise InputError(f"say which style: the network has {', '.join(self._names)}")
-        return self._names[0]
-
-    def _place(self, name: Any) -> int:
-        return self._names.index(one_of("the style", name, self._names))
-
-    def _share_of(self, style: Any) -> list[float]:
-        """The shares of all styles in what one picture is to be painted in."""
-        if not isinstance(style, Mapping):
-            place = self._place(style)
-            return [float(place == column) for column in range(len(self._names))]
-        known_names((str(name) for name in style), self._names, "style")
-        shares = dict(zip(style, normalized(style.values()), strict=True))
-        return [shares.get(name, 0.0) for name in self._names]
-
-    def _weakened(self, shares: Tensor, strength: float | Tensor) -> Tensor:
-        """Shares of a style at a strength."""
-        if not isinstance(strength, Tensor):
-            strength = fraction("the strength", strength)
-            return shares if strength == 1 else strength * shares
-        if strength.ndim > 1 or not strength.numel():
-            raise InputError(f"the strength is {tuple(strength.shape)}; expected a number, or (B,), one a picture")
-        if len(shares) != strength.numel() and 1 not in (len(shares), strength.numel()):
-            raise InputError(
-                f"there are {strength.numel()} strengths and {len(shares)} styles; give one strength, or one a picture"
-            )
-        return strength.to(shares).view(-1, 1) * shares
-
-
-def _check_pictures(pictures: Any, rows: int) -> None:
-    """Refuse what is no batch of pictures by its shape; values are not looked at, which would wait for a GPU."""
-    if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.numel():
-        raise InputError(
-            f"the pictures are {shape_of(pictures)}; expected (B, 3, H, W), as nstlib.load_image gives them"
-        )
-    if not pictures.dtype.is_floating_point:
-        raise InputError(f"the pictures are {pictures.dtype}; expected fractions in [0, 1]: divide by 255")
-    if len(pictures) != rows and 1 not in (len(pictures), rows):
-        raise InputError(
-            f"there are {counted(len(pictures), 'picture')} and {counted(rows, 'style')}; give one style, or one a "
-            "picture"
-        )
-
-
-def _checked_names(styles: Any) -> list[str]:
-    if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:
-        raise InputError(f"the styles are {styles!r:.80}; expected a list of names, such as ['swirls', 'mosaic']")
-    for name in styles:
-        if not isinstance(name, str) or not name.strip():
-            raise InputError(f"the name of a style is {name!r:.80}; expected a word")
-        if styles.count(name) > 1:
-            raise InputError(f"there are two styles {name!r}; give each its own name")
-    return list(styles)
 
 
 def _checked_widths(widths: Any) -> tuple[int, int, int]:

@@ -1,6 +1,7 @@
 """Whether pictures are painted at once, one by one or in tiles: by the memory that they take."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,16 +11,39 @@ from ..base.devices import give_back_large_blocks, is_out_of_memory
 from ..base.reporting import progress_bar
 from ..errors import OutOfMemory
 from ..large.budget import SHARE, free_memory
-from .layers import STRIDE, Layered, continued
-from .tiles import areas, in_tiles
 
 TILE = 512  # pixels: 0.15 GB at half of Johnson's width
 SMALLEST_TILE = 64
-COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
 
 
-def paint(network: Layered, pictures: Tensor, shares: Tensor, tile: int | None, progress: bool) -> Tensor:
-    """What `StyleNetwork.paint` does with checked pictures (B or 1, 3, H, W) and shares (B or 1, styles)."""
+class Tileable(Protocol):
+    """A network as what paints any size with it sees it; see `styled.Styled`."""
+
+    stride: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """What one pixel takes at the peak, where it is painted at once."""
+
+    def continued(self, pictures: Tensor) -> Tensor:
+        """Pictures whose sides divide by the stride."""
+
+    def in_tiles(self, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+        """Paint such a picture in tiles."""
+
+    def tiles_of(self, size: Size, side: int) -> int:
+        """How often `in_tiles` advances with a picture (H, W)."""
+
+    def __call__(self, pictures: Tensor, style: Tensor) -> Tensor:
+        """Paint pictures (B, 3, H, W) in shares (B, styles)."""
+
+
+def paint(network: Tileable, pictures: Tensor, shares: Tensor, tile: int | None, progress: bool) -> Tensor:
+    """What `Styled.paint` does with checked pictures (B or 1, 3, H, W) and shares (B or 1, styles)."""
     batch, size = max(len(pictures), len(shares)), size_of(pictures)
     if tile is None and fits(network, size, batch):
         try:
@@ -34,38 +58,32 @@ def paint(network: Layered, pictures: Tensor, shares: Tensor, tile: int | None, 
         return torch.cat([_at_once(network, picture, row) for picture, row in pairs])
     if network.device.type == "cpu":
         give_back_large_blocks()
-    count = batch * len(network.convolutions) * len(areas(size, side))
+    count = batch * network.tiles_of(size, side)
     with progress_bar(count, progress, unit="tile") as bar:
         painted = [_tiled(network, picture, row, side, bar.update) for picture, row in pairs]
     return (torch.cat(painted) if batch > 1 else painted[0]).to(pictures.device)
 
 
-def fits(network: Layered, size: Size, batch: int = 1) -> bool:
+def fits(network: Tileable, size: Size, batch: int = 1) -> bool:
     """Whether so many pictures (H, W) can go through the network at once."""
-    return batch * size[0] * size[1] * pixel_bytes(network) <= SHARE * free_memory(network.device)
+    return batch * size[0] * size[1] * network.pixel_bytes <= SHARE * free_memory(network.device)
 
 
-def pixel_bytes(network: Layered) -> int:
-    """What one pixel takes at the peak, which is where responses have come back to the full size."""
-    full, half, _ = network.widths
-    return COPIES * (full + half) * max(network.dtype.itemsize, torch.float32.itemsize)
-
-
-def _at_once(network: Layered, pictures: Tensor, shares: Tensor) -> Tensor:
+def _at_once(network: Tileable, pictures: Tensor, shares: Tensor) -> Tensor:
     painted: Tensor = network(pictures.to(network.device), shares)
     return painted.to(pictures.device)
 
 
-def _side(network: Layered, size: Size) -> int:
+def _side(network: Tileable, size: Size) -> int:
     """Of the tiles where nobody says: the whole picture's, if one by one fits."""
     return max(size) if fits(network, size) else TILE
 
 
-def _tiled(network: Layered, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+def _tiled(network: Tileable, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
     """One picture (1, 3, H, W) in tiles, in smaller ones where memory runs out."""
     height, width = size_of(picture)
     try:
-        return in_tiles(network, continued(picture), row, side, advance)[..., :height, :width]
+        return network.in_tiles(network.continued(picture), row, side, advance)[..., :height, :width]
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -74,4 +92,4 @@ def _tiled(network: Layered, picture: Tensor, row: Tensor, side: int, advance: C
                 f"out of memory while painting {in_pixels((height, width))} in tiles of {side}; free some, or use a "
                 "smaller picture"
             ) from error
-    return _tiled(network, picture, row, side // 2 // STRIDE * STRIDE, advance)
+    return _tiled(network, picture, row, side // 2 // network.stride * network.stride, advance)

@@ -77,7 +77,7 @@ class Contents:
         _check_left_out(left_out, others)
         found = _pictures(others, left_out, _longest(size))
         self.names, self._pictures = [name for name, _ in found], [picture for _, picture in found]
-        drawings = draw(count, _drawn_side(size), seed) if len(others) < len(listed) else ()
+        drawings = draw(count, drawn_side(size), seed) if len(others) < len(listed) else ()
         self._drawn = [torch.from_numpy(drawing).permute(2, 0, 1) for drawing in drawings]
         if not self._pictures and not self._drawn:
             raise ImageError("there is no picture to train on; give a folder of pictures, or 'content' and 'drawn'")
@@ -87,7 +87,7 @@ class Contents:
 
         None where crops of that size need larger pictures than are kept, or smaller ones.
         """
-        if _longest(size) != _longest(self.size) or _drawn_side(size) != _drawn_side(self.size):
+        if _longest(size) != _longest(self.size) or drawn_side(size) != drawn_side(self.size):
             return None
         other = copy.copy(self)
         other.size, other.taken = whole("size", size, 8, LARGEST_CROP), 0
@@ -174,7 +174,8 @@ def _longest(size: int) -> int:
     return max(LARGEST, 2 * size)
 
 
-def _drawn_side(size: int) -> int:
+def drawn_side(size: int) -> int:
+    """Side of the drawn pictures for crops of this size."""
     return max(size, DRAWN_SIDE)
 
 

@@ -42,12 +42,14 @@ class Stage:
         shrink: how often its contents go into the side of the last stage's.
         batch: pictures a step.
         lr: its highest learning rate.
+        plain: of a network for any style: it learns to give pictures back, see `AnyStyleTraining`.
     """
 
     share: float
     shrink: int
     batch: int
     lr: float
+    plain: bool = False
 
 
 FROM_SCRATCH = (Stage(0.1, 4, 8, 3e-3), Stage(0.3, 2, 4, 2e-3), Stage(0.6, 1, 1, 1e-3))
@@ -131,9 +133,9 @@ class Course:
         contents = self._contents.resized(side)
         if contents is None:
             contents = Contents(self.sources, side, seed=self.seed, without=self.without)
-        return Training(
+        return self._training(
             network,
-            self.judge,
+            stage,
             contents=contents,
             batch=stage.batch,
             lr=stage.lr,
@@ -144,11 +146,17 @@ class Course:
             check_every=CHECK_EVERY,
         )
 
+    def _training(self, network: Any, stage: Stage, **how: Any) -> Training:
+        return Training(network, self.judge, **how)
+
+    def _load(self, path: str | os.PathLike[str]) -> Training:
+        return Training.load(path, device=self.judge.extract.device)
+
     def _saved(self, network: StyleNetwork, stages: Sequence[Stage]) -> tuple[int, Training | None]:
         """In which stage the checkpoint was saved, and its training; 0 and None without one."""
         if self.checkpoint is None or not Path(self.checkpoint).exists():
             return 0, None
-        training = Training.load(self.checkpoint, device=self.judge.extract.device)
+        training = self._load(self.checkpoint)
         sides = [self._side(stage) for stage in stages]
         same = training.network.styles == network.styles and set(training.rows) == set(self.judge.targets)
         if not same or training.only != self.only or training.contents.size not in sides:

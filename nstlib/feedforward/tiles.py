@@ -243,6 +243,14 @@ class Statistics:
     def affine(self, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift (B, C, 1, 1) that make of x what `layers.normalize` makes of it: z = scale x + shift."""
         of_style = [each.cpu().double()[:, :, None, None] for each in (gamma, beta)]
-        scale = of_style[0] / (self._squares / self._count + EPS).sqrt()
+        scale = of_style[0] / self._deviation
         shift = of_style[1] - scale * self._mean
         return scale.to(gamma), shift.to(gamma)
+
+    def moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (B, C), what `any_style.moments` gives; in a tensor's precision, on its device."""
+        return self._mean[:, :, 0, 0].to(like), self._deviation[:, :, 0, 0].to(like)
+
+    @property
+    def _deviation(self) -> Tensor:
+        return (self._squares / self._count + EPS).sqrt()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast, get_args
+from typing import Any, ClassVar, Literal, Self, cast, get_args
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from ..rates import Rates
 from .judging import Judge, Judged
 from .network import StyleNetwork
 from .pictures import Contents
+from .styled import Styled
 
 Only = Literal["style"]
 NetworkPrecision = Literal["float32", "bfloat16", "auto"]
@@ -53,6 +54,7 @@ MAX_RESTORATIONS = 5
 CHECKED = 5  # the last so many snapshots, of which the best is kept
 WRITER = "Training.save"
 PLAN_EVERY = 10  # steps between two looks at the clock
+SETTINGS = ("batch", "lr", "planned", "only", "weak", "averaged", "clip", "seed", "check_every", "precision")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class Training:
         NstError: an argument that cannot work; the message says what is possible.
     """
 
+    KIND: ClassVar[type[Styled]] = StyleNetwork
+
     @known_arguments
     def __init__(
         self,
@@ -150,7 +154,7 @@ class Training:
         device: str | torch.device | None = None,
         how: Mapping[str, Any] | None = None,
     ):
-        self.network = instance("the network", StyleNetwork, network)
+        self.network = cast(StyleNetwork, instance("the network", self.KIND, network))
         self.batch, self.planned = whole("batch", batch, 1), whole("planned", planned, 1)
         self.lr, self.clip = number("lr", lr, above=True), number("clip", clip, above=True)
         self.weak = number("weak", weak, below=1.0)
@@ -205,6 +209,11 @@ class Training:
             "style_layers": {layer: round(float(weight), 6) for layer, weight in objective.style_layers.items()},
             **{name: round(float(weight), 6) for name, weight in objective.weights.items()},
         }
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """The arguments that `load` gives on."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def step(self) -> Step:
         """Paint one batch, judge it, and change the weights once.
@@ -296,32 +305,12 @@ class Training:
         Raises:
             RunError: it cannot be written.
         """
-        settings = {
-            name: getattr(self, name)
-            for name in (
-                "batch",
-                "lr",
-                "planned",
-                "only",
-                "weak",
-                "averaged",
-                "clip",
-                "seed",
-                "check_every",
-                "precision",
-            )
-        }
         state = {
-            "settings": settings,
+            "settings": self._settings,
             "judge": self.judge.state_dict(),
             "contents": self.contents.recipe,
             "place": self.contents.state_dict(),
-            "network": {
-                "styles": list(self.network.styles),
-                "widths": self.network.widths,
-                "blocks": self.network.blocks,
-                "kernel": self.network.kernel,
-            },
+            "network": self.network.settings,
             "averages": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "weights": self._working.state_dict(),
@@ -362,11 +351,12 @@ class Training:
             state = read_run(path, WRITER)
             with told_as_foreign(path, values_too=True, writers=WRITER):
                 state = state["training"]
-                network = StyleNetwork(**state["network"])
+                judge = Judge.from_state_dict(state["judge"], device)
+                network = cast(StyleNetwork, cls.KIND.from_settings(state["network"]))
                 network.load_state_dict(state["averages"])
                 training = cls(
                     network,
-                    Judge.from_state_dict(state["judge"], device),
+                    judge,
                     contents=_again(contents, state["contents"]),
                     held_out=state["held_out"],
                     watch=watch,
@@ -410,13 +400,17 @@ class Training:
         self._optimizer = torch.optim.Adam(self._learned, lr=self.lr)
         self._remember()
 
-    def _update(self) -> Terms:
+    def _judged(self) -> Terms:
+        """What the network paints of a batch comes to."""
         contents, styles = self.contents.batch(self.batch).to(self.device), self._styles()
         strengths = self._strengths().to(self.device)
-        self._optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._in_half()):
             pictures = self._working(contents, styles, strengths)
-        terms = self.judge(pictures, contents, styles, strengths)
+        return self.judge(pictures, contents, styles, strengths)
+
+    def _update(self) -> Terms:
+        self._optimizer.zero_grad()
+        terms = self._judged()
         terms.total.mean().backward()  # type: ignore[no-untyped-call]
         self._length = nn.utils.clip_grad_norm_(self._learned, self.clip)
         rate = self.rate

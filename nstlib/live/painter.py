@@ -30,7 +30,7 @@ from ..control.masks import fitted
 from ..control.styles import Blend, normalized
 from ..errors import InputError, NstError
 from ..feedforward.fast import painted, ready_network
-from ..feedforward.network import StyleNetwork
+from ..feedforward.styled import Styled
 from ..images import Source, bundled_images, load_image, to_pil
 from . import sketch
 from .brush import Brush
@@ -86,7 +86,7 @@ class Painter(KnownAttributes):
         controls, sliders, thumbnails: the widgets, by setting or style.
     """
 
-    network: StyleNetwork
+    network: Styled
     controls: dict[str, widgets.ValueWidget]
     sliders: dict[str, widgets.FloatSlider]
     thumbnails: dict[str, widgets.Button]
@@ -105,7 +105,7 @@ class Painter(KnownAttributes):
         content: Source = "village",
         style: str | Shares | None = None,
         *,
-        network: StyleNetwork | str | os.PathLike[str] | None = None,
+        network: Styled | str | os.PathLike[str] | None = None,
         styles: Sequence[str] | None = None,
         strength: float = 1.0,
         color: Color = "style",
@@ -607,7 +607,7 @@ def painter(
     content: Source = "village",
     style: str | Shares | None = None,
     *,
-    network: StyleNetwork | str | os.PathLike[str] | None = None,
+    network: Styled | str | os.PathLike[str] | None = None,
     styles: Sequence[str] | None = None,
     strength: float = 1.0,
     color: Color = "style",
@@ -655,7 +655,7 @@ def painter(
     )
 
 
-def _offered(styles: Any, network: StyleNetwork) -> list[str]:
+def _offered(styles: Any, network: Styled) -> list[str]:
     if styles is None:
         return list(network.styles)
     if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..feedforward.network import StyleNetwork
+from ..feedforward.styled import Styled
 from ..images import bundled_images, cover, to_pil
 from .choices import thumbnail_url
 from .panel import widgets
@@ -63,7 +63,7 @@ class Palette:
                 (cell.add_class if share else cell.remove_class)("nst-used")
 
 
-def thumbnails_of(network: StyleNetwork, styles: Sequence[str], content: Tensor) -> dict[str, str]:
+def thumbnails_of(network: Styled, styles: Sequence[str], content: Tensor) -> dict[str, str]:
     """Of bundled styles their pictures; of others, of which there is none, the content painted in them."""
     bundled = set(bundled_images("style"))
     small = cover(content, THUMBNAIL[::-1])

@@ -1,0 +1,108 @@
+"""Training of a network for any style: each picture in the style of another painting, and sometimes of none."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base.checks import instance, number
+from ..images import Source
+from ..losses import Terms
+from .any_style import AnyStyleNetwork
+from .judging import Judge
+from .paintings import Paintings
+from .stages import Course, Stage
+from .training import Training
+
+EXACT = 10.0
+# First to draw what is there (as the paper's authors' readers advise), then in styles.
+FROM_SCRATCH = (Stage(0.1, 4, 8, 1e-3, plain=True), Stage(0.3, 2, 4, 1e-3), Stage(0.6, 1, 1, 5e-4))
+GOING_ON = (Stage(1.0, 1, 1, 5e-4),)
+
+
+class AnyStyleTraining(Training):
+    """Trains the decoder of a network for any style.
+
+    Each step takes contents and paintings, draws the ones in the style of the others, and has the objective of a slow
+    transfer judge them. Where the style is asked for at a strength s < 1, pixels count too, with (1 - s)^2: at 0 the
+    picture itself is to come back.
+
+    Example:
+        >>> network = AnyStyleNetwork(FeatureExtractor("mini"))
+        >>> training = AnyStyleTraining(network, {"mosaic": "mosaic"}, paintings=Paintings(without=["mosaic"]))
+        >>> training.run(minutes=60)
+
+    Args:
+        network: see `Training`.
+        styles: by which it is checked on held-out contents; the network knows them from then on.
+        paintings: whose styles it learns on; a `Paintings`, or its arguments.
+        exact: how much the pixels count at strength 0: their mean squared error, divided by the content's variance.
+        plain: learn to give pictures back before all else: every strength is 0.
+        training: further arguments of `Training`.
+    """
+
+    network: AnyStyleNetwork  # type: ignore[assignment]
+    KIND = AnyStyleNetwork
+
+    def __init__(
+        self,
+        network: AnyStyleNetwork,
+        styles: Mapping[str, Source] | Judge,
+        *,
+        paintings: Paintings | Mapping[str, Any] | None = None,
+        exact: float = EXACT,
+        plain: bool = False,
+        **training: Any,
+    ):
+        if not isinstance(styles, Judge):
+            for name in set(styles) - set(instance("the network", AnyStyleNetwork, network).styles):
+                network.add_style(name, styles[name])
+        self.exact, self.plain = number("exact", exact), bool(plain)
+        self.paintings = paintings if isinstance(paintings, Paintings) else Paintings(**(paintings or {}))
+        super().__init__(network, styles, **training)  # type: ignore[arg-type]
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings, "paintings": self.paintings.recipe, "exact": self.exact, "plain": self.plain}
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._working.train()
+        self.network.eval()
+
+    def _judged(self) -> Terms:
+        contents = self.contents.batch(self.batch).to(self.device)
+        paintings = self.paintings.at(self.taken, self.batch).to(self.device)
+        strengths = self._strengths().to(self.device) * (not self.plain)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._in_half()):
+            pictures = self._working(contents, paintings, strengths)
+        terms = self.judge(pictures, contents, paintings, strengths)
+        exact = self.exact * (1 - strengths).square() * relative_error(pictures, contents)
+        return replace(terms, total=terms.total + exact)
+
+
+def relative_error(pictures: Tensor, contents: Tensor) -> Tensor:
+    """Mean squared error of each picture (B, 3, H, W) as a share of the content's variance, (B,)."""
+    return (pictures - contents).square().mean((1, 2, 3)) / contents.var((1, 2, 3)).clamp_min(1e-3)
+
+
+@dataclass(frozen=True)
+class AnyStyleCourse(Course):
+    """Stages of such a training; see `Course`.
+
+    Attributes:
+        unseen: names of bundled styles that it does not learn on.
+    """
+
+    unseen: Collection[str] = ()
+
+    def _training(self, network: AnyStyleNetwork, stage: Stage, **how: Any) -> Training:
+        size = how["contents"].size
+        paintings = Paintings(size=size, seed=self.seed, without=[*self.unseen, *self.without])
+        return AnyStyleTraining(network, self.judge, paintings=paintings, plain=stage.plain, **how)
+
+    def _load(self, path: str | os.PathLike[str]) -> Training:
+        return AnyStyleTraining.load(path, device=self.judge.extract.device)

@@ -1,0 +1,339 @@
+"""Networks for any style: what is promised of every size, mix, strength, file and training holds."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import nstlib as nst
+from nstlib.errors import ImageError, InputError, LayerNotFound, WeightsUnavailable
+from nstlib.feedforward import any_training, fast, files
+from nstlib.feedforward.any_style import AnyStyleNetwork, adain, moments
+from nstlib.feedforward.any_training import AnyStyleCourse, AnyStyleTraining, relative_error
+from nstlib.feedforward.drawing import STROKES, drawing
+from nstlib.feedforward.judging import Judge
+from nstlib.feedforward.paintings import Paintings, recolored
+from nstlib.feedforward.stages import Stage
+
+
+@pytest.fixture(scope="module")
+def extract():
+    return nst.FeatureExtractor("mini")
+
+
+@pytest.fixture
+def network(extract):
+    network = AnyStyleNetwork(extract, widths=(4, 6, 8, 10), seed=1).eval()
+    for convolution in network.convolutions:  # random colors, not the gray that a new network begins with
+        torch.nn.init.normal_(convolution.weight, std=0.1, generator=torch.Generator().manual_seed(3))
+    network.add_style("swirls", "swirls", 64)
+    network.add_style("mosaic", "mosaic", 64)
+    return network.requires_grad_(False)
+
+
+def pictures(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def same_up_to(one, other, tolerance=2e-5):
+    assert (one - other).abs().max() <= tolerance
+
+
+def test_adain_is_the_papers_equation_in_numpy():
+    x, y = pictures(2, 3, 7, 5).double(), pictures(2, 3, 4, 9, seed=1).double()
+    ours = adain(x, moments(x), moments(y)).numpy()
+    x, y = x.numpy(), y.numpy()
+    mean_x, mean_y = (each.mean((2, 3), keepdims=True) for each in (x, y))
+    deviation_x, deviation_y = (np.sqrt(each.var((2, 3), keepdims=True) + 1e-5) for each in (x, y))
+    np.testing.assert_allclose(ours, deviation_y * (x - mean_x) / deviation_x + mean_y, rtol=1e-12)
+
+
+def test_swapped_features_have_the_styles_means_and_deviations():
+    x, y = pictures(2, 3, 40, 40), 3 * pictures(2, 3, 40, 40, seed=1) + 2
+    for found, wanted in zip(moments(adain(x, moments(x), moments(y))), moments(y), strict=True):
+        same_up_to(found, wanted, 1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 9), (16, 16), (17, 31), (40, 24)])
+def test_every_size_comes_back_in_that_size_and_in_range(network, size):
+    painted = network(pictures(2, 3, *size), "swirls")
+    assert painted.shape == (2, 3, *size)
+    assert painted.isfinite().all()
+    assert painted.min() >= 0
+    assert painted.max() <= 1
+
+
+def test_a_flat_picture_gives_numbers(network):
+    assert network(torch.zeros(1, 3, 24, 24), "mosaic").isfinite().all()
+
+
+def test_a_batch_is_its_pictures_each_in_the_style_of_its_own_painting(network):
+    x, paintings, strengths = pictures(3, 3, 32, 40), pictures(3, 3, 48, 32, seed=2), torch.tensor([1.0, 0.3, 0.0])
+    painted = network(x, paintings, strengths)
+    for index in range(3):
+        one = network(x[index : index + 1], paintings[index : index + 1], strengths[index : index + 1])
+        same_up_to(painted[index : index + 1], one)
+
+
+def test_a_painting_given_and_a_painting_known_by_name_are_the_same(network):
+    x, painting = pictures(1, 3, 40, 32), nst.load_image("cubist", 64)
+    network.add_style("cubist", "cubist", 64)
+    same_up_to(network(x, painting, 0.6), network(x, "cubist", 0.6))
+
+
+def test_at_strength_0_no_style_matters_and_the_features_are_the_contents_own(network):
+    x = pictures(1, 3, 40, 32)
+    same_up_to(network(x, "swirls", 0), network(x, "mosaic", 0), 0)
+    features = network.encoder(x, network.layers)
+    row, strength = network._mixed(network.shares("swirls", 0))
+    for layer, aligned in zip(network.layers, network._aligned(features, row, strength).values(), strict=True):
+        same_up_to(aligned, features[layer], 1e-4)
+
+
+def test_the_row_of_a_mix_is_the_mean_of_the_rows_by_their_shares(network):
+    row, strength = network._mixed(network.shares({"swirls": 3, "mosaic": 1}))
+    torch.testing.assert_close(row[0], 0.75 * network.rows[0] + 0.25 * network.rows[1])
+    assert strength.item() == 1
+
+
+@pytest.mark.parametrize(("size", "tile"), [((96, 96), 32), ((75, 130), 40), ((24, 200), 64), ((70, 41), 16)])
+def test_tiles_give_the_picture_that_the_whole_gives(network, size, tile):
+    x = pictures(1, 3, *size)
+    for strength in (1.0, 0.4):
+        whole = network(x, {"swirls": 0.5, "mosaic": 0.5}, strength)
+        same_up_to(network.paint(x, {"swirls": 0.5, "mosaic": 0.5}, strength, tile=tile, progress=False), whole, 1e-4)
+
+
+def test_tiles_are_counted_as_they_are_painted(network):
+    x, advanced = pictures(1, 3, 64, 96), []
+    network.in_tiles(x, network.shares("swirls"), 32, lambda: advanced.append(1))
+    assert len(advanced) == network.tiles_of((64, 96), 32) == 2 * 6
+
+
+def test_what_learns_is_the_decoder_and_nothing_else(network):
+    assert all(name.startswith("decoder.") for name, _ in network.named_parameters())
+    assert set(network.state_dict()) == {name for name, _ in network.named_parameters()} | {"rows"}
+
+
+def test_the_papers_network_swaps_at_one_depth(extract):
+    network = AnyStyleNetwork(extract, ["relu4_1"], widths=(4, 6, 8, 10))
+    assert len(network.decoder.add) == 0
+    network.add_style("swirls", "swirls", 64)
+    assert network.rows.shape == (1, 2 * 192)
+    assert network(pictures(1, 3, 33, 20), "swirls").shape == (1, 3, 33, 20)
+
+
+def test_styles_are_added_kept_and_refused_by_their_names(network):
+    with pytest.raises(InputError, match="two styles 'mosaic'"):
+        network.add_style("mosaic", "mosaic")
+    with pytest.raises(ImageError, match="cubist"):
+        network.add_style("mine", "cubits")
+    with pytest.raises(InputError, match="swirls"):
+        network(pictures(1, 3, 20, 20), "swirl")
+    x = pictures(1, 3, 24, 24)
+    before = network(x, "mosaic")
+    network.keep_only(["mosaic"])
+    assert network.styles == ("mosaic",)
+    same_up_to(network(x), before, 0)
+
+
+def test_a_network_that_has_seen_nothing_says_what_to_do(extract):
+    with pytest.raises(InputError, match="add_style"):
+        AnyStyleNetwork(extract, widths=(4, 4, 4, 4))(pictures(1, 3, 20, 20), torch.zeros(1, 0))
+
+
+def test_another_look_leaves_the_network_as_it_was(network):
+    rows = network.rows.clone()
+    twin = network.that_knows(["cubist", "swirls"], 32)
+    assert network.styles == ("swirls", "mosaic")
+    assert torch.equal(network.rows, rows)
+    assert twin.styles == ("swirls", "mosaic", "cubist")
+    torch.testing.assert_close(twin.rows[0], network.row_of(nst.load_image("swirls", 32))[0])
+    torch.testing.assert_close(network.that_knows(["swirls"]).rows, rows)
+
+
+@pytest.mark.parametrize(
+    ("layers", "widths", "told"),
+    [
+        (["relu1_1", "relu1_2"], (4,), "one layer a size"),
+        (["relu2_1", "relu1_1"], (4, 4), "that grow"),
+        (["relu1_1"], (4,), "smaller than the picture"),
+        ([], (4,), "no layers"),
+        (["relu2_1"], (4, 4, 4), "expected 2 numbers"),
+    ],
+)
+def test_layers_and_widths_that_cannot_work_are_refused(extract, layers, widths, told):
+    with pytest.raises(InputError, match=told):
+        AnyStyleNetwork(extract, layers, widths)
+
+
+def test_an_unknown_layer_is_refused_with_the_nearest(extract):
+    with pytest.raises(LayerNotFound, match="nearest are relu4"):
+        AnyStyleNetwork(extract, ["relu4_l"])
+
+
+# Files
+
+
+def test_a_saved_network_paints_as_before_and_knows_its_styles(network, tmp_path):
+    path = nst.save_network(network, tmp_path / "any.safetensors", {"minutes": 3})
+    again, x = nst.load_any_style(path), pictures(1, 3, 40, 40)
+    assert again.styles == network.styles
+    assert again.notes == {"minutes": 3}
+    same_up_to(again(x, "mosaic"), network(x, "mosaic"), 2e-3)  # half precision
+
+
+def test_a_file_of_the_other_kind_is_refused_with_what_reads_it(network, tmp_path):
+    path = nst.save_network(network, tmp_path / "any.safetensors")
+    with pytest.raises(WeightsUnavailable, match="load_any_style"):
+        nst.load_network(path)
+    with pytest.raises(WeightsUnavailable, match="load_network"):
+        nst.load_any_style(files.BUNDLED)
+
+
+# In one call
+
+
+@pytest.fixture
+def saved(network, tmp_path, monkeypatch):
+    path = nst.save_network(network, tmp_path / "any.safetensors")
+    monkeypatch.setattr(fast, "ANY_STYLE", path)
+    return path
+
+
+def test_a_painting_is_painted_in_by_the_network_for_any_style(saved, tmp_path):
+    painting = tmp_path / "mine.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 60, 3), np.uint8)).save(painting)
+    x = nst.load_image("coffee", 48)
+    wanted = nst.load_any_style(saved)
+    wanted.add_style("mine", painting, 256)
+    for style in (str(painting), painting, Image.open(painting)):
+        same_up_to(nst.fast(x, style, precision="float32"), wanted(x, "mine").detach())
+    # Tensors are resampled in floats, pictures in bytes.
+    same_up_to(nst.fast(x, nst.load_image(painting), precision="float32"), wanted(x, "mine").detach(), 0.02)
+
+
+def test_known_names_keep_the_network_of_many_styles(saved):
+    x = nst.load_image("coffee", 48)
+    many = nst.load_network()(x, "swirls").detach()
+    same_up_to(nst.fast(x, "swirls", precision="float32"), many)
+    assert (nst.fast(x, "swirls", network="any", precision="float32") - many).abs().max() > 0.05
+
+
+def test_a_mix_with_a_painting_is_painted_by_one_network(saved, tmp_path):
+    painting, x = tmp_path / "mine.png", nst.load_image("coffee", 48)
+    nst.save_image(nst.load_image("cubist", 64), painting)
+    network = nst.load_any_style(saved)
+    network.add_style("mine", painting, 256)
+    painted = nst.fast(x, [(painting, 0.3), ("swirls", 0.7)], strength=0.5, precision="float32")
+    same_up_to(painted, network(x, {"mine": 0.3, "swirls": 0.7}, 0.5).detach())
+
+
+def test_a_misspelled_name_is_no_painting(saved):
+    with pytest.raises(InputError, match="swirls"):
+        nst.fast("coffee", "swirl", size=32)
+
+
+def test_the_size_of_strokes_is_a_wish_for_paintings_alone(saved):
+    with pytest.raises(InputError, match="network='any'"):
+        nst.fast("coffee", "swirls", size=32, style_size=128)
+    x = nst.load_image("coffee", 48)
+    small, large = (nst.fast(x, "swirls", network="any", style_size=size, precision="float32") for size in (32, 200))
+    assert (small - large).abs().max() > 1e-3
+
+
+# Paintings and training
+
+
+def test_paintings_are_the_same_for_the_same_seed_and_others_for_another():
+    one, same, other = (Paintings("style", 32, seed=seed, without=["swirls"]) for seed in (1, 1, 2))
+    assert torch.equal(one.at(5, 4), same.at(5, 4))
+    assert not torch.equal(one.at(5, 4), other.at(5, 4))
+    assert not torch.equal(one.at(5, 4), one.at(6, 4))
+    assert "swirls" not in one.names
+    assert one.at(0, 8).min() >= 0
+    assert one.at(0, 8).max() <= 1
+
+
+def test_colors_change_and_stay_colors():
+    picture = nst.load_image("mosaic", 48)[0]
+    changed = [recolored(picture, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(each.min() >= 0 and each.max() <= 1 for each in changed)
+    means = torch.stack([each.mean((1, 2)) for each in changed])
+    assert means.std(0).min() > 0.08  # of three channels, over twenty changes
+
+
+def test_what_is_drawn_as_painters_draw_is_drawn_again_for_the_same_seed():
+    for index in range(6):
+        assert (drawing(index, 64, 1, STROKES) == drawing(index, 64, 1, STROKES)).all()
+        assert drawing(index, 64, 1, STROKES).std() > 5
+
+
+def training(network, **how):
+    options = {
+        "planned": 8,
+        "paintings": {"sources": "style", "size": 32},
+        "contents": nst.Contents("content", 32),
+        "batch": 2,
+    }
+    judge = Judge(network.encoder, {"swirls": "swirls"}, style_size=64)
+    return AnyStyleTraining(network, judge, **{**options, **how})
+
+
+def test_training_lowers_the_loss_and_leaves_encoder_and_rows_alone(extract):
+    network = AnyStyleNetwork(extract, widths=(8, 8, 8, 8)).eval()
+    network.add_style("swirls", "swirls", 64)
+    before, rows = {name: value.clone() for name, value in extract.net.state_dict().items()}, network.rows.clone()
+    steps = training(network, planned=30, lr=3e-3, plain=True).steps(30, progress=False)
+    losses = [step.terms.total.mean().item() for step in steps]
+    assert np.median(losses[-10:]) < 0.7 * np.median(losses[:10])
+    assert all(torch.equal(value, before[name]) for name, value in extract.net.state_dict().items())
+    assert torch.equal(network.rows, rows)
+
+
+def test_a_saved_training_goes_on_exactly(network, tmp_path):
+    network.requires_grad_()
+    one = training(network, exact=3.0)
+    list(one.steps(3, progress=False))
+    one.save(tmp_path / "any.pt")
+    other = AnyStyleTraining.load(tmp_path / "any.pt")
+    assert other.exact == 3.0
+    for first, second in zip(one.steps(2, progress=False), other.steps(2, progress=False), strict=True):
+        assert torch.equal(first.terms.total, second.terms.total)
+    for name, value in one.network.state_dict().items():
+        assert torch.equal(value, other.network.state_dict()[name])
+
+
+def test_pixels_count_as_much_as_the_strength_lacks(network, monkeypatch):
+    network.requires_grad_()
+    monkeypatch.setattr(AnyStyleTraining, "_strengths", lambda self: torch.tensor([1.0, 0.5]))
+    without, with_pixels = (training(network, exact=exact)._judged().total.detach() for exact in (0.0, 4.0))
+    x = nst.Contents("content", 32).at(0, 2)
+    paintings = Paintings("style", 32).at(0, 2)
+    painted = network.train()(x, paintings, torch.tensor([1.0, 0.5])).detach()
+    expected = without + 4.0 * torch.tensor([0.0, 0.25]) * relative_error(painted, x)
+    torch.testing.assert_close(with_pixels, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_plain_stage_asks_for_no_style(network):
+    network.requires_grad_()
+    seen = []
+    working = training(network, plain=True)
+    working._working.register_forward_pre_hook(lambda module, given: seen.append(given[2]))
+    working.step()
+    assert torch.equal(seen[0], torch.zeros(2))
+
+
+def test_a_course_learns_in_stages_without_what_is_held_out_and_goes_on_from_its_checkpoint(extract, tmp_path):
+    network = AnyStyleNetwork(extract, widths=(4, 4, 4, 4)).eval()
+    network.add_style("swirls", "swirls", 64)
+    judge = Judge(extract, {"swirls": "swirls"}, style_size=64)
+    stages = Stage(0.5, 2, 2, 1e-3, plain=True), Stage(0.5, 1, 1, 1e-3)
+    how = {"sources": ("content",), "size": 64, "unseen": ["swirls"], "checkpoint": tmp_path / "any.pt"}
+    made = AnyStyleCourse(judge, without=["village"], **how).train(network, 0.02, stages, progress=False)
+    assert made.contents.size == made.paintings.size == 64
+    assert not made.plain
+    assert {"swirls", "village"}.isdisjoint(made.paintings.names)
+    again = AnyStyleCourse(judge, without=["village"], **how).train(network, 0.02, stages, progress=False)
+    assert again.taken >= made.taken
+    assert any_training.FROM_SCRATCH[0].plain
