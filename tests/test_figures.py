@@ -29,7 +29,7 @@ def of_notebooks():
 def test_every_figure_is_in_the_folder_and_nothing_else(of_notebooks):
     files = {path.relative_to(figures.FIGURES).as_posix() for path in figures.FIGURES.rglob("*") if path.is_file()}
     thumbnails = {f"thumbnails/{stem}.jpg" for stem in figures.THUMBNAILS}
-    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *of_notebooks, *thumbnails}
+    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *figures.FILMED, *of_notebooks, *thumbnails}
     assert files == wanted, "tools/figures.py notebooks thumbnails writes those that are missing"
 
 
