@@ -17,6 +17,7 @@ from nstlib.pictures import sources
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text()
 COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+LIMITS = {".jpg": 300_000, ".png": 300_000, ".webp": 2_000_000, ".ipynb": 1_500_000, ".safetensors": 8_000_000}  # bytes
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -111,8 +112,8 @@ def test_ci_runs_the_readmes_own_command():
 
 def test_pictures_and_weights_stay_light():
     for path in tracked_files():
-        limit = {".jpg": 300_000, ".png": 300_000, ".safetensors": 8_000_000, ".ipynb": 1_500_000, ".webp": 2_000_000}.get(path.suffix)
-        assert path.stat().st_size <= (limit or 200_000), path
+        limit = LIMITS.get(path.suffix, 200_000)
+        assert path.stat().st_size <= limit, path
 
 
 def test_the_package_carries_its_version_and_its_types():

@@ -141,7 +141,7 @@ def test_the_wheel_and_the_sdist_are_light(built, wheel):
 @pytest.mark.slow
 def test_the_wheel_has_every_file_of_the_package_and_the_pictures_and_nothing_else(wheel):
     tracked = subprocess.run(
-        "git ls-files --cached --others --exclude-standard nstlib img/content img/style".split(),
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "nstlib", "img/content", "img/style"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -38,7 +38,7 @@ addEventListener('DOMContentLoaded', () => {
   const arrow = document.createElement('div');
   arrow.innerHTML = '<svg width="22" height="26" viewBox="0 0 22 26"><path d="M2 1v20l5-5 3.5 8 4-1.7-3.5-7.8h7z"' +
     ' fill="#111" stroke="#fff" stroke-width="1.6"/></svg>';
-  arrow.style.cssText = 'position:fixed;left:0;top:0;z-index:99999;pointer-events:none;transform:translate(430px,300px)';
+  arrow.style.cssText = 'position:fixed;left:0;top:0;z-index:9999;pointer-events:none';
   document.body.append(arrow);
   addEventListener('mousemove', e => arrow.style.transform = `translate(${e.clientX - 2}px, ${e.clientY - 1}px)`, true);
 });
