@@ -1,4 +1,4 @@
-# Every target sets up what it needs; README lists the plain commands beside each.
+# Every target sets up what it needs; docs/commands.md lists the plain commands beside each.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,7 +39,7 @@ studio: $(VENV)/.lab
 notebooks: $(VENV)/.tested
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
 
-# Everything in visualizations/ but backbones/. Figures of notebooks come from their outputs, so the notebooks run first.
+# Everything in visualizations/ but backbones/ and the film of the studio. Figures of notebooks come from their outputs, so the notebooks run first.
 figures: notebooks
 	$(BIN)/python tools/figures.py
 

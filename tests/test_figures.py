@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -29,7 +30,7 @@ def of_notebooks():
 def test_every_figure_is_in_the_folder_and_nothing_else(of_notebooks):
     files = {path.relative_to(figures.FIGURES).as_posix() for path in figures.FIGURES.rglob("*") if path.is_file()}
     thumbnails = {f"thumbnails/{stem}.jpg" for stem in figures.THUMBNAILS}
-    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *of_notebooks, *thumbnails}
+    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *figures.FILMED, *of_notebooks, *thumbnails}
     assert files == wanted, "tools/figures.py notebooks thumbnails writes those that are missing"
 
 
@@ -45,6 +46,22 @@ def test_a_thumbnail_is_the_part_of_a_figure_that_it_should_be(stem):
     assert difference.shape == (240, 360, 3)
     # JPEG costs 2 to 6; the same scene painted with other weights differs by 25.
     assert np.abs(difference).mean() < 8, "tools/figures.py thumbnails writes it anew"
+
+
+@pytest.mark.parametrize("name", figures.FILMED)
+def test_a_film_is_light_moves_and_has_no_blank_frame(name):
+    path = figures.FIGURES / name
+    assert path.stat().st_size <= 2_000_000
+    with Image.open(path) as film:
+        assert film.n_frames >= 60
+        parts = []
+        for number in range(0, film.n_frames, 10):
+            film.seek(number)
+            parts.append(np.asarray(film.convert("RGB").crop((0, 0, film.width // 2, film.height // 2)), np.float32))
+    assert min(part.std() for part in parts) > 40  # of a blank page it is 0
+    changes = [np.abs(after - before).mean() for before, after in pairwise(parts)]
+    assert np.median(changes) > 1
+    assert np.abs(parts[-1] - parts[0]).mean() > 20
 
 
 def test_every_notebook_has_a_thumbnail():

@@ -21,8 +21,10 @@ NAME, OTHER = "ada/brush-strokes", "grace/nst.notebooks"
 def copy(tmp_path):
     """The files that carry links, as they are before anybody knows the address."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for path in (ROOT / "README.md", ROOT / "pyproject.toml"):
+    for path in (*ROOT.glob("*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"):
         shutil.copy(path, tmp_path)
+    for folder in ("docs", ".github"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "nstlib" / "pictures").mkdir(parents=True)
     shutil.copy(ROOT / "nstlib" / "pictures" / "sources.py", tmp_path / "nstlib" / "pictures")
     links.write(tmp_path, links.PLACEHOLDER)
@@ -43,7 +45,7 @@ def test_every_link_and_every_set_up_cell_agrees_with_the_address():
 
 def test_one_command_writes_the_address_everywhere(copy):
     changed = links.write(copy, NAME)
-    assert {path.suffix for path in changed} == {".toml", ".md", ".ipynb", ".py"}
+    assert {path.suffix for path in changed} == {".toml", ".cff", ".md", ".yml", ".ipynb", ".py"}
     assert links.address(copy) == NAME
     assert links.disagreements(copy) == []
     for path, text in texts(copy).items():
@@ -85,6 +87,10 @@ def test_it_leaves_outputs_and_other_peoples_links_alone(copy):
         ("README.md", r"\Z", "\ngit clone https://github.com/someone/else\n"),
         ("README.md", r"\Z", "\n![x](https://raw.githubusercontent.com/someone/else/main/img/style/mosaic.jpg)\n"),
         ("README.md", r"\Z", "\n[this project](https://github.com/OWNER/NAME)\n"),
+        ("pyproject.toml", r"OWNER/NAME/issues", "someone/else/issues"),
+        ("pyproject.toml", r"usercontent\.com/OWNER/NAME", "usercontent.com/someone/else"),
+        ("CITATION.cff", r"OWNER/NAME", "someone/else"),
+        ("docs/commands.md", r"OWNER/NAME", "someone/else"),
         ("nstlib/pictures/sources.py", r"OWNER/NAME", "someone/else"),
         ("notebook", r"github/OWNER/NAME/blob", "github/someone/else/blob"),
         ("notebook", r"colab-badge\.svg\)\]\(.*?\)", "colab-badge.svg)](https://example.org)"),

@@ -9,7 +9,8 @@
 
 They are made with the bundled backbone, so that everybody gets the same ones. A cell of a notebook with the tag
 "figure:steps/film" gives visualizations/steps/film.jpg, or .png, byte by byte; tools/execute_notebooks.py writes it
-too. Those in visualizations/backbones/ want other weights: tools/real_networks.py makes them.
+too. Those in visualizations/backbones/ want other weights: tools/real_networks.py makes them. The moving picture of the
+studio wants a browser: tools/film.py makes it.
 """
 
 import argparse
@@ -36,6 +37,7 @@ OF_REAL_NETWORKS = (
     *(f"backbones/{name}.jpg" for name in ("resnet50_pooling", "networks", "resnet50_layers")),
     "backbones/README.md",
 )
+FILMED = ("live/studio_moving.webp",)  # by tools/film.py, in a browser
 # Of each notebook: a figure, and the part of it (left, top, right, bottom, from 0 to 1) that README shows, 3 : 2.
 THUMBNAILS = {
     "01_content_reconstruction": ("content_optimization/layers.jpg", (0.515, 0.07, 0.997, 0.975)),

@@ -21,12 +21,13 @@ PLACEHOLDER = "OWNER/NAME"
 SLUG = r"[A-Za-z0-9][\w.-]*/[\w.-]*\w"
 # What tells a link to this project from one to another project: how it begins, or where it leads.
 OURS = (
-    rf'(^Repository = "https://github\.com/){SLUG}(?=")',
+    rf'(^(?:Repository|Documentation|Changelog|Issues) = "https://github\.com/){SLUG}(?=["/])',
+    rf'(^repository-code: "https://github\.com/){SLUG}(?=")',
     rf'(^REPOSITORY = "https://github\.com/){SLUG}(?=")',  # whom downloads name
     rf"(git clone https://github\.com/){SLUG}(?=[\s`\"]|$)",
     rf"(colab\.research\.google\.com/github/){SLUG}(?=/blob/main/notebooks/\d\d_)",
     rf"(//github\.com/){SLUG}(?=/(?:blob|tree|raw)/main/(?:notebooks/\d\d_|nstlib/|img/|visualizations/))",
-    rf"(//raw\.githubusercontent\.com/){SLUG}(?=/main/(?:notebooks/\d\d_|nstlib/|img/|visualizations/))",
+    rf"(//raw\.githubusercontent\.com/){SLUG}(?=/main/(?:notebooks/\d\d_|nstlib/|img/|visualizations/|'))",
 )
 PICTURE = r"(!\[[^\]]*\]\(|<img\b[^>]*?\bsrc=\")"  # how a picture begins in Markdown, up to its address
 OURS_ON_THE_WEB = rf"https://raw\.githubusercontent\.com/{SLUG}/main/(?=(?:img|visualizations)/)"
@@ -174,7 +175,10 @@ def _with_links(text: str, slug: str, old: str) -> str:
 def _files(root: Path) -> list[Path]:
     return [
         root / "pyproject.toml",
+        *sorted(root.glob("*.cff")),
         *sorted(root.glob("*.md")),
+        *sorted((root / "docs").glob("*.md")),
+        *sorted((root / ".github").rglob("*.yml")),
         *sorted((root / "nstlib").rglob("*.md")),
         *sorted((root / "nstlib").rglob("sources.py")),
         *sorted((root / "img").glob("*.md")),

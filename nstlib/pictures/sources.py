@@ -90,7 +90,7 @@ def find(source: str) -> Path:
     for name, file in bundled.items():
         if source in (name, file.name):
             return file
-    if path.parts[:1] == ("img",) and os.path.isfile(_HOME / path):  # as written in the README, from any folder
+    if path.parts[:1] == ("img",) and os.path.isfile(_HOME / path):  # as a clone has it, from any folder
         return _HOME / path
     if os.path.isdir(path):
         raise ImageError(f"{source} is a folder; give one picture in it{_for_example(path)}")
