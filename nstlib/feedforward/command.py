@@ -31,7 +31,7 @@ from .styled import Styled
 ALL = "all"  # the word for each style of the network in turn
 TRAIN = "--train"
 # What is given on to `fast` as it is, where it is given at all.
-PASSED_ON = ("strength", "size", "color", "tile", "precision", "device")
+PASSED_ON = ("strength", "size", "style_size", "color", "tile", "precision", "device")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +63,7 @@ def parser() -> Parser:
     )
     add = p.add_argument
     add("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or a folder of pictures")
-    style = "style of the network, or several: a mix, --shares; or one for each of --masks, which may be a mix itself, "
+    style = "style of the network, or a painting; or several: a mix, --shares; or one for each of --masks, also a mix, "
     add("style", nargs="*", metavar="STYLE", help=style + "swirls=0.7,mosaic=0.3; 'all' paints one picture in each")
     out = "result, .png .jpg .webp .tif .bmp; of a folder or 'all', a folder (in img/results/, under a free name)"
     add("-o", "--out", type=Path, help=out)
@@ -90,6 +90,12 @@ def _add_passed_on(p: Parser) -> None:
     add("-s", "--size", type=positive_or_none, help="longer side in pixels; 'none' keeps it (none)")
     colors = "style: its own; match: what is painted in the content's; luminance: only brightness comes over"
     add("--color", type=_color, metavar="COLOR[,...]", help=f"{colors}{each} (style)")
+    add(
+        "--style-size",
+        type=positive,
+        metavar="PIXELS",
+        help="longer side of the paintings: larger, larger strokes (256)",
+    )
     add("--tile", type=positive, metavar="PIXELS", help="side of the tiles of a large picture (by the free memory)")
     add("--precision", choices=PRECISIONS, help="of the network's convolutions (auto)")
     add("--device", help="cpu, cuda, cuda:1, mps (the best there is)")
@@ -132,7 +138,7 @@ def _run(args: argparse.Namespace) -> int:
     jobs = _jobs(args, network)
     for job in jobs:
         inputs = {"content": job.content, "network": args.network, **named_files({"masks": args.masks})}
-        keep_inputs({"-o": job.out}, inputs)
+        keep_inputs({"-o": job.out}, {**inputs, **_paintings(job.style)})
     options = {name: vars(args)[name] for name in PASSED_ON if name in vars(args)}
     if args.masks is not None:  # read once for all pictures; here the style is a list with one for each
         options["masks"] = read_masks(args.masks, len(jobs[0].style))
@@ -293,6 +299,11 @@ def _mix(word: str, network: Styled) -> list[str | tuple[str, float]]:
         raise InputError(
             f"the style is {word!r:.80}; expected a name, or a mix such as swirls=0.7,mosaic=0.3"
         ) from None
+
+
+def _paintings(style: Any) -> dict[str, str]:
+    """Each style by what messages call it: one may be a file."""
+    return {f"style {name}": name for name in ([style] if isinstance(style, str) else _names(style))}
 
 
 def _names(style: Blend | list[Blend]) -> list[str]:
