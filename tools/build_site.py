@@ -59,13 +59,6 @@ class Word:
     meaning: str
     forms: tuple[str, ...] = ()
 
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """Finds the word in prose, at the beginning of a sentence too."""
-        forms = sorted((self.name, *self.forms), key=len, reverse=True)
-        either = "|".join(f"[{form[0].upper()}{form[0].lower()}]{re.escape(form[1:])}" for form in forms)
-        return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
-
 
 @dataclass
 class Stage:
@@ -147,25 +140,22 @@ def with_words(text: str, words: Sequence[Word], found: set[str]) -> str:
     if re.match(r"## References\b", text):
         return text
 
-    def linked(prose: str) -> str:
-        uses = []
-        for word in words:
-            use = None if word.name in found else word.pattern.search(prose)
-            if use:
-                uses.append((use.start(), -use.end(), use[0], word))
-        done, end = [], 0
-        for start, minus_end, use, word in sorted(uses, key=lambda one: one[:2]):
-            if start >= end:  # not within a longer word, as "feature" is within "feature map"
-                done += [prose[end:start], f"{{term}}`{use} <{word.name}>`"]
-                end = -minus_end
-                found.add(word.name)
-        return "".join([*done, prose[end:]])
+    by_form = {form.lower(): word for word in words for form in (word.name, *word.forms)}
+    longest_first = sorted(by_form, key=len, reverse=True)  # "feature map" before "feature"
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w-])", re.IGNORECASE)
 
-    parts, end = [], 0
+    def link(use: re.Match[str]) -> str:
+        word = by_form[use[0].lower()]
+        if word.name in found:
+            return use[0]
+        found.add(word.name)
+        return f"{{term}}`{use[0]} <{word.name}>`"
+
+    parts, end = list[str](), 0
     for other in NO_PROSE.finditer(text):
-        parts += [linked(text[end : other.start()]), other[0]]
+        parts += [pattern.sub(link, text[end : other.start()]), other[0]]
         end = other.end()
-    return "".join([*parts, linked(text[end:])])
+    return "".join([*parts, pattern.sub(link, text[end:])])
 
 
 def read_words(text: str) -> list[Word]:
@@ -182,7 +172,7 @@ def glossary(text: str, words: Iterable[Word], seen: dict[str, list[str]]) -> st
     entries = []
     for word in words:
         back = ", ".join(f"[{Path(name).name[:2]}]({name})" for name in sorted(seen.get(word.name, [])))
-        entries.append(f"{word.name}\n  {word.meaning}" + (f"\n\n  *In notebook* {back}" if back else ""))
+        entries.append(f"{word.name}\n  {word.meaning}" + (f" *In notebook* {back}" if back else ""))
     listed = "````{glossary}\n" + "\n\n".join(entries) + "\n````\n"
     return re.sub(r"<!-- words -->.*", lambda _: listed, text, flags=re.DOTALL)
 
@@ -218,16 +208,20 @@ def cards(readme: str, up: str = "") -> str:
 
 def strip(content: str, styles: Sequence[str]) -> str:
     """One content in each style, as a way into the gallery."""
-    shown = [
+    tiles = [
         f'<a href="gallery.html#{content}-{style}"><img src="{PASSES}/{content}_{style}.webp" alt="" loading="lazy" '
-        f'width="480" height="320">{spoken(style)}</a>'
+        f'width="520" height="347">{spoken(style)}</a>'
         for style in styles
     ]
-    return '<div class="nst-strip">\n' + "\n".join(shown) + "\n</div>\n"
+    photograph = f"img/content/{content}.jpg"
+    tiles.insert(0, f'<a href="{photograph}"><img src="{photograph}" alt="" loading="lazy">as it was</a>')
+    return '<div class="nst-strip">\n' + "\n".join(tiles) + "\n</div>\n"
 
 
 def picker(contents: Sequence[str], styles: Sequence[str]) -> str:
     """The gallery's contents and styles to choose from, and the picture that they make."""
+
+    painted = shown(contents[0], styles[0])
 
     def choices(kind: str, legend: str, names: Sequence[str]) -> str:
         boxes = "".join(
@@ -240,9 +234,9 @@ def picker(contents: Sequence[str], styles: Sequence[str]) -> str:
     first = f"{PASSES}/{contents[0]}_{styles[0]}.webp"
     return (
         f'<form class="nst-picker" data-pictures="{PASSES}/">\n'
-        f'<figure><a href="{first}"><img src="{first}" alt="{spoken(contents[0])}, painted as {spoken(styles[0])}" '
-        'width="480" height="320"></a>'
-        f'<figcaption><span aria-live="polite">{spoken(contents[0])}, painted as {spoken(styles[0])}</span>'
+        f'<figure><a href="{first}"><img src="{first}" alt="{painted}" '
+        'width="520" height="347"></a>'
+        f'<figcaption><span aria-live="polite">{painted}</span>'
         '<span class="nst-turn"><button type="button" data-turn="-1">Previous</button>'
         '<button type="button" data-turn="1">Next</button></span></figcaption></figure>\n'
         + choices("content", "Content", contents)
@@ -250,6 +244,11 @@ def picker(contents: Sequence[str], styles: Sequence[str]) -> str:
         + choices("style", "Style", styles)
         + "\n</form>\n"
     )
+
+
+def shown(content: str, style: str) -> str:
+    """What a picture of the gallery shows, in words; site.js says the same."""
+    return f"{spoken(content)} in the style “{spoken(style)}”"
 
 
 def spoken(name: str) -> str:

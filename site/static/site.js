@@ -9,7 +9,7 @@ function gallery(form) {
 
   function show() {
     const [content, style] = [chosen("content"), chosen("style")];
-    const words = `${spoken(content)}, painted as ${spoken(style)}`;
+    const words = `${spoken(content)} in the style “${spoken(style)}”`;
     link.href = image.src = `${form.dataset.pictures}${content}_${style}.webp`;
     image.alt = caption.textContent = words;
     history.replaceState(null, "", `#${content}-${style}`);
