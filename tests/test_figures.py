@@ -32,7 +32,9 @@ def test_every_figure_is_in_the_folder_and_nothing_else(of_notebooks):
     files = {path.relative_to(figures.FIGURES).as_posix() for path in figures.FIGURES.rglob("*") if path.is_file()}
     thumbnails = {f"thumbnails/{stem}.jpg" for stem in figures.THUMBNAILS}
     contents = [*nst.bundled_images("content"), figures.PHOTOGRAPH]
-    passes = {f"{figures.PASSES}/{content}_{style}.webp" for content in contents for style in nst.bundled_images("style")}
+    passes = {
+        f"{figures.PASSES}/{content}_{style}.webp" for content in contents for style in nst.bundled_images("style")
+    }
     wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *of_notebooks, *thumbnails, *passes}
     assert files == wanted, "tools/figures.py notebooks thumbnails writes those that are missing"
 

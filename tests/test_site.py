@@ -190,7 +190,7 @@ def test_the_gallery_has_every_content_in_every_style():
     contents, styles = build_site.contents_and_styles()
     assert sorted(contents) == sorted([*nst.bundled_images("content"), figures.PHOTOGRAPH])
     assert sorted(styles) == sorted(nst.bundled_images("style"))
-    assert build_site.PASSES == f"visualizations/{figures.PASSES}"
+    assert f"visualizations/{figures.PASSES}" == build_site.PASSES
     assert figures.PHOTOGRAPH == build_site.PHOTOGRAPH
 
 

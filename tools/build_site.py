@@ -2,11 +2,12 @@
 
     python tools/build_site.py           into build/site/; then open build/site/index.html
 
-Nothing is executed, and nothing is fetched: MathJax, the theme and its icons come from installed packages, and lie in the
-site itself. A page that paints in the browser is part of the site where it has been built before, into build/page/.
+Nothing is executed, and nothing is fetched: MathJax, the theme and its icons come from installed packages, and lie in
+the site itself. A page that paints in the browser is part of the site where it has been built before, into build/page/.
 
-The site mirrors the repository, so that links from file to file work on it too: notebooks/03_style_transfer.ipynb becomes
-notebooks/03_style_transfer.html. What is in the repository but not on the site is linked to where the repository lives.
+The site mirrors the repository, so that links from file to file work on it too: notebooks/03_style_transfer.ipynb
+becomes notebooks/03_style_transfer.html. What is in the repository but not on the site is linked to where the
+repository lives.
 """
 
 import argparse
@@ -24,9 +25,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageOps
-
 import links
+from PIL import Image, ImageDraw, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "site"
@@ -259,9 +259,9 @@ def spoken(name: str) -> str:
 def contents_and_styles(root: Path = ROOT) -> tuple[list[str], list[str]]:
     """The names of the gallery's pictures, as its files have them."""
     contents = [*sorted(path.stem for path in (root / "img" / "content").glob("*.jpg")), PHOTOGRAPH]
-    contents.sort(key=lambda name: name != "village")  # the picture that everybody has seen comes first
+    contents.sort(key=lambda name: name != "harbor")  # what the gallery opens with comes first
     styles = sorted(path.stem for path in (root / "img" / "style").glob("*.jpg"))
-    styles.sort(key=lambda name: name != "swirls")
+    styles.sort(key=lambda name: name != "fauve")
     return contents, styles
 
 
