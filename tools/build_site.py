@@ -303,6 +303,7 @@ def stage(folder: Path, page: Path | None = None, root: Path = ROOT) -> Stage:
     for name in guide:
         staged.write(name, staged.page(name))
     text = staged.placed(TABLE.sub(lambda _: cards(readme), readme), "README.md")
+    text = re.sub(r"^# .*", "# Start and use", text, count=1, flags=re.MULTILINE)  # the home page has the title
     staged.write("README.md", text + "\n" + toctree(guide))
     staged.files |= {row["picture"] for row in ROW.finditer(readme)}
     contents, styles = contents_and_styles(root)
