@@ -183,7 +183,9 @@ def test_the_page_that_paints_is_left_out_where_it_was_not_built(staged, tmp_pat
 
 def test_nothing_on_the_sites_own_pages_comes_from_elsewhere():
     for path in [*(ROOT / "site").rglob("*.md"), *(ROOT / "site").rglob("*.css"), *(ROOT / "site").rglob("*.js")]:
-        assert not re.findall(r"(?:src=\"|url\(|import .*)https?:", path.read_text()), path
+        text = path.read_text()
+        assert not re.findall(r"(?:src=\"|url\(|import .*)https?:", text), path
+        assert "github.com" not in text, f"{path}: the repository's address comes from tools/links.py"
 
 
 def test_the_gallery_has_every_content_in_every_style():
