@@ -148,6 +148,11 @@ def test_links_lead_to_pages_of_the_site_or_to_the_repository(tmp_path, text, na
     assert stage.placed(text, name) == placed
 
 
+def test_a_link_to_a_file_that_is_not_there_stops_the_build(tmp_path):
+    with pytest.raises(SystemExit, match=r"docs/a\.md leads to \.\./lost\.py, but there is no lost\.py"):
+        build_site.Stage(tmp_path).placed("[x](../lost.py)", "docs/a.md")
+
+
 def test_code_and_outputs_of_notebooks_are_those_that_are_committed(staged):
     for path in NOTEBOOKS:
         before, after = (json.loads(text.read_text()) for text in (path, staged.folder / "notebooks" / path.name))
@@ -229,7 +234,7 @@ def test_a_message_is_what_the_package_says(language, code, message, tmp_path, m
     with pytest.raises(Exception) as raised:  # noqa: PT011  the message is compared in full
         exec(code, {"nst": nst, "np": np, "torch": torch})
     said = f"{raised.type.__name__}: {raised.value}"
-    assert said == message.replace("FOLDER", str(Path.cwd()))
+    assert said == message.replace("/home/ada/pictures", str(Path.cwd()))
 
 
 def test_every_error_of_the_page_is_the_packages_own():

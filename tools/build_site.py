@@ -102,19 +102,18 @@ class Stage:
             path = posixpath.normpath(posixpath.join(here, file))
             if not file or re.match(r"[a-z]+:|//", target) or path in self.pages or bang:
                 return link[0]
+            if not (self.root / path).exists():
+                raise SystemExit(f"{name} leads to {target}, but there is no {path}; correct the link")
             if Path(path).suffix in PICTURES:  # the picture itself; Sphinx would offer it as a download
                 self.files.add(path)
                 return f'<a href="{escape(target)}">{shown}</a>'
             return f"[{shown}]({web_link(path, slug, self.root)}{'#' + anchor if anchor else ''})"
 
-        def html(picture: re.Match[str]) -> str:
-            path = posixpath.normpath(posixpath.join(here, picture[1]))
+        text = re.sub(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)", markdown, text)
+        for picture in re.findall(r'<img\b[^>]*?\bsrc="([^":]+)"', text):
+            path = posixpath.normpath(posixpath.join(here, picture))
             if (self.root / path).is_file():  # and not one that the build makes
                 self.files.add(path)
-            return picture[0]
-
-        text = re.sub(r"(!?)\[((?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)", markdown, text)
-        re.sub(r'<img\b[^>]*?\bsrc="(?!\w+:|data:)([^"]+)"', html, text)
         return text
 
     @staticmethod
