@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FAST_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lab studio notebooks figures bench links clean
+.PHONY: demo test check lab studio notebooks figures site bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -43,6 +43,10 @@ notebooks: $(VENV)/.tested
 figures: notebooks
 	$(BIN)/python tools/figures.py
 
+# The site, into build/site, from README and the notebooks as they were executed; build/page, where there is one, too.
+site: $(VENV)/.site
+	$(BIN)/python tools/build_site.py
+
 # Speed and memory on this machine, into benchmarks/RESULTS.md; about three quarters of an hour on two CPU cores.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench.py
@@ -64,9 +68,13 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.tested: pyproject.toml | $(VENV)/.installed
-	$(PIP) --editable ".[lab,test]"
+	$(PIP) --editable ".[lab,site,test]"
 	@touch $@
 
 $(VENV)/.lab: pyproject.toml | $(VENV)/.installed
 	$(PIP) --editable ".[lab]"
+	@touch $@
+
+$(VENV)/.site: pyproject.toml | $(VENV)/.installed
+	$(PIP) --editable ".[site]"
 	@touch $@

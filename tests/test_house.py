@@ -51,7 +51,7 @@ def test_the_lower_bounds_are_met_by_colabs_image():
 
 def test_every_dependency_says_why_it_is_there():
     text = (ROOT / "pyproject.toml").read_text()
-    for entry in requirements():
+    for entry in [*requirements(), *PROJECT["optional-dependencies"]["site"]]:
         assert re.search(rf'"{re.escape(entry)}",\s+# \S', text), entry
 
 
