@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FAST_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lab studio notebooks figures bench links clean
+.PHONY: demo test check lab studio notebooks figures page bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -42,6 +42,10 @@ notebooks: $(VENV)/.tested
 # Everything in visualizations/ but backbones/. Figures of notebooks come from their outputs, so the notebooks run first.
 figures: notebooks
 	$(BIN)/python tools/figures.py
+
+# The page that paints in a browser, without a server, into build/page; needs npm
+page: $(VENV)/.tested
+	$(BIN)/python tools/build_page.py
 
 # Speed and memory on this machine, into benchmarks/RESULTS.md; about three quarters of an hour on two CPU cores.
 bench: $(VENV)/.installed

@@ -25,6 +25,8 @@ def copy(tmp_path):
         shutil.copy(path, tmp_path)
     (tmp_path / "nstlib" / "pictures").mkdir(parents=True)
     shutil.copy(ROOT / "nstlib" / "pictures" / "sources.py", tmp_path / "nstlib" / "pictures")
+    (tmp_path / "page").mkdir()
+    shutil.copy(ROOT / "page" / "index.html", tmp_path / "page")
     links.write(tmp_path, links.PLACEHOLDER)
     return tmp_path
 
@@ -43,7 +45,7 @@ def test_every_link_and_every_set_up_cell_agrees_with_the_address():
 
 def test_one_command_writes_the_address_everywhere(copy):
     changed = links.write(copy, NAME)
-    assert {path.suffix for path in changed} == {".toml", ".md", ".ipynb", ".py"}
+    assert {path.suffix for path in changed} == {".toml", ".md", ".ipynb", ".py", ".html"}
     assert links.address(copy) == NAME
     assert links.disagreements(copy) == []
     for path, text in texts(copy).items():
@@ -86,6 +88,7 @@ def test_it_leaves_outputs_and_other_peoples_links_alone(copy):
         ("README.md", r"\Z", "\n![x](https://raw.githubusercontent.com/someone/else/main/img/style/mosaic.jpg)\n"),
         ("README.md", r"\Z", "\n[this project](https://github.com/OWNER/NAME)\n"),
         ("nstlib/pictures/sources.py", r"OWNER/NAME", "someone/else"),
+        ("page/index.html", r"OWNER/NAME(?=/blob)", "someone/else"),
         ("notebook", r"github/OWNER/NAME/blob", "github/someone/else/blob"),
         ("notebook", r"colab-badge\.svg\)\]\(.*?\)", "colab-badge.svg)](https://example.org)"),
         ("notebook", r"\[!\[Open in Colab\].*?\.ipynb\)", ""),

@@ -51,7 +51,7 @@ export class Camera {
     return this.isOn ? this.still(longest) : null;
   }
 
-  // What it sees now: {canvas, width, height}, as for a photograph.
+  // What it sees now: {canvas, width, height}, as `opened` gives it of a file.
   still(longest) {
     const { videoWidth: width, videoHeight: height } = this.#video;
     return { canvas: scaled(this.#video, width, height, longest, this.mirrored), width, height };

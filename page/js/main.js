@@ -47,12 +47,17 @@ function ready({ where, pace: each }) {
   if (place === "webgpu" && where === "wasm") complain(words.slower);
   place = where;
   pace.start(each);
-  automatic = pace.still();
-  find("size").options[0].textContent = words.automatic(automatic);
+  chooseSize();
   if (!camera.isOn) repaint();
 }
 
 // The picture
+
+// Once for each picture: one that changes its size by itself while styles are tried would disturb.
+function chooseSize() {
+  automatic = pace.still();
+  find("size").options[0].textContent = words.automatic(automatic);
+}
 
 const strength = () => Number(find("strength").value) / 100;
 const side = () => Math.min(roomFor, Number(find("size").value) || automatic);
@@ -85,6 +90,7 @@ async function repaint() {
   try {
     const result = await painter.paint(copy, styles.row(strength()));
     if (!result || wanted !== picture || camera.isOn) return;
+    pace.took(result);
     showContent(pixels, wanted.name);
     showPainted(result, wanted.name);
     const nothing = !Object.values(styles.shares).some(Boolean);
@@ -109,6 +115,7 @@ function trySmaller(pixels, error) {
 
 function use(found) {
   picture = found;
+  if (place) chooseSize();
   painted.hidden = true;
   showContent(pixelsOf(scaled(found.canvas, found.canvas.width, found.canvas.height, side())), found.name);
   repaint();
@@ -199,7 +206,7 @@ function stopCamera() {
 }
 
 function showCamera(isOn) {
-  find("camera").textContent = isOn ? "Turn the camera off" : "Use the camera";
+  find("camera").textContent = isOn ? "Stop the camera" : "Use the camera";
   for (const name of ["take", "mirroring", "rate"]) find(name).hidden = !isOn;
   find("choose").classList.toggle("main", !isOn);
   find("turn").hidden = true;
@@ -259,6 +266,8 @@ function listen() {
   on("strength", "input", changed);
   on("size", "change", repaint);
   on("compare", "input", ({ target }) => compare(target.value));
+  on("painted", "pointerdown", () => compare("100"));
+  for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => compare(find("compare").value));
   on("save-png", "click", () => saveAs("png"));
   on("save-jpeg", "click", () => saveAs("jpeg"));
   addEventListener("paste", ({ clipboardData }) => clipboardData.files.length && openOneOf(clipboardData.files));

@@ -1,9 +1,10 @@
 // How large a picture may be for the time that it may take: learned from those that were painted.
 
-const STILLS = [256, 384, 512, 768, 1024, 1536];
-const FRAMES = [96, 128, 160, 192, 256, 320, 384, 512, 640];
-const STILL = 2; // seconds that a photograph may take by itself
-const FRAME = 0.2; // and a frame of the camera
+const STILLS = [384, 512, 768, 1024, 1536];
+const LEAST = 512; // of those sizes, unless a smaller one is chosen: strokes look coarse in small pictures
+const FRAMES = [128, 160, 192, 256, 320, 384, 512, 640];
+const STILL = 3; // seconds that a picture may take by itself
+const FRAME = 0.25; // and a frame of the camera
 const MARGIN = 1.25; // how much room there must be before frames grow, so that their size does not swing
 const WEIGHT = 0.3; // of the newest measurement
 
@@ -26,7 +27,7 @@ export class Pace {
   }
 
   still() {
-    return this.#largest(STILLS, STILL);
+    return Math.max(LEAST, this.#largest(STILLS, STILL));
   }
 
   // The side of the next frame, when the last one took so long; one size up or down at a time.

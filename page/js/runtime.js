@@ -25,7 +25,7 @@ export async function open(where, sizes, tell) {
   ort.env.wasm.numThreads = 1; // more need headers that plain hosts, such as GitHub Pages, do not send
   ort.env.wasm.wasmBinary = await unpacked(wasm);
   ort.env.wasm.wasmPaths = { mjs: new URL(`vendor/${NAMES[where]}-glue.js`, FOLDER).href };
-  const session = await ort.InferenceSession.create(network, { executionProviders: [where] });
+  const session = await ort.InferenceSession.create(network, { executionProviders: [where], logSeverityLevel: 3 });
   return { ort, session, where };
 }
 

@@ -12,7 +12,10 @@ export class Styles {
     this.buttons = new Map(names.map((name) => [name, this.#button(name)]));
     group.append(...this.buttons.values());
     mix.addEventListener("change", () => this.#mixing());
-    this.#choose([names.includes("swirls") ? "swirls" : names[0]]);
+    const first = names.includes("swirls") ? "swirls" : names[0];
+    this.#choose([first]);
+    const { offsetLeft, offsetWidth } = this.buttons.get(first); // on phones the styles are a strip
+    group.scrollLeft = offsetLeft - (group.clientWidth - offsetWidth) / 2;
   }
 
   // {style: share}: the shares have the sum 1, or are all 0.

@@ -13,9 +13,10 @@ export const titled = (name) => {
   return spaced[0].toUpperCase() + spaced.slice(1);
 };
 
+const NAMES = { webgpu: "WebGPU", wasm: "WebAssembly" };
 const PLACES = {
-  webgpu: "WebGPU, on this computer's graphics processor",
-  wasm: "WebAssembly, on this computer's processor",
+  webgpu: `${NAMES.webgpu}, on this computer's graphics processor`,
+  wasm: `${NAMES.wasm}, on this computer's processor`,
 };
 
 export const words = {
@@ -24,14 +25,14 @@ export const words = {
   opening: "Opening the picture …",
   painted: ({ width, height, seconds: took, where }, natural) => {
     const smaller = Math.max(width, height) < Math.max(natural.width, natural.height);
-    const made = smaller ? `, made smaller from ${pixels(natural.width, natural.height)}` : "";
+    const made = smaller ? `, made smaller from ${natural.width} × ${natural.height}` : "";
     return `Painted in ${seconds(took)} by ${PLACES[where]}: ${pixels(width, height)}${made}.`;
   },
   camera: "The camera is on. Its frames are painted here and kept nowhere.",
   asking: "The browser asks whether this page may use the camera …",
   off: "The camera is off.",
   rate: ({ width, height, where }, each) =>
-    `${(1 / each).toFixed(each < 0.1 ? 0 : 1)} pictures a second, ${pixels(width, height)}, by ${PLACES[where]}. The size follows what this computer can do.`,
+    `${(1 / each).toFixed(each < 0.1 ? 0 : 1)} pictures a second, ${pixels(width, height)}, by ${NAMES[where]}. The size follows what this computer can do.`,
   nothing: "All shares are 0, so this is the picture itself. Give a style a share.",
   smaller: (side) => `This computer has no room for a picture of that size. It is painted ${side} pixels long instead.`,
   slower: "WebGPU failed here, so the picture is painted by the processor.",
@@ -48,13 +49,13 @@ export const words = {
   unfile: "What was dropped is no file. Save the picture first, then drop it here.",
   ended: "The camera was unplugged, or taken away from this page.",
   insecure: "Browsers give a camera only to pages at addresses that begin with https://, or at localhost.",
-  uncamera: "This browser gives pages no camera. You can choose a photograph instead.",
+  uncamera: "This browser gives pages no camera. You can choose a picture instead.",
 };
 
 const REFUSALS = {
   NotAllowedError:
     "The browser did not allow the camera. Allow it by the sign in the address bar, or in the settings of the browser or the system, then try again.",
-  NotFoundError: "There is no camera here. Plug one in, or choose a photograph instead.",
+  NotFoundError: "There is no camera here. Plug one in, or choose a picture instead.",
   NotReadableError: "The camera is in use by another program. Close that, then try again.",
 };
 REFUSALS.SecurityError = REFUSALS.NotAllowedError;
