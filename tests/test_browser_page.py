@@ -106,7 +106,7 @@ class Page:
         height, width, values = self.find(name).evaluate(script)
         rgba = np.array(values, np.uint8).reshape(height, width, 4)
         assert (rgba[..., 3] == 255).all()
-        return nst.to_tensor(rgba[..., :3])
+        return nst.load_image(rgba[..., :3])
 
     def said(self, name="status"):
         return self.find(name).inner_text()
@@ -162,12 +162,11 @@ def test_the_sample_is_painted_without_a_click(page):
     assert "Painted in" in page.said()
     assert "by WebAssembly, on this computer's processor" in page.said()
     assert page.said("problem") == ""
-    village = nst.to_tensor(Image.open(ROOT / "img" / "content" / "village.jpg"))
-    assert float((page.pixels("content") - torch.nn.functional.interpolate(village, (256, 384))).abs().mean()) < 0.03
+    assert float((page.pixels("content") - nst.load_image("village", 384)).abs().mean()) < 0.01
     assert float((page.pixels() - page.pixels("content")).abs().mean()) > 0.05
 
 
-@pytest.mark.parametrize(("height", "width", "style"), [(45, 60, "mosaic"), (51, 33, "woodcut"), (3, 101, "swirls")])
+@pytest.mark.parametrize(("height", "width", "style"), [(45, 60, "mosaic"), (51, 33, "woodcut"), (17, 101, "swirls")])
 def test_a_file_is_painted_as_torch_paints_it(page, tmp_path, height, width, style):
     path = saved(tmp_path / "small.png", height, width)
     page.open(path)
@@ -245,7 +244,7 @@ def test_a_large_picture_is_made_smaller_and_that_is_said(page, tmp_path):
 def test_what_is_no_picture_is_said_and_the_last_one_stays(page, tmp_path, name):
     good, bad = saved(tmp_path / "good.png", 24, 32), tmp_path / name
     page.open(good)
-    bad.write_bytes({"broken.png": good.read_bytes()[:60], "empty.jpg": b""}.get(name, b"no picture"))
+    bad.write_bytes({"broken.png": good.read_bytes()[:12], "empty.jpg": b""}.get(name, b"no picture"))
     page.open(bad)
     page.complains(f"{name} is no picture that this browser can read")
     assert ("HEIC" in page.said("problem")) == name.endswith("heic")
@@ -277,7 +276,7 @@ def test_a_painted_picture_can_be_saved(page, tmp_path):
         assert download.value.suggested_filename == f"my picture-swirls.{suffix}"
         with Image.open(Path(download.value.path())) as picture:
             assert picture.format == kind.upper()
-            assert_close(nst.to_tensor(picture), page.pixels(), levels)
+            assert_close(nst.load_image(picture), page.pixels(), levels)
 
 
 def test_the_picture_as_it_was_can_be_compared(page, tmp_path):
@@ -314,8 +313,8 @@ def test_only_the_last_of_many_wishes_waits_and_the_page_stays_quick(page, tmp_p
 
 def test_it_is_worked_by_keys(page, tmp_path):
     page.open(saved(tmp_path / "small.png", 24, 32))
-    page.page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    reached = []
+    page.find("compare").focus()
+    reached = ["compare"]
     while "strength" not in reached:
         page.page.keyboard.press("Tab")
         reached.append(page.page.evaluate("document.activeElement.id || document.activeElement.dataset.style"))
@@ -369,7 +368,7 @@ def test_sizes_follow_what_was_measured(page):
         }
         return [pace.still(), sides]; }"""
     stills = []
-    for each in (1e-3, 1e-5, 2e-6, 1e-9):  # seconds a pixel; frames turn out to take four times as long
+    for each in (1e-3, 1e-5, 5e-7, 1e-9):  # seconds a pixel; frames turn out to take four times as long
         still, sides = page.page.evaluate(script, each)
         stills.append(still)
         assert sides == sorted(sides, reverse=True)

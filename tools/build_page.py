@@ -40,7 +40,8 @@ onnxruntime-web {version}, https://github.com/microsoft/onnxruntime
 
 {mit}
 
-The styles, the sample picture and the network's weights are the project's own: see its CREDITS and LICENSE.
+This project's own: the pictures of styles and the sample, under CC0 1.0; the weights of the network, styles.onnx, under
+CC BY 4.0; and the page itself, under these terms:
 
 {own}"""
 MIT_HOLDER = "Copyright (c) Microsoft Corporation"
@@ -121,7 +122,7 @@ def _write_thumbnails(styles: tuple[str, ...], folder: Path) -> None:
 
 
 def _licenses(npm: Path) -> str:
-    """The terms of all that the page brings along. Ours are MIT's too, and so is the text."""
+    """The terms of all that the page brings along; the runtime's and the page's have the same text, of MIT."""
     own = (ROOT / "LICENSE").read_text(encoding="utf-8")
     holder = next(line for line in own.splitlines() if line.startswith("Copyright"))
     packages = json.loads((npm / "package-lock.json").read_text(encoding="utf-8"))["packages"]

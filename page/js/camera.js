@@ -9,9 +9,14 @@ export class Camera {
   #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   #stream = null;
   #release = () => {};
-  #turn = 0; // counts starts and stops, so that what comes late is noticed
+  #turn = 0;
   mirrored = true;
   facing = "user";
+
+  // Changes when the camera is stopped or started: frames of an earlier turn are nobody's any more.
+  get turn() {
+    return this.#turn;
+  }
 
   get isOn() {
     return this.#stream !== null;

@@ -159,7 +159,7 @@ async function startCamera() {
     if (!(await camera.start(cameraEnded))) return;
   } catch (error) {
     complain(error.message);
-    stopCamera();
+    showCamera(false);
     say("");
     repaint();
     return;
@@ -178,13 +178,14 @@ async function startCamera() {
 async function live() {
   let last = null;
   const times = [];
-  while (camera.isOn) {
+  const turn = camera.turn;
+  while (turn === camera.turn) {
     const now = await camera.frame(pace.frame(last));
     if (!now) return;
     const pixels = pixelsOf(now.canvas);
     const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
     last = await painter.paint(copy, styles.row(strength()));
-    if (!last || !camera.isOn) continue;
+    if (!last || turn !== camera.turn) continue;
     showContent(pixels, "The camera");
     showPainted(last, "The camera");
     busy(false);
