@@ -487,7 +487,7 @@ def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser
     def without_room(route):
         text, line = route.fetch().text(), "  const feeds = {"
         assert line in text
-        limit = '  if (width * height > 30000) throw new Error("out of memory");\n'
+        limit = '  if (width * height > 50000) throw new Error("out of memory");\n'
         route.fulfill(body=text.replace(line, limit + line), content_type="text/javascript")
 
     routes = {"**/ort-wasm.bin": unpacked, "**/runtime.js": without_room}
@@ -495,7 +495,7 @@ def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser
         page.complains("no room for a picture of that size")
         page.settled()
         assert "Painted in" in page.said()
-        assert page.pixels().shape[-2] * page.pixels().shape[-1] <= 30000
+        assert page.pixels().shape[-2] * page.pixels().shape[-1] <= 50000
 
 
 def test_a_painter_that_cannot_be_loaded_is_said(browser, address):
