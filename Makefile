@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FAST_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lab studio notebooks figures site bench links clean
+.PHONY: demo test check lab studio notebooks figures page site bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -46,6 +46,10 @@ figures: notebooks
 # The site, into build/site, from README and the notebooks as they were executed; build/page, where there is one, too.
 site: $(VENV)/.site
 	$(BIN)/python tools/build_site.py
+
+# The page that paints in a browser, without a server, into build/page; needs npm
+page: $(VENV)/.tested
+	$(BIN)/python tools/build_page.py
 
 # Speed and memory on this machine, into benchmarks/RESULTS.md; about three quarters of an hour on two CPU cores.
 bench: $(VENV)/.installed

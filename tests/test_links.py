@@ -27,6 +27,8 @@ def copy(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "nstlib" / "pictures").mkdir(parents=True)
     shutil.copy(ROOT / "nstlib" / "pictures" / "sources.py", tmp_path / "nstlib" / "pictures")
+    (tmp_path / "page").mkdir()
+    shutil.copy(ROOT / "page" / "index.html", tmp_path / "page")
     links.write(tmp_path, links.PLACEHOLDER)
     return tmp_path
 
@@ -45,7 +47,7 @@ def test_every_link_and_every_set_up_cell_agrees_with_the_address():
 
 def test_one_command_writes_the_address_everywhere(copy):
     changed = links.write(copy, NAME)
-    assert {path.suffix for path in changed} == {".toml", ".cff", ".md", ".yml", ".ipynb", ".py"}
+    assert {path.suffix for path in changed} == {".toml", ".cff", ".md", ".yml", ".ipynb", ".py", ".html"}
     assert links.address(copy) == NAME
     assert links.disagreements(copy) == []
     for path, text in texts(copy).items():
@@ -92,6 +94,7 @@ def test_it_leaves_outputs_and_other_peoples_links_alone(copy):
         ("CITATION.cff", r"OWNER/NAME", "someone/else"),
         ("docs/commands.md", r"OWNER/NAME", "someone/else"),
         ("nstlib/pictures/sources.py", r"OWNER/NAME", "someone/else"),
+        ("page/index.html", r"OWNER/NAME(?=/blob)", "someone/else"),
         ("notebook", r"github/OWNER/NAME/blob", "github/someone/else/blob"),
         ("notebook", r"colab-badge\.svg\)\]\(.*?\)", "colab-badge.svg)](https://example.org)"),
         ("notebook", r"\[!\[Open in Colab\].*?\.ipynb\)", ""),

@@ -182,6 +182,7 @@ def _files(root: Path) -> list[Path]:
         *sorted((root / "nstlib").rglob("*.md")),
         *sorted((root / "nstlib").rglob("sources.py")),
         *sorted((root / "img").glob("*.md")),
+        *sorted((root / "page").glob("*.html")),
         *sorted((root / "notebooks").glob("*.ipynb")),
     ]
 

@@ -1,0 +1,81 @@
+// The camera: asked for on a click, released on another, and painted frame by frame as fast as the painter follows.
+
+import { scaled } from "./pictures.js";
+import { refusal, words } from "./words.js";
+
+const WANTED = { width: { ideal: 1280 }, height: { ideal: 720 } };
+
+export class Camera {
+  #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
+  #stream = null;
+  #release = () => {};
+  #turn = 0;
+  mirrored = true;
+  facing = "user";
+
+  // Changes when the camera is stopped or started: frames of an earlier turn are nobody's any more.
+  get turn() {
+    return this.#turn;
+  }
+
+  get isOn() {
+    return this.#stream !== null;
+  }
+
+  // Opens the camera, or throws an Error in plain words. `ended` is called when it is taken away.
+  async start(ended) {
+    this.stop();
+    const turn = this.#turn;
+    if (!window.isSecureContext) throw new Error(words.insecure);
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(words.uncamera);
+    const wish = { video: { ...WANTED, facingMode: this.facing }, audio: false };
+    const stream = await navigator.mediaDevices.getUserMedia(wish).catch((error) => {
+      throw new Error(refusal(error));
+    });
+    if (turn !== this.#turn) {
+      stop(stream);
+      return false;
+    }
+    this.#stream = stream;
+    for (const track of stream.getTracks()) track.addEventListener("ended", ended);
+    this.#video.srcObject = stream;
+    await this.#video.play().catch(() => {}); // a stop while it begins
+    return this.isOn;
+  }
+
+  stop() {
+    this.#turn += 1;
+    if (this.#stream) stop(this.#stream);
+    this.#stream = this.#video.srcObject = null;
+    this.#release();
+  }
+
+  // The next frame that the camera has, at a size; null when it was turned off meanwhile.
+  async frame(longest) {
+    await this.#fresh();
+    return this.isOn ? this.still(longest) : null;
+  }
+
+  // What it sees now: {canvas, width, height}, as `opened` gives it of a file.
+  still(longest) {
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    return { canvas: scaled(this.#video, width, height, longest, this.mirrored), width, height };
+  }
+
+  async others() {
+    const devices = (await navigator.mediaDevices.enumerateDevices?.()) ?? [];
+    return devices.filter((device) => device.kind === "videoinput").length > 1;
+  }
+
+  // Waits for a frame that was not there before. A hidden page gets none, so it paints nothing.
+  #fresh() {
+    const video = this.#video;
+    return new Promise((go) => {
+      this.#release = go; // a camera that is stopped gives no more
+      if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(go);
+      else requestAnimationFrame(go);
+    });
+  }
+}
+
+const stop = (stream) => stream.getTracks().forEach((track) => track.stop());

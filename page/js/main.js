@@ -1,0 +1,330 @@
+// The page: what is pressed, dropped and moved, and what is shown then. Painting is in worker.js, behind painter.js.
+
+import { Camera } from "./camera.js";
+import { Pace } from "./pace.js";
+import { Painter } from "./painter.js";
+import { LARGEST, opened, pixelsOf, save, scaled, shown } from "./pictures.js";
+import { Styles } from "./styles.js";
+import { mixed, words } from "./words.js";
+
+const SAMPLE = { url: "sample.jpg", name: "village.jpg" };
+const SMALLEST = 256; // pixels: below this a picture that cannot be painted is not tried smaller
+
+const find = (name) => document.getElementById(name);
+const [stage, content, painted] = [find("stage"), find("content"), find("painted")];
+const pace = new Pace();
+const camera = new Camera();
+const painter = new Painter(hear);
+let styles = null;
+let picture = null; // {canvas, width, height, name}: what is painted while the camera is off
+let automatic = 512; // the size by itself; known when the painter has measured its speed
+let roomFor = LARGEST; // pixels of the longer side that were not too many so far
+let place = null; // where it paints: "webgpu" or "wasm"
+let wishes = 0; // counts what was asked for, so that an answer that comes late is noticed
+
+// What is said
+
+const say = (text) => (find("status").textContent = text);
+const complain = (text = "") => (find("problem").textContent = text);
+const busy = (is) => stage.setAttribute("aria-busy", is);
+
+function hear(kind, message) {
+  const bar = find("loading");
+  bar.hidden = kind !== "loading";
+  if (kind === "loading") {
+    bar.value = message.share;
+    if (find("status").textContent !== words.loading) say(words.loading);
+  } else if (kind === "preparing") say(words.preparing);
+  else if (kind === "ready") ready(message);
+  else {
+    busy(false);
+    say("");
+    complain(words.unloaded(message.why));
+  }
+}
+
+function ready({ where, pace: each }) {
+  if (place === "webgpu" && where === "wasm") complain(words.slower);
+  place = where;
+  pace.start(each);
+  chooseSize();
+  if (!camera.isOn) repaint();
+}
+
+// The picture
+
+// Once for each picture: one that changes its size by itself while styles are tried would disturb.
+function chooseSize() {
+  automatic = pace.still();
+  find("size").options[0].textContent = words.automatic(automatic);
+}
+
+const strength = () => Number(find("strength").value) / 100;
+const side = () => Math.min(roomFor, Number(find("size").value) || automatic);
+
+function frame(width, height) {
+  stage.style.setProperty("--ratio", Math.min(4, Math.max(0.3, width / height)));
+}
+
+function showContent(pixels, name) {
+  frame(pixels.width, pixels.height);
+  shown(content, pixels);
+  content.setAttribute("aria-label", `${name}, as it was`);
+}
+
+function showPainted(result, name) {
+  shown(painted, result.pixels);
+  painted.hidden = false;
+  const how = Object.values(styles.shares).some(Boolean) ? `painted in ${mixed(styles.shares)}` : "not painted";
+  painted.setAttribute("aria-label", `${name}, ${how}, strength ${find("strength").value} %`);
+  for (const kind of ["png", "jpeg"]) find(`save-${kind}`).disabled = false;
+}
+
+async function repaint() {
+  if (!picture || !styles) return;
+  const [wish, wanted] = [++wishes, picture];
+  busy(true);
+  const { width, height } = wanted.canvas;
+  const pixels = pixelsOf(scaled(wanted.canvas, width, height, side()));
+  const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height); // what is sent is gone here
+  try {
+    const result = await painter.paint(copy, styles.row(strength()));
+    if (!result || wanted !== picture || camera.isOn) return;
+    pace.took(result);
+    showContent(pixels, wanted.name);
+    showPainted(result, wanted.name);
+    const nothing = !Object.values(styles.shares).some(Boolean);
+    say(nothing ? words.nothing : words.painted(result, wanted));
+    if (wish === wishes) busy(false);
+  } catch (error) {
+    trySmaller(pixels, error);
+  }
+}
+
+function trySmaller(pixels, error) {
+  const longest = Math.max(pixels.width, pixels.height);
+  if (longest <= SMALLEST) {
+    busy(false);
+    complain(words.unpainted(error.message));
+    return;
+  }
+  roomFor = Math.max(SMALLEST, Math.floor(longest / 2));
+  complain(words.smaller(roomFor));
+  repaint();
+}
+
+function use(found) {
+  picture = found;
+  if (place) chooseSize();
+  painted.hidden = true;
+  showContent(pixelsOf(scaled(found.canvas, found.canvas.width, found.canvas.height, side())), found.name);
+  repaint();
+}
+
+async function openFile(file) {
+  if (!file) return;
+  const wish = ++wishes;
+  complain();
+  stopCamera();
+  busy(true);
+  say(words.opening);
+  try {
+    const found = await opened(file);
+    if (wish === wishes) use({ ...found, name: file.name || "picture" });
+  } catch {
+    complain(words.unpicture(file.name || "This"));
+    say("");
+    repaint();
+  }
+}
+
+function openOneOf(files) {
+  openFile(files[0]);
+  if (files.length > 1) complain(words.several(files[0].name));
+}
+
+function changed() {
+  find("strength-shown").textContent = `${find("strength").value} %`;
+  find("strength").setAttribute("aria-valuetext", `${find("strength").value} %`);
+  if (!camera.isOn) repaint();
+}
+
+// The camera
+
+async function startCamera() {
+  complain();
+  say(words.asking);
+  wishes += 1;
+  try {
+    if (!(await camera.start(cameraEnded))) return;
+  } catch (error) {
+    complain(error.message);
+    showCamera(false);
+    say("");
+    repaint();
+    return;
+  }
+  showCamera(true);
+  say(words.camera);
+  find("turn").hidden = !(await camera.others());
+  await live().catch((error) => {
+    stopCamera();
+    complain(words.unpainted(error.message));
+    repaint();
+  });
+}
+
+// Frame by frame: the next is taken when the last has been painted, at the size that the pace allows.
+async function live() {
+  let last = null;
+  const times = [];
+  const turn = camera.turn;
+  while (turn === camera.turn) {
+    const now = await camera.frame(pace.frame(last));
+    if (!now) return;
+    const pixels = pixelsOf(now.canvas);
+    const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
+    last = await painter.paint(copy, styles.row(strength()));
+    if (!last || turn !== camera.turn) continue;
+    showContent(pixels, "The camera");
+    showPainted(last, "The camera");
+    busy(false);
+    showRate(last, times);
+  }
+}
+
+function showRate(last, times) {
+  times.push(performance.now() / 1000);
+  if (times.length > 10) times.shift();
+  if (times.length > 2) find("rate").textContent = words.rate(last, (times.at(-1) - times[0]) / (times.length - 1));
+}
+
+function stopCamera() {
+  if (!camera.isOn) return camera.stop();
+  camera.stop();
+  showCamera(false);
+  say(words.off);
+}
+
+function showCamera(isOn) {
+  find("camera").textContent = isOn ? "Stop the camera" : "Use the camera";
+  for (const name of ["take", "mirroring", "rate"]) find(name).hidden = !isOn;
+  find("choose").classList.toggle("main", !isOn);
+  find("turn").hidden = true;
+  find("mirror").checked = camera.mirrored;
+  find("rate").textContent = "";
+}
+
+function cameraEnded() {
+  stopCamera();
+  complain(words.ended);
+  repaint();
+}
+
+function toggleCamera() {
+  if (!camera.isOn) return startCamera();
+  stopCamera();
+  repaint();
+}
+
+function takePicture() {
+  const found = { ...camera.still(LARGEST), name: "camera.jpg" };
+  stopCamera();
+  find("camera").focus(); // the button that was pressed is gone
+  use(found);
+}
+
+function turnCamera() {
+  camera.facing = camera.facing === "user" ? "environment" : "user";
+  camera.mirrored = camera.facing === "user";
+  startCamera();
+}
+
+// Saving
+
+async function saveAs(kind) {
+  const name = (camera.isOn ? "camera" : picture.name).replace(/\.\w+$/, "");
+  const used = Object.entries(styles.shares).filter(([, share]) => share);
+  const file = [name, ...used.map(([style]) => style)].join("-");
+  const saved = await save(painted, `${file}.${kind === "png" ? "png" : "jpg"}`, `image/${kind}`);
+  complain(saved ? "" : words.unsaved);
+}
+
+// What is pressed, dropped and pasted
+
+const on = (name, event, act) => find(name).addEventListener(event, act);
+
+function listen() {
+  on("choose", "click", () => find("file").click());
+  on("file", "change", ({ target }) => {
+    openFile(target.files[0]);
+    target.value = ""; // so that the same file can be chosen again
+  });
+  on("camera", "click", toggleCamera);
+  on("take", "click", takePicture);
+  on("turn", "click", turnCamera);
+  on("mirror", "change", ({ target }) => (camera.mirrored = target.checked));
+  on("strength", "input", changed);
+  on("size", "change", repaint);
+  on("compare", "input", ({ target }) => compare(target.value));
+  on("painted", "pointerdown", () => compare("100"));
+  for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => compare(find("compare").value));
+  on("save-png", "click", () => saveAs("png"));
+  on("save-jpeg", "click", () => saveAs("jpeg"));
+  addEventListener("paste", ({ clipboardData }) => clipboardData.files.length && openOneOf(clipboardData.files));
+  addEventListener("pagehide", () => camera.stop());
+  listenToDrops();
+}
+
+function compare(percent) {
+  stage.style.setProperty("--split", `${percent}%`);
+  find("compare").setAttribute("aria-valuetext", `${percent} % as it was`);
+  find("divider").hidden = percent === "0" || percent === "100";
+}
+
+function listenToDrops() {
+  const veil = (is) => (find("veil").hidden = !is);
+  const isFile = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    event.preventDefault(); // or the browser leaves the page to show what is dropped
+    veil(isFile(event));
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || veil(false));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    veil(false);
+    if (isFile(event)) openOneOf(event.dataTransfer.files);
+    else complain(words.unfile);
+  });
+}
+
+async function answered(name) {
+  const answer = await fetch(name);
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return answer;
+}
+
+function offerSizes() {
+  const option = (text, value) => new Option(text, value);
+  const sides = pace.sides.map((size) => option(words.size(size), size));
+  find("size").append(option(words.automatic(automatic), ""), ...sides);
+}
+
+async function begin() {
+  say(words.loading);
+  compare(find("compare").value); // browsers remember sliders of a page that is loaded again
+  offerSizes();
+  listen();
+  const about = await (await answered("about.json")).json();
+  const parts = { group: find("styles"), shares: find("shares"), mix: find("mix") };
+  find("mix").checked = false;
+  styles = new Styles(parts, about.styles, changed);
+  changed();
+  const wanted = new URLSearchParams(location.search).get("on"); // ?on=wasm where a graphics processor misbehaves
+  painter.load({ wanted, sizes: about.sizes, styles: about.styles.length });
+  const wish = wishes;
+  const sample = await opened(await (await answered(SAMPLE.url)).blob());
+  if (wish === wishes) use({ ...sample, name: SAMPLE.name });
+}
+
+begin().catch((error) => hear("unloaded", { why: error.message }));

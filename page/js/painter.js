@@ -1,0 +1,56 @@
+// The page's side of the worker. One request is painted, at most one waits, and a newer one takes its place.
+
+export class Painter {
+  #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  #current = null;
+  #next = null;
+  #isReady = false;
+
+  // `hear(kind, message)` hears of "loading", "preparing", "ready" and "unloaded".
+  constructor(hear) {
+    this.hear = hear;
+    this.#worker.onmessage = ({ data }) => this.#answer(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      hear("unloaded", { why: event.message || "its worker did not start" });
+    };
+  }
+
+  load(request) {
+    this.#worker.postMessage({ kind: "load", ...request });
+  }
+
+  // {pixels, width, height, seconds, where}; null when a newer request has come before this one was begun.
+  paint(pixels, shares) {
+    return new Promise((resolve, reject) => {
+      this.#next?.resolve(null);
+      this.#next = { pixels, shares, resolve, reject };
+      this.#go();
+    });
+  }
+
+  #go() {
+    if (!this.#isReady || this.#current || !this.#next) return;
+    [this.#current, this.#next] = [this.#next, null];
+    const { data, width, height } = this.#current.pixels;
+    const request = { kind: "paint", rgba: data, width, height, shares: this.#current.shares };
+    this.#worker.postMessage(request, [data.buffer]);
+    Object.assign(this.#current, { width, height });
+  }
+
+  #answer({ kind, ...message }) {
+    if (kind === "painted" || kind === "unpainted") {
+      const { resolve, reject, width, height } = this.#current;
+      this.#current = null;
+      if (kind === "unpainted") reject(new Error(message.why));
+      else {
+        const { rgba, seconds, where } = message;
+        resolve({ pixels: new ImageData(rgba, width, height), width, height, seconds, where });
+      }
+    } else {
+      this.#isReady ||= kind === "ready";
+      this.hear(kind, message);
+    }
+    this.#go();
+  }
+}

@@ -1,0 +1,79 @@
+// The network in the worker: its files, where it can run, and one pass of it.
+
+const NAMES = { webgpu: "ort-webgpu", wasm: "ort-wasm" };
+const FOLDER = new URL("../", import.meta.url);
+
+// Where to paint: on a graphics processor if there is a real one; one that is only imitated is slower than wasm.
+export async function bestPlace() {
+  try {
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    return adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter) ? "webgpu" : "wasm";
+  } catch {
+    return "wasm";
+  }
+}
+
+// A session of onnxruntime with the network. `tell` hears how many bytes of how many have come.
+export async function open(where, sizes, tell) {
+  const names = ["styles.onnx", `vendor/${NAMES[where]}.bin`];
+  const total = names.reduce((sum, name) => sum + sizes[name], 0);
+  let here = 0;
+  const count = (bytes) => tell((here += bytes) / total);
+  const [network, wasm] = await Promise.all(names.map((name) => fetched(new URL(name, FOLDER), count)));
+  const ort = await import(new URL(`vendor/${NAMES[where]}.js`, FOLDER));
+  ort.env.logLevel = "error";
+  ort.env.wasm.numThreads = 1; // more need headers that plain hosts, such as GitHub Pages, do not send
+  ort.env.wasm.wasmBinary = await unpacked(wasm);
+  ort.env.wasm.wasmPaths = { mjs: new URL(`vendor/${NAMES[where]}-glue.js`, FOLDER).href };
+  const session = await ort.InferenceSession.create(network, { executionProviders: [where], logSeverityLevel: 3 });
+  return { ort, session, where };
+}
+
+// RGBA of a picture, painted, in the same form. Shares are in the order of the network's styles.
+export async function painted({ ort, session }, rgba, width, height, shares) {
+  const feeds = {
+    pictures: new ort.Tensor("float32", planes(rgba), [1, 3, height, width]),
+    shares: new ort.Tensor("float32", Float32Array.from(shares), [1, shares.length]),
+  };
+  const results = await session.run(feeds);
+  const picture = rgbaOf(results.painted.data);
+  for (const tensor of [...Object.values(feeds), ...Object.values(results)]) tensor.dispose();
+  return picture;
+}
+
+function planes(rgba) {
+  const area = rgba.length / 4;
+  const values = new Float32Array(3 * area);
+  for (let pixel = 0; pixel < area; pixel++) {
+    for (let color = 0; color < 3; color++) values[color * area + pixel] = rgba[4 * pixel + color] / 255;
+  }
+  return values;
+}
+
+function rgbaOf(values) {
+  const area = values.length / 3;
+  const rgba = new Uint8ClampedArray(4 * area).fill(255); // it rounds, and cuts off what is not in 0 to 255
+  for (let pixel = 0; pixel < area; pixel++) {
+    for (let color = 0; color < 3; color++) rgba[4 * pixel + color] = 255 * values[color * area + pixel];
+  }
+  return rgba;
+}
+
+async function fetched(url, count) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url.pathname.split("/").at(-1)}: ${answer.status}`);
+  const parts = [];
+  const reader = answer.body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    count(part.value.length);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+// Packed by gzip when the page was built, since not every host packs such files. A host may have unpacked it already.
+async function unpacked(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

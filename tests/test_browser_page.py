@@ -1,0 +1,514 @@
+"""The page that paints, in a real browser: what it shows is what the network paints in torch.
+
+Needs Chromium, npm, and for the first time npm's registry; without them these tests are skipped, and say so.
+"""
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browsing import CHROMIUM, PATIENT, ROOT, chromium, free_port, serving
+from PIL import Image
+from test_browser_camera import FAKE, SPY, STATES
+
+import nstlib as nst
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
+pytest.importorskip("onnx", reason="no onnx here: pip install -e '.[lab,test]'")
+sys.path.append(str(ROOT / "tools"))
+import build_page  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="no npm here: apt-get install npm"),
+]
+
+FOLDER = "some/folder"  # of the host: the page is not at its top
+SENT = """\
+window.sent = 0;
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...more) {
+  window.sent += message.kind === "paint";
+  return post.call(this, message, ...more);
+};"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The page, built and served by a plain host of files."""
+    root = tmp_path_factory.mktemp("host")
+    try:
+        build_page.build(root / FOLDER)
+    except build_page.Unreachable as error:
+        pytest.skip(str(error).split("\n")[0] + ": no network, and the packages are not here yet")
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(root)]
+    with serving(command, f"http://127.0.0.1:{port}/{FOLDER}/", root, {}) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium(playwright, *FAKE) as opened:
+        yield opened
+
+
+class Page:
+    """The page that paints, and what it asked for and complained of."""
+
+    def __init__(self, browser, address, routes=None, ready=True):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        self.asked, self.errors = [], []
+        context.on("request", lambda request: self.asked.append(request.url))
+        for pattern, answer in (routes or {}).items():
+            context.route(pattern, answer)
+        self.page = context.new_page()
+        self.page.set_default_timeout(1000 * PATIENT)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.add_init_script(SPY)
+        self.page.add_init_script(SENT)
+        self.page.goto(address)
+        if ready:
+            self.settled()
+
+    def find(self, name):
+        return self.page.locator(f"#{name}")
+
+    def settled(self):
+        self.page.wait_for_selector("#stage[aria-busy=false]")
+
+    def open(self, path):
+        self.find("file").set_input_files(path)
+        self.settled()
+
+    def choose(self, style):
+        self.page.locator(f"button[data-style={style}]").click()
+        self.settled()
+
+    def set(self, selector, value):
+        self.page.locator(selector).fill(str(value))
+        self.settled()
+
+    def pixels(self, name="painted"):
+        """What a canvas shows, (1, 3, H, W) in [0, 1]; it must be opaque."""
+        script = """e => [e.height, e.width,
+            Array.from(e.getContext("2d").getImageData(0, 0, e.width, e.height).data)]"""
+        height, width, values = self.find(name).evaluate(script)
+        rgba = np.array(values, np.uint8).reshape(height, width, 4)
+        assert (rgba[..., 3] == 255).all()
+        return nst.load_image(rgba[..., :3])
+
+    def said(self, name="status"):
+        return self.find(name).inner_text()
+
+    def complains(self, words):
+        self.find("problem").get_by_text(words).wait_for()
+
+
+@contextlib.contextmanager
+def opened(browser, *more, **settings):
+    page = Page(browser, *more, **settings)
+    yield page
+    page.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def shared(browser, address):
+    """A page that many tests use, one after the other."""
+    with opened(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
+def page(shared):
+    """The shared page as it begins, but for its picture."""
+    shared.page.set_viewport_size({"width": 1280, "height": 900})
+    shared.find("mix").uncheck()
+    shared.choose("swirls")
+    shared.set("#strength", 100)
+    shared.find("size").select_option("384")
+    shared.settled()
+    return shared
+
+
+def saved(path, height, width, content="village"):
+    """A picture in a file."""
+    picture = nst.to_pil(nst.load_image(content, 384)).resize((width, height))
+    picture.save(path)
+    return path
+
+
+def assert_painted_alike(page, path, style, strength=1.0):
+    wanted = nst.fast(path, style, strength=strength, precision="float32", device="cpu", progress=False)
+    assert_close(page.pixels(), wanted)
+
+
+def assert_close(found, wanted, levels=1.0):
+    """Equal, but for the rounding to whole numbers of 255."""
+    torch.testing.assert_close(found, wanted, rtol=0, atol=(levels + 0.01) / 255)
+
+
+def test_the_sample_is_painted_without_a_click(page):
+    assert "Painted in" in page.said()
+    assert "by WebAssembly, on this computer's processor" in page.said()
+    assert page.said("problem") == ""
+    assert float((page.pixels("content") - nst.load_image("village", 384)).abs().mean()) < 0.01
+    assert float((page.pixels() - page.pixels("content")).abs().mean()) > 0.05
+
+
+@pytest.mark.parametrize(("height", "width", "style"), [(45, 60, "mosaic"), (51, 33, "woodcut"), (17, 101, "swirls")])
+def test_a_file_is_painted_as_torch_paints_it(page, tmp_path, height, width, style):
+    path = saved(tmp_path / "small.png", height, width)
+    page.open(path)
+    page.choose(style)
+    assert_close(page.pixels("content"), nst.load_image(path), levels=0)
+    assert_painted_alike(page, path, style)
+    assert f"{width} × {height} pixels." in page.said()
+    assert style in page.find("painted").get_attribute("aria-label")
+
+
+def test_styles_are_mixed_by_their_sliders(page, tmp_path):
+    path = saved(tmp_path / "small.png", 40, 64)
+    page.open(path)
+    page.find("mix").check()
+    page.choose("mosaic")
+    assert_painted_alike(page, path, {"swirls": 0.5, "mosaic": 0.5})
+    page.set("#shares label[data-style=swirls] input", 90)
+    page.set("#shares label[data-style=mosaic] input", 30)
+    assert page.page.locator("#shares output").all_inner_texts() == ["75 %", "25 %"]
+    assert_painted_alike(page, path, {"swirls": 0.75, "mosaic": 0.25})
+    assert "swirls 75 %, mosaic 25 %" in page.find("painted").get_attribute("aria-label")
+    page.find("mix").uncheck()
+    page.settled()
+    assert_painted_alike(page, path, "swirls")
+
+
+def test_shares_of_nothing_leave_the_picture_and_say_so(page, tmp_path):
+    page.open(saved(tmp_path / "small.png", 40, 64))
+    page.find("mix").check()
+    page.set("#shares input", 0)
+    assert_close(page.pixels(), page.pixels("content"))
+    assert "All shares are 0" in page.said()
+
+
+def test_strength_goes_from_the_picture_itself_to_all_of_the_style(page, tmp_path):
+    path = saved(tmp_path / "small.png", 40, 64)
+    page.open(path)
+    page.set("#strength", 0)
+    assert_close(page.pixels(), nst.load_image(path))
+    page.set("#strength", 60)
+    assert_painted_alike(page, path, "swirls", 0.6)
+    assert page.said("strength-shown") == "60 %"
+
+
+def test_transparent_pictures_lie_on_white_paper(page, tmp_path):
+    values = np.zeros((30, 40, 4), np.uint8)
+    values[..., 0], values[:, :20, 3] = 200, 255
+    values[:10, :, 3] = 128
+    Image.fromarray(values).save(tmp_path / "clear.png")
+    page.open(tmp_path / "clear.png")
+    assert_close(page.pixels("content"), nst.load_image(tmp_path / "clear.png"), levels=2)
+    assert_painted_alike(page, page.pixels("content"), "swirls")
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_pictures_stand_upright_as_their_camera_says(page, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.new("RGB", (64, 48), "navy")
+    picture.paste("gold", (0, 0, 32, 16))
+    picture.save(tmp_path / "turned.jpg", exif=exif, quality=95, subsampling=0)
+    page.open(tmp_path / "turned.jpg")
+    assert_close(page.pixels("content"), nst.load_image(tmp_path / "turned.jpg"), levels=4)
+
+
+def test_a_large_picture_is_made_smaller_and_that_is_said(page, tmp_path):
+    path = saved(tmp_path / "large.jpg", 500, 1000)
+    page.open(path)
+    assert page.pixels().shape == (1, 3, 192, 384)
+    assert "384 × 192 pixels, made smaller from 1000 × 500." in page.said()
+    assert float((page.pixels("content") - nst.load_image(path, 384)).abs().mean()) < 0.01
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "broken.png", "empty.jpg", "photo.heic"])
+def test_what_is_no_picture_is_said_and_the_last_one_stays(page, tmp_path, name):
+    good, bad = saved(tmp_path / "good.png", 24, 32), tmp_path / name
+    page.open(good)
+    bad.write_bytes({"broken.png": good.read_bytes()[:12], "empty.jpg": b""}.get(name, b"no picture"))
+    page.open(bad)
+    page.complains(f"{name} is no picture that this browser can read")
+    assert ("HEIC" in page.said("problem")) == name.endswith("heic")
+    assert_painted_alike(page, good, "swirls")
+    page.open(good)
+    assert page.said("problem") == ""
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_picture_can_be_dropped_and_pasted(page, tmp_path, event):
+    path = saved(tmp_path / "dropped.png", 24, 40)
+    script = """([event, values]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(values)], "dropped.png", { type: "image/png" }));
+        const made = event === "drop" ? new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent(event, { clipboardData: data, bubbles: true });
+        document.body.dispatchEvent(made);
+        return made.defaultPrevented || event === "paste"; }"""
+    assert page.page.evaluate(script, [event, list(path.read_bytes())])
+    page.settled()
+    assert_painted_alike(page, path, "swirls")
+
+
+def test_a_painted_picture_can_be_saved(page, tmp_path):
+    page.open(saved(tmp_path / "my picture.png", 40, 64))
+    for kind, suffix, levels in (("png", "png", 0), ("jpeg", "jpg", 60)):
+        with page.page.expect_download() as download:
+            page.find(f"save-{kind}").click()
+        assert download.value.suggested_filename == f"my picture-swirls.{suffix}"
+        with Image.open(Path(download.value.path())) as picture:
+            assert picture.format == kind.upper()
+            assert_close(nst.load_image(picture), page.pixels(), levels)
+
+
+def test_the_picture_as_it_was_can_be_compared(page, tmp_path):
+    page.open(saved(tmp_path / "small.png", 40, 64))
+    clip = "e => getComputedStyle(e).clipPath"
+    page.set("#compare", 40)
+    assert page.find("painted").evaluate(clip) == "inset(0px 0px 0px 40%)"
+    page.set("#compare", 0)
+    page.find("painted").hover()
+    page.page.mouse.down()
+    assert page.find("painted").evaluate(clip) == "inset(0px 0px 0px 100%)"
+    page.page.mouse.up()
+    assert page.find("painted").evaluate(clip) in ("inset(0px)", "inset(0px 0px 0px 0%)")
+
+
+def test_only_the_last_of_many_wishes_waits_and_the_page_stays_quick(page, tmp_path):
+    path = saved(tmp_path / "wide.png", 240, 320)
+    page.open(path)
+    script = """async () => {
+        const slider = document.querySelector("#strength"), before = window.sent;
+        for (let value = 0; value < 20; value++) {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        const busy = () => document.querySelector("#stage").getAttribute("aria-busy") === "true";
+        let frames = 0;
+        for (; busy(); frames++) await new Promise(requestAnimationFrame);
+        return [window.sent - before, frames]; }"""
+    requests, frames = page.page.evaluate(script)
+    assert requests == 2
+    assert frames > 3  # a page that painted by itself would show none
+    assert_painted_alike(page, path, "swirls", 0.19)
+
+
+def test_it_is_worked_by_keys(page, tmp_path):
+    page.open(saved(tmp_path / "small.png", 24, 32))
+    page.find("compare").focus()
+    reached = ["compare"]
+    while "strength" not in reached:
+        page.page.keyboard.press("Tab")
+        reached.append(page.page.evaluate("document.activeElement.id || document.activeElement.dataset.style"))
+        shown = page.page.evaluate("""() => { const { outlineStyle, outlineWidth } =
+            getComputedStyle(document.activeElement); return outlineStyle !== "none" && outlineWidth !== "0px"; }""")
+        assert shown, f"nobody sees that {reached[-1]} has the focus"
+        if reached[-1] == "woodcut":
+            page.page.keyboard.press("Enter")
+        assert len(reached) < 40
+    assert set(nst.load_network(device="cpu").styles) | {"choose", "camera", "save-png", "compare", "mix"} <= {*reached}
+    page.page.keyboard.press("ArrowLeft")
+    page.settled()
+    assert page.said("strength-shown") == "99 %"
+    assert "woodcut" in page.find("painted").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_every_width_and_can_be_read_by_everybody(page, scheme, width):
+    page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.page.set_viewport_size({"width": width, "height": 760})
+    page.find("mix").check()
+    page.choose("mosaic")
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in page.page.locator("button:visible, select, input[type=range]:visible").all():
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box["x"] >= 0, button
+        assert box["x"] + box["width"] <= width + 1, button
+    axe = (build_page.NPM / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    page.page.evaluate(f"() => {{ {axe} }}")
+    found = page.page.evaluate("async () => (await axe.run()).violations")
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    moving = "() => document.getAnimations().filter((one) => one.effect.getTiming().iterations === Infinity).length"
+    assert page.page.evaluate(moving) == 0
+    if folder := os.environ.get("NST_SHOTS"):
+        page.page.evaluate("scrollTo(0, 0)")
+        page.page.screenshot(path=f"{folder}/page-{scheme}-{width}.png", full_page=True)
+
+
+def test_sizes_follow_what_was_measured(page):
+    script = """async (each) => {
+        const { Pace } = await import(new URL("js/pace.js", location));
+        const pace = new Pace(), sides = [];
+        pace.start(each);
+        let last = null;
+        for (let k = 0; k < 30; k++) {
+            const width = pace.frame(last), height = Math.round(0.75 * width);
+            last = { width, height, seconds: 4 * each * width * height };
+            sides.push(width);
+        }
+        return [pace.still(), sides]; }"""
+    stills = []
+    for each in (1e-3, 1e-5, 5e-7, 1e-9):  # seconds a pixel; frames turn out to take four times as long
+        still, sides = page.page.evaluate(script, each)
+        stills.append(still)
+        assert sides == sorted(sides, reverse=True)
+        assert len(set(sides[-10:])) == 1  # it does not swing
+        assert sides[-1] == 128 or 4 * each * 0.75 * sides[-1] ** 2 <= 0.25
+    assert stills == [512, 512, 1024, 1536]
+    assert sides[-1] == 640
+
+
+def test_nothing_leaves_the_computer(shared, address):
+    assert len(shared.asked) > 20
+    assert {url for url in shared.asked if not url.startswith((address, "blob:"))} == set()
+    refused = shared.page.evaluate("fetch('https://example.org/').then(() => 'sent', () => 'refused')")
+    assert refused == "refused"
+    assert all("example.org" in error for error in shared.errors), shared.errors
+
+
+@pytest.fixture(scope="module")
+def camera(browser, address):
+    with opened(browser, address) as page:
+        yield page
+
+
+def frames(page, count=4):
+    """Wait until some more frames were painted."""
+    page.page.wait_for_function("until => window.sent >= until", arg=page.page.evaluate("window.sent") + count)
+
+
+def test_the_camera_is_painted_frame_by_frame_until_it_is_stopped(camera):
+    assert camera.page.evaluate(STATES) == []  # not before a click
+    camera.find("camera").click()
+    camera.find("rate").get_by_text("pictures a second").wait_for()
+    first = camera.pixels()
+    assert first.shape[-1] >= 128
+    assert float((first - camera.pixels("content")).abs().mean()) > 0.05
+    frames(camera, 6)
+    if camera.pixels().shape == first.shape:
+        assert not torch.equal(camera.pixels(), first)
+    assert "The camera is on" in camera.said()
+    camera.choose("mosaic")
+    frames(camera)
+    assert "mosaic" in camera.find("painted").get_attribute("aria-label")
+    if folder := os.environ.get("NST_SHOTS"):
+        camera.page.screenshot(path=f"{folder}/page-camera.png", full_page=True)
+    camera.find("camera").click()
+    camera.settled()
+    assert camera.page.evaluate(STATES) == ["ended"]
+    assert "village" in camera.find("painted").get_attribute("aria-label")
+
+
+def test_a_picture_is_taken_and_painted_at_its_size(camera):
+    camera.find("size").select_option("384")
+    camera.settled()
+    camera.find("camera").click()
+    frames(camera)
+    camera.find("take").click()
+    camera.settled()
+    assert set(camera.page.evaluate(STATES)) == {"ended"}
+    assert max(camera.pixels().shape) == 384
+    assert "Painted in" in camera.said()
+    assert camera.find("take").is_hidden()
+
+
+def test_the_mirror_turns_the_camera_around(camera):
+    camera.find("camera").click()
+    seen = []
+    for mirrored in (True, False):
+        camera.find("mirror").set_checked(mirrored)
+        frames(camera)
+        seen.append(camera.pixels("content").mean((0, 2)))
+    camera.find("mirror").set_checked(True)
+    camera.find("camera").click()
+    if seen[0].shape == seen[1].shape:
+        assert float((seen[0] - seen[1].flip(-1)).abs().mean()) < float((seen[0] - seen[1]).abs().mean())
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        ("NotAllowedError", "did not allow the camera"),
+        ("NotFoundError", "no camera here"),
+        ("NotReadableError", "in use by another program"),
+    ],
+)
+def test_a_camera_that_is_refused_or_missing_is_said(camera, refusal, said):
+    camera.page.evaluate("refusal => window.refuses = refusal", refusal)
+    camera.find("camera").click()
+    camera.complains(said)
+    camera.settled()
+    camera.page.evaluate("delete window.refuses")
+    assert camera.said("camera") == "Use the camera"
+
+
+def test_a_camera_that_is_taken_away_is_said(camera):
+    camera.find("camera").click()
+    frames(camera)
+    track = camera.page.evaluate_handle("window.streams.at(-1).getTracks()[0]")
+    track.evaluate("track => { track.stop(); track.dispatchEvent(new Event('ended')); }")
+    camera.complains("unplugged")
+    camera.settled()
+    assert camera.errors == []
+
+
+def test_without_webgpu_the_processor_paints(browser, address, tmp_path):
+    with opened(browser, f"{address}?on=webgpu") as page:
+        path = saved(tmp_path / "small.png", 24, 32)
+        page.open(path)
+        assert "by WebAssembly" in page.said()
+        assert_painted_alike(page, path, "swirls")
+
+
+def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser, address, tmp_path):
+    def unpacked(route):
+        route.fulfill(body=gzip.decompress(route.fetch().body()), content_type="application/octet-stream")
+
+    def without_room(route):
+        text, line = route.fetch().text(), "  const feeds = {"
+        assert line in text
+        limit = '  if (width * height > 50000) throw new Error("out of memory");\n'
+        route.fulfill(body=text.replace(line, limit + line), content_type="text/javascript")
+
+    routes = {"**/ort-wasm.bin": unpacked, "**/runtime.js": without_room}
+    with opened(browser, address, routes=routes) as page:
+        page.complains("no room for a picture of that size")
+        page.settled()
+        assert "Painted in" in page.said()
+        assert page.pixels().shape[-2] * page.pixels().shape[-1] <= 50000
+
+
+def test_a_painter_that_cannot_be_loaded_is_said(browser, address):
+    with opened(browser, address, routes={"**/styles.onnx": lambda route: route.fulfill(status=404)}) as page:
+        page.complains("The painter could not be loaded (styles.onnx: 404)")
+
+
+def test_what_was_built_is_complete_and_says_whose_it_is(address, browser):
+    with contextlib.closing(browser.new_context()) as context:
+        about = json.loads(context.request.get(f"{address}about.json").text())
+        assert about["styles"] == list(nst.load_network(device="cpu").styles)
+        for name, size in about["sizes"].items():
+            assert len(context.request.get(f"{address}{name}").body()) == size
+        terms = context.request.get(f"{address}vendor/LICENSES.txt").text()
+        assert re.search(r"onnxruntime-web 1\.\d+\.\d+", terms)
+        assert "Microsoft" in terms
