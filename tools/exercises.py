@@ -55,7 +55,7 @@ def without_solutions(prose: str) -> str:
 
 
 def answer(name: str, exercise: Exercise) -> str:
-    """The cell of a stub with the solution in place of the function; what the function is for stays in its docstring."""
+    """The cell of a stub with the solution in place of the function, which keeps its docstring."""
     lines = exercise.stub.splitlines()
     stub = next(node for node in ast.parse(exercise.stub).body if getattr(node, "name", "") == name)
     solution = exercise.solution.strip().splitlines()
