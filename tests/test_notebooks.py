@@ -681,6 +681,7 @@ def test_it_has_exercises_with_hints_and_folded_solutions(stem):
 def test_the_checker_of_an_exercise_takes_the_solution_and_nothing_else(stem, name):
     checker, stub, solution, _ = EXERCISES[stem, name]
     assert verdict(name, checker, solution) == RIGHT
+    assert verdict(name, checker, answer(name, EXERCISES[stem, name])) == RIGHT
     assert verdict(name, checker, stub).startswith("Not yet")
     assert len(MISTAKES[name]) >= 2
     for mistake in MISTAKES[name]:

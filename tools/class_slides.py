@@ -150,7 +150,7 @@ def of_paragraph(made: list[Slide], block: str, where: str) -> Iterator[Slide]:
     before, predict, question = block.partition("**Predict.**")
     if before:
         lead = BOLD.match(before)
-        label = lead is not None and (lead[1].startswith(LABELS) or len(lead[1].split()) < 4)
+        label = lead is not None and (lead[1].startswith(LABELS) or (len(lead[1].split()) < 4 and lead[1][-1] != "?"))
         bold = [found[1] for found in BOLD.finditer(before) if len(found[1].split()) > 4 or found.start() == 0]
         shown = bold[1:] if label else bold
         opens = made[-1].kind == "section" and not made[-1].notes
