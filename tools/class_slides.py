@@ -260,8 +260,8 @@ def fitting(text: str, sizes: range, room: int = HEIGHT) -> int:
 def fitting_lines(text: str, sizes: range, across: int = WIDTH) -> int:
     """The largest size at which lines of equally wide letters fit."""
     rows = text.split("\n")
-    widest = max(map(len, rows))
-    room = (size for size in sizes if 1.35 * size * len(rows) <= HEIGHT and 0.61 * size * widest <= across)
+    widest = max((len(row) for row in rows if '"""' not in row), default=0)  # a docstring may go on below
+    room = (size for size in sizes if 1.35 * size * (len(rows) + 1) <= HEIGHT and 0.61 * size * widest <= across)
     return next(room, sizes[-1])
 
 
