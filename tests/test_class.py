@@ -159,6 +159,12 @@ def test_a_name_that_no_notebook_has_is_refused(monkeypatch, capsys):
     assert "begins with 77" in capsys.readouterr().err
 
 
+def test_without_the_packages_for_slides_it_says_how_to_get_them(monkeypatch, little_class):
+    monkeypatch.setitem(sys.modules, "class_slides", None)
+    with pytest.raises(SystemExit, match=r"pip install -e \"\.\[class\]\""):
+        class_copies.make_slides([])
+
+
 @pytest.mark.parametrize("stem", STEMS)
 def test_metadata_of_slides_say_what_the_tool_knows(stem):
     for cell in NOTEBOOKS[stem].cells:

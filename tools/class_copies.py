@@ -125,8 +125,10 @@ def make_students(paths: list[Path]) -> None:
 
 def make_slides(paths: list[Path]) -> None:
     """Write the slides."""
-    import class_slides
-
+    try:
+        import class_slides
+    except ImportError as error:
+        raise SystemExit(f'{error}. Slides need: python -m pip install -e ".[class]"') from error
     folder = fresh("slides")
     for path in paths:
         deck = class_slides.deck(read(path), path.parent)
