@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FAST_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lab studio notebooks figures page site bench links clean
+.PHONY: demo test check lab studio notebooks class figures page site bench links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
@@ -38,6 +38,10 @@ studio: $(VENV)/.lab
 # All of them, or: make notebooks ONLY=03
 notebooks: $(VENV)/.tested
 	$(BIN)/python tools/execute_notebooks.py $(ONLY)
+
+# For a class, into build/class/: students' copies, answer copies, slides; or: make class ONLY=03
+class: $(VENV)/.tested
+	$(BIN)/python tools/class_copies.py $(ONLY)
 
 # Everything in visualizations/ but backbones/ and the film of the studio. Figures of notebooks come from their outputs, so the notebooks run first.
 figures: notebooks
@@ -72,7 +76,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.tested: pyproject.toml | $(VENV)/.installed
-	$(PIP) --editable ".[lab,site,test]"
+	$(PIP) --editable ".[lab,test,class,site]"
 	@touch $@
 
 $(VENV)/.lab: pyproject.toml | $(VENV)/.installed

@@ -20,6 +20,7 @@ from nstlib import backbones
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
 import links  # noqa: E402
+from exercises import RIGHT, answer, answered, exercises, functions, plain  # noqa: E402
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
@@ -410,30 +411,6 @@ def prose(notebook):
     return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
-def plain(source):
-    """Python without IPython's magics."""
-    return "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))
-
-
-def functions(source):
-    return [node.name for node in ast.parse(plain(source)).body if isinstance(node, ast.FunctionDef)]
-
-
-def exercises(notebook):
-    """Name to (checker, stub, solution), as source."""
-    cells = [cell.source for cell in code(notebook)]
-    solutions = re.findall(r"<details><summary>Solution</summary>.*?```python\n(.*?)```", prose(notebook), re.DOTALL)
-    found = {}
-    for checker in cells:
-        for name in functions(checker):
-            if name.startswith("check_"):
-                exercise = name.removeprefix("check_")
-                stub = next(source for source in cells if exercise in functions(source))
-                solution = next(source for source in solutions if exercise in functions(source))
-                found[exercise] = (checker, stub, solution)
-    return found
-
-
 EXERCISES = {(stem, name): parts for stem, notebook in NOTEBOOKS.items() for name, parts in exercises(notebook).items()}
 
 
@@ -460,15 +437,37 @@ def test_there_are_notebooks():
     assert PATHS
 
 
+def rehearsal(notebook):
+    """The notebook, with the cells of each exercise once more behind them: solved, and found right by its checker."""
+    cells = list(notebook.cells)
+    for name, exercise in reversed(exercises(notebook).items()):
+        end = next(place for place in range(exercise.at, len(cells)) if cells[place].cell_type == "markdown")
+        solved = [nbformat.from_dict({**cell, "id": f"{cell.id}-solved"}) for cell in cells[exercise.at : end]]
+        solved[0].source = answer(name, exercise)
+        check = nbformat.v4.new_code_cell(f"said = check_{name}({name})\nassert said == {RIGHT!r}, said")
+        cells[end:end] = [*solved, check]
+    return nbformat.from_dict({**notebook, "cells": cells})
+
+
+def test_a_rehearsal_has_every_cell_of_the_notebook_and_of_the_answer_copy():
+    for notebook in NOTEBOOKS.values():
+        sources = [cell.source for cell in rehearsal(notebook).cells]
+        for copy in (notebook, answered(notebook)):
+            rest = iter(sources)
+            assert all(cell.source in rest for cell in copy.cells)  # in this order
+        assert len(sources) > len(notebook.cells)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_it_runs_and_its_checked_outputs_are_as_committed(path):
+def test_it_runs_with_stubs_and_with_solutions_and_its_checked_outputs_are_as_committed(path, tmp_path):
     """From the repository's root; tools/execute_notebooks.py, which wrote the outputs, runs it in its own folder."""
+    nbformat.write(rehearsal(NOTEBOOKS[path.stem]), tmp_path / path.name)
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "-p", "nbval_house", "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTEST_ADDOPTS": "", "NBVAL_FOLDER": str(ROOT)}
     done = subprocess.run(
         [*command, "-q", "--no-header", "--override-ini", "addopts=", path.name],
-        cwd=path.parent,
+        cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
@@ -562,7 +561,7 @@ def test_its_file_is_light_and_the_same_on_every_machine(stem):
     assert str(ROOT) not in text
     assert "/root/" not in text
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"jupyter", "tags"}, cell.source
+        assert set(cell.metadata) <= {"jupyter", "slideshow", "tags"}, cell.source
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
@@ -680,8 +679,9 @@ def test_it_has_exercises_with_hints_and_folded_solutions(stem):
 
 @pytest.mark.parametrize(("stem", "name"), EXERCISES)
 def test_the_checker_of_an_exercise_takes_the_solution_and_nothing_else(stem, name):
-    checker, stub, solution = EXERCISES[stem, name]
-    assert verdict(name, checker, solution) == "Right."
+    checker, stub, solution, _ = EXERCISES[stem, name]
+    assert verdict(name, checker, solution) == RIGHT
+    assert verdict(name, checker, answer(name, EXERCISES[stem, name])) == RIGHT
     assert verdict(name, checker, stub).startswith("Not yet")
     assert len(MISTAKES[name]) >= 2
     for mistake in MISTAKES[name]:

@@ -67,7 +67,7 @@ def test_the_slow_tests_run_once():
 
 def test_the_site_that_is_published_is_the_one_of_make_site():
     pages = jobs("pages.yml")
-    assert any(command.startswith("make site") for command in commands(pages["build"]))
+    assert any(command.startswith("make page site") for command in commands(pages["build"]))
     upload = next(step for step in pages["build"]["steps"] if "upload-pages-artifact" in step.get("uses", ""))
     assert upload["with"]["path"] == "build/site"
     assert pages["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
