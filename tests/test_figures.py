@@ -11,8 +11,6 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-import nstlib as nst
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
 import figures  # noqa: E402
@@ -32,11 +30,7 @@ def of_notebooks():
 def test_every_figure_is_in_the_folder_and_nothing_else(of_notebooks):
     files = {path.relative_to(figures.FIGURES).as_posix() for path in figures.FIGURES.rglob("*") if path.is_file()}
     thumbnails = {f"thumbnails/{stem}.jpg" for stem in figures.THUMBNAILS}
-    contents = [*nst.bundled_images("content"), figures.PHOTOGRAPH]
-    passes = {
-        f"{figures.PASSES}/{content}_{style}.webp" for content in contents for style in nst.bundled_images("style")
-    }
-    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *figures.FILMED, *of_notebooks, *thumbnails, *passes}
+    wanted = {*figures.PAINTED, *figures.OF_REAL_NETWORKS, *figures.FILMED, *of_notebooks, *thumbnails}
     assert files == wanted, "tools/figures.py notebooks thumbnails writes those that are missing"
 
 

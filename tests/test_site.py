@@ -20,7 +20,6 @@ from nstlib.feedforward.command import main as fast_cli
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
 import build_site  # noqa: E402
-import figures  # noqa: E402
 import links  # noqa: E402
 
 WORDS = build_site.read_words((ROOT / "site" / "glossary.md").read_text())
@@ -195,10 +194,25 @@ def test_nothing_on_the_sites_own_pages_comes_from_elsewhere():
 
 def test_the_gallery_has_every_content_in_every_style():
     contents, styles = build_site.contents_and_styles()
-    assert sorted(contents) == sorted([*nst.bundled_images("content"), figures.PHOTOGRAPH])
+    assert sorted(contents) == sorted([*nst.bundled_images("content"), build_site.PHOTOGRAPH])
     assert sorted(styles) == sorted(nst.bundled_images("style"))
-    assert f"visualizations/{figures.PASSES}" == build_site.PASSES
-    assert figures.PHOTOGRAPH == build_site.PHOTOGRAPH
+
+
+def test_the_gallerys_pictures_are_painted_once_and_again_for_other_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(build_site, "contents_and_styles", lambda root: (["village"], ["swirls", "mosaic"]))
+    monkeypatch.setattr(build_site, "PAINTED", 64)
+    folder = build_site.painted_passes(tmp_path)
+    names = {"village_mosaic.webp", "village_swirls.webp"}
+    assert {path.name for path in folder.iterdir()} == names
+    (folder / "village_mosaic.webp").unlink()
+    kept = (folder / "village_swirls.webp").stat().st_mtime_ns
+    assert build_site.painted_passes(tmp_path) == folder
+    assert {path.name for path in folder.iterdir()} == names
+    assert (folder / "village_swirls.webp").stat().st_mtime_ns == kept
+    other = tmp_path / "nstlib" / "weights"
+    other.mkdir(parents=True)
+    (other / "styles.safetensors").write_bytes(b"other weights")
+    assert build_site.painted_passes(tmp_path, tmp_path) != folder
 
 
 # Common errors

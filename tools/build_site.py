@@ -2,8 +2,9 @@
 
     python tools/build_site.py           into build/site/; then open build/site/index.html
 
-Nothing is executed, and nothing is fetched: MathJax, the theme and its icons come from installed packages, and lie in
-the site itself. A page that paints in the browser is part of the site where it has been built before, into build/page/.
+No notebook is executed, and nothing is fetched: MathJax, the theme and its icons come from installed packages, and lie
+in the site itself. The gallery is painted by the bundled network, and kept in build/passes/ as long as its weights are
+the same. A page that paints in the browser is part of the site where it has been built before, into build/page/.
 
 The site mirrors the repository, so that links from file to file work on it too: notebooks/03_style_transfer.ipynb
 becomes notebooks/03_style_transfer.html. What is in the repository but not on the site is linked to where the
@@ -11,6 +12,7 @@ repository lives.
 """
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -33,7 +35,8 @@ OUT = ROOT / "build" / "site"
 OWN = "site"  # the folder with the site's own pages, styles and scripts
 # Pages of background that README and notebooks lead to.
 CARDS = ("nstlib/weights/README.md", "visualizations/backbones/README.md", "img/CREDITS.md", "benchmarks/RESULTS.md")
-PASSES = "visualizations/gallery/passes"  # CONTENT_STYLE.webp, as tools/figures.py makes them
+PASSES = "passes"  # on the site: CONTENT_STYLE.webp, painted in one pass
+PAINTED, SHOWN = 768, 520  # pixels of the longer side: painted larger than shown, so that strokes are fine
 PHOTOGRAPH = "chelsea"  # the one content of the gallery that scikit-image holds
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".svg"}
 COLAB = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
@@ -306,7 +309,6 @@ def stage(folder: Path, page: Path | None = None, root: Path = ROOT) -> Stage:
     staged.write("README.md", text + "\n" + toctree(guide))
     staged.files |= {row["picture"] for row in ROW.finditer(readme)}
     contents, styles = contents_and_styles(root)
-    staged.files |= {f"{PASSES}/{content}_{style}.webp" for content in contents for style in styles}
     own["glossary.md"] = glossary(own["glossary.md"], words, staged.seen)
     made = {
         "cards": cards(readme),
@@ -340,6 +342,28 @@ def pictures_in_prose(folder: Path) -> Iterable[str]:
             yield posixpath.normpath(posixpath.join(here, target))
 
 
+def painted_passes(folder: Path, root: Path = ROOT) -> Path:
+    """The gallery's pictures in a folder of their own, painted where they are not there yet; gives that folder."""
+    weights = hashlib.sha256((root / "nstlib" / "weights" / "styles.safetensors").read_bytes()).hexdigest()
+    folder = folder / weights[:12]
+    contents, styles = contents_and_styles(root)
+    missing = [
+        (content, style, path)
+        for content in contents
+        for style in styles
+        if not (path := folder / f"{content}_{style}.webp").is_file()
+    ]
+    if missing:
+        import nstlib as nst  # reads torch, which all else here can do without
+
+        folder.mkdir(parents=True, exist_ok=True)
+        for content, style, path in missing:
+            picture = nst.to_pil(nst.fast(content, style, size=PAINTED, progress=False))
+            picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+            nst.save_image(picture, path, quality=74)
+    return folder
+
+
 def copy_mathjax(folder: Path) -> None:
     """MathJax with its fonts, out of the package that holds it."""
     for file in importlib.metadata.files("sphinx-mathjax-offline") or []:
@@ -369,6 +393,7 @@ def build(out: Path = OUT, page: Path = ROOT / "build" / "page", root: Path = RO
     for name in staged.files:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, out / name)
+    shutil.copytree(painted_passes(ROOT / "build" / PASSES, root), out / PASSES)
     if has_page:
         shutil.copytree(page, out / "paint", dirs_exist_ok=True)
     (out / ".nojekyll").touch()  # GitHub Pages leaves out folders such as _static without it

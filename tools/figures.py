@@ -4,7 +4,6 @@
     python tools/figures.py demo         the picture at the top of README
     python tools/figures.py sheet        every bundled picture in one contact sheet
     python tools/figures.py gallery      every content picture in every style
-    python tools/figures.py passes       the same by the bundled network in one pass, a file each, for the site to show
     python tools/figures.py notebooks    the figures that the notebooks hold in their outputs, as they were executed
     python tools/figures.py thumbnails   a small picture for each notebook, cut out of its figures; always made
 
@@ -33,7 +32,6 @@ PAINTED = (
     "gallery/pictures.jpg",
     *(f"gallery/transfers_{number}.jpg" for number in range(1, TABLES + 1)),
 )
-PASSES = "gallery/passes"  # below it CONTENT_STYLE.webp
 # tools/real_networks.py makes these, from weights that are not bundled.
 OF_REAL_NETWORKS = (
     *(f"backbones/{name}.jpg" for name in ("resnet50_pooling", "networks", "resnet50_layers")),
@@ -92,18 +90,6 @@ def gallery(size: int = 320) -> list[Path]:
                     tiles.append(tile(nst.to_pil(picture), 200, 150))
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
-    return made
-
-
-def passes(painted: int = 768, shown: int = 520) -> list[Path]:
-    """Every content in every style, by the bundled network; painted larger than shown, so that strokes are fine."""
-    made = []
-    (FIGURES / PASSES).mkdir(exist_ok=True)
-    for content in (*nst.bundled_images("content"), PHOTOGRAPH):
-        for style in nst.bundled_images("style"):
-            picture = nst.to_pil(nst.fast(nst.load_image(content, painted), style))
-            picture.thumbnail((shown, shown), Image.Resampling.LANCZOS)
-            made.append(nst.save_image(picture, FIGURES / PASSES / f"{content}_{style}.webp", quality=74))
     return made
 
 
@@ -200,7 +186,7 @@ def save(figure: Image.Image, name: str) -> Path:
 
 def main() -> None:
     """Make the figures that the command line names."""
-    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, passes, notebooks, thumbnails)}
+    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, notebooks, thumbnails)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(makers)} (all)")
     names = parser.parse_args().figures or list(makers)
