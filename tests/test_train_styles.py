@@ -1,4 +1,4 @@
-"""What trains the bundled network: it puts better weights in the place of others, and no worse ones."""
+"""What trains the bundled networks: it puts better weights in the place of others, and no worse ones."""
 
 import sys
 from functools import partial
@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import nstlib as nst
+from nstlib.feedforward.any_training import AnyStyleCourse
 from nstlib.feedforward.stages import Course
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 train_styles = pytest.importorskip("train_styles")
+train_any_style = pytest.importorskip("train_any_style")
 
 
 @pytest.fixture
@@ -42,3 +44,20 @@ def test_a_better_one_takes_its_place(small, monkeypatch):
     monkeypatch.setattr(train_styles, "judged", lambda network: next(losses))
     train_styles.main(["--minutes", "0.002", "-o", str(small)])
     assert small.read_bytes() != before
+
+
+def test_the_network_for_any_style_knows_all_bundled_ones_and_is_kept_where_a_new_one_is_worse(monkeypatch, tmp_path):
+    path = tmp_path / "any.safetensors"
+    monkeypatch.setattr(train_any_style, "SIZE", 64)
+    monkeypatch.setattr(train_any_style, "HELD_OUT", ("harbor",))
+    monkeypatch.setattr(train_any_style, "AnyStyleCourse", partial(AnyStyleCourse, sources=["content"], size=128))
+    arguments = ["--minutes", "0.002", "-o", str(path)]
+    train_any_style.main(["--scratch", "--widths", "4", "4", "4", "4", *arguments])
+    network = nst.load_any_style(path)
+    assert network.styles == tuple(nst.bundled_images("style"))
+    assert network.notes["unseen"] == list(train_any_style.UNSEEN)
+    before = path.read_bytes()
+    losses = iter([{"swirls": 2.0}, {"swirls": 1.0}])
+    monkeypatch.setattr(train_any_style, "judged", lambda network: next(losses))
+    train_any_style.main(arguments)
+    assert path.read_bytes() == before

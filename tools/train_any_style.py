@@ -17,6 +17,7 @@ from nstlib.feedforward.any_style import LAYERS, WIDTHS, AnyStyleNetwork
 from nstlib.feedforward.any_training import FROM_SCRATCH, GOING_ON, AnyStyleCourse
 from nstlib.feedforward.files import ANY_STYLE, load_any_style
 from nstlib.feedforward.judging import Judge
+from nstlib.feedforward.pictures import DEFAULT_SOURCES
 
 HELD_OUT = ("coffee", "chelsea")
 UNSEEN = ("swirls", "mosaic", "watercolor")
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=100.0)
     parser.add_argument("--checkpoint", type=Path, help="where it is saved on the way, outside the repository")
+    parser.add_argument("--photos", type=Path, help="a folder of photographs to learn on besides the bundled ones")
     parser.add_argument("--scratch", action="store_true", help="begin with random weights")
     parser.add_argument("--backbone", default="mini", help="with --scratch, the encoder, which is the judge too")
     parser.add_argument("--layers", nargs="+", default=list(LAYERS), help="where means and deviations are swapped")
@@ -38,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     begins = given.scratch or not given.output.exists()
     network = _new(given) if begins else load_any_style(given.output)
     judge = Judge(network.encoder.other(precision="auto"), {name: name for name in UNSEEN})
-    course = AnyStyleCourse(judge, without=HELD_OUT, unseen=UNSEEN, seed=given.seed, checkpoint=given.checkpoint)
+    more = {"sources": [*DEFAULT_SOURCES, given.photos]} if given.photos else {}
+    how = {"without": HELD_OUT, "unseen": UNSEEN, "seed": given.seed, "checkpoint": given.checkpoint}
+    course = AnyStyleCourse(judge, **how, **more)
     training = course.train(network, given.minutes, FROM_SCRATCH if begins else GOING_ON)
     losses = judged(training.network)
     before = judged(load_any_style(given.output)) if given.output.exists() else {}

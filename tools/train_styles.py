@@ -15,6 +15,7 @@ import nstlib as nst
 from nstlib.feedforward.files import BUNDLED
 from nstlib.feedforward.judging import Judge
 from nstlib.feedforward.network import StyleNetwork
+from nstlib.feedforward.pictures import DEFAULT_SOURCES
 from nstlib.feedforward.stages import FROM_SCRATCH, Course, Stage
 
 HELD_OUT = ("coffee", "chelsea")
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=100.0)
     parser.add_argument("--checkpoint", type=Path, help="where it is saved on the way, outside the repository")
+    parser.add_argument("--photos", type=Path, help="a folder of photographs to learn on besides the bundled ones")
     parser.add_argument("--scratch", action="store_true", help="begin with random weights")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, and of the contents and their order")
     parser.add_argument("-o", "--output", type=Path, default=BUNDLED)
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = nst.bundled_images("style")
     network = StyleNetwork(names, seed=given.seed) if given.scratch else nst.load_network(given.output)
     judge = Judge(nst.FeatureExtractor("mini", precision="auto"), {name: name for name in names})
-    course = Course(judge, without=HELD_OUT, seed=given.seed, checkpoint=given.checkpoint)
+    more = {"sources": [*DEFAULT_SOURCES, given.photos]} if given.photos else {}
+    course = Course(judge, without=HELD_OUT, seed=given.seed, checkpoint=given.checkpoint, **more)
     training = course.train(network, given.minutes, FROM_SCRATCH if given.scratch else GOING_ON)
     losses = judged(training.network)
     before = judged(nst.load_network(given.output)) if given.output.exists() else {}
