@@ -1,8 +1,7 @@
 """Where a run can start."""
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from .errors import InputError
 from .images import cover
 from .objective import Objective
 
-Init = Literal["content", "noise", "style_statistics", "fast"]
+Init = Literal["content", "noise", "style_statistics"]
 INITS: tuple[str, ...] = get_args(Init)
 NOISE = 0.1  # standard deviation of the "noise" start; larger noise leaves [0, 1] and is a hard start
 
@@ -59,20 +58,9 @@ def _named_start(
         reference = content if content is not None else style
         mean = mean_colors(Blend.of(reference))[0][..., None]
         return (mean + NOISE * _noise(seed, size).to(mean.device)).clamp(0, 1)
-    if init == "fast":
-        if content is None or style is None:
-            raise InputError("init is 'fast', which paints a content in a style, but the objective has not both")
-        return _painted(content, Blend.of(style))
     if style is None:
         raise InputError("init is 'style_statistics', but the objective has no style picture")
     return _colored_like(Blend.of(style), _noise(seed, size)).clamp(0, 1)
-
-
-def _painted(content: Tensor, style: Blend) -> Tensor:
-    """What a network for any style makes of it in one pass; the method itself knows no such networks."""
-    starting: Any = import_module(f"{__package__}.feedforward.starting")
-    painted: Tensor = starting.painted_start(content, style)
-    return painted
 
 
 def _noise(seed: int, size: tuple[int, int]) -> Tensor:

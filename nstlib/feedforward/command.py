@@ -63,7 +63,7 @@ def parser() -> Parser:
     )
     add = p.add_argument
     add("content", nargs="?", metavar="CONTENT", help="picture that keeps its content, or a folder of pictures")
-    style = "style of the network, or a painting; or several: a mix, --shares; or one for each of --masks, also a mix, "
+    style = "style of the network; or several: a mix, --shares; or one for each of --masks, also a mix, "
     add("style", nargs="*", metavar="STYLE", help=style + "swirls=0.7,mosaic=0.3; 'all' paints one picture in each")
     out = "result, .png .jpg .webp .tif .bmp; of a folder or 'all', a folder (in img/results/, under a free name)"
     add("-o", "--out", type=Path, help=out)
@@ -71,7 +71,7 @@ def parser() -> Parser:
     add("-q", "--quiet", action="store_true", help="no progress bar and no summary")
     formats = "ending of the pictures that go into a folder (png)"
     add("--format", choices=[suffix[1:] for suffix in PICTURE_SUFFIXES], metavar="ENDING", help=formats)
-    add("--network", metavar="FILE", help="network that paints, or 'any', that for any style (the bundled ones)")
+    add("--network", metavar="FILE", help="network that paints (the bundled one, with all bundled styles)")
     add("--shares", type=numbers, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
     add("--masks", type=files, metavar="FILE[,...]", help=masks)

@@ -65,13 +65,13 @@ def fast(
     Example:
         >>> nst.fast("village", "swirls")
         >>> nst.fast("photo.jpg", [("swirls", 0.7), ("mosaic", 0.3)], strength=0.6, color="luminance")
-        >>> nst.fast("photo.jpg", "painting.jpg")
+        >>> nst.fast("photo.jpg", "painting.jpg", network=nst.load_any_style("any.safetensors"))
         >>> nst.fast("harbor", ["swirls", {"mosaic": 0.5, "cubist": 0.5}], masks="sky.png", strength=[1, 0.5])
 
     Args:
         content: a path, an address, a bundled name, a PIL picture, an array or a tensor.
-        style: the name of a style of the network, or a painting in any form that content takes, which the network for
-            any style then paints in; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)], or a dict of
+        style: the name of a style of the network; for a network for any style also a painting, in any form that content
+            takes; or several with their shares, as [("swirls", 0.7), ("mosaic", 0.3)], or a dict of
             them. With masks, a list with one such style for each place. None is the style of a network that has but
             one.
         strength: how much of the style, from 0, the picture itself within 0.002 (by the network for any style, as near
@@ -83,9 +83,8 @@ def fast(
         masks: where each style goes, as for `nstlib.stylize`: one for each style, or one fewer, and the last has the
             rest. Each place shows what the whole picture would be in its style, and what no mask covers is the
             content. Where masks overlap, or are gray, pictures are mixed.
-        network: a file that `save_network` wrote, or a `StyleNetwork` or an `AnyStyleNetwork`; "any" is the bundled one
-            for any style. None is the bundled one with all bundled styles, or, where one of the styles is a painting,
-            that for any. A file that was read stays in memory, and is read again where it has changed.
+        network: a file that `save_network` wrote, or a `StyleNetwork` or an `AnyStyleNetwork`; None is the bundled one
+            with all bundled styles. A file that was read stays in memory, and is read again where it has changed.
         style_size: longer side of the paintings in pixels, for a network for any style; larger, larger strokes. None
             is 256, and rows of styles that it knows.
         tile: see `StyleNetwork.paint`: side of the tiles in pixels; None decides by the memory that is free.
@@ -220,14 +219,14 @@ class _Wish:
 def _painter(network: Any, style: Any, style_size: int | None, precision: Precision, device: Any) -> Styled:
     """The network for these styles; one for any style has looked at the paintings among them."""
     painter = ready_network(network, precision, device)
-    if network is None and any(not _is_name(each) for each in _styles_in(style)):
+    if network is None and ANY_STYLE.is_file() and any(not _is_name(each) for each in _styles_in(style)):
         painter = ready_network(ANY, precision, device)
     if isinstance(painter, AnyStyleNetwork):
         return painter.that_knows(_styles_in(style), style_size)
     if style_size is not None:
         raise InputError(
-            f"style_size is {style_size}, but this network has learned how large strokes are; network='any' paints in "
-            "paintings of any size"
+            f"style_size is {style_size}, but this network has learned how large strokes are; leave it out, or give a "
+            "network for any style"
         )
     return painter
 
@@ -308,8 +307,8 @@ def _known_style(name: Any, network: Styled) -> str:
         shown = f"{name!r:.80}" if isinstance(name, str | os.PathLike) else f"a {type(name).__name__}"
         raise InputError(
             f"the style is {shown}, but a network paints in the styles that it has learned: "
-            f"{', '.join(network.styles)}. For a painting of your own leave network out, or teach one: python -m "
-            "nstlib.fast --train painting.jpg -o mine.safetensors"
+            f"{', '.join(network.styles)}. For a painting of your own use nstlib.stylize, or teach a network: "
+            "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
         )
     return one_of("the style", name, network.styles)
 

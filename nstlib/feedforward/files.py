@@ -78,7 +78,7 @@ def load_any_style(
 ) -> AnyStyleNetwork:
     """A network for any style that `save_network` wrote; arguments and errors as for `load_network`.
 
-    None is the bundled one, with mini as its encoder; it knows the bundled styles by their names.
+    None is what `tools/train_any_style.py` made, with mini as its encoder; no weights are bundled yet.
     """
     return _of_kind(AnyStyleNetwork, ANY_STYLE if path is None else path, device)
 
