@@ -221,8 +221,8 @@ def test_one_style_needs_no_name(content):
 
 
 def test_a_file_is_read_once_and_again_where_it_has_changed(monkeypatch, tmp_path, content):
-    read, load = [], fast_file.load_network
-    monkeypatch.setattr(fast_file, "load_network", lambda *given: read.append(given) or load(*given))
+    read, load = [], fast_file.read_network
+    monkeypatch.setattr(fast_file, "read_network", lambda *given: read.append(given) or load(*given))
     path = nst.save_network(small(), tmp_path / "mine.safetensors")
     first = nst.fast(content, "swirls", network=path)
     assert torch.equal(nst.fast(content, "swirls", network=str(path)), first)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.checks import counted, given, in_pixels, instance, known_arguments, one_of, size_of
+from ..base.checks import counted, given, in_pixels, known_arguments, one_of, size_of
 from ..base.devices import fast_precision, is_out_of_memory, keep_freed_memory, usable_device
 from ..control.colors import COLORS, Color, keep_colors, match_colors
 from ..control.masks import checked_masks, covered, fitted, kept_outside
@@ -32,7 +32,7 @@ from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address, is_calle
 from ..transfer import loaded_picture
 from .any_style import AnyStyleNetwork, called
 from .files import ANY_STYLE, BUNDLED, read_network
-from .styled import Styled
+from .styled import Styled, checked_network
 
 KEPT = 4  # networks that were read from files and stay in memory
 ANY = "any"  # the word for the network for any style
@@ -169,7 +169,7 @@ def ready_network(
     """
     one_of("precision", precision, PRECISIONS)
     if network is not None and not isinstance(network, str | os.PathLike):
-        network = instance("the network", Styled, network)
+        network = checked_network(network)
         return _brought(network, precision, network.device if device is None else usable_device(device))
     path = BUNDLED if network is None else ANY_STYLE if network == ANY else full_path(network)
     return _read(path, _state_of(path), precision, usable_device(device))

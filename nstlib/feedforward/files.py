@@ -17,7 +17,7 @@ from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
 from .any_style import AnyStyleNetwork
 from .network import StyleNetwork
-from .styled import Styled
+from .styled import Styled, checked_network
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 BUNDLED = WEIGHTS / "styles.safetensors"  # all bundled styles in one network
@@ -46,7 +46,7 @@ def save_network(network: Styled, path: str | os.PathLike[str], notes: Mapping[s
     Raises:
         InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
     """
-    network, path = instance("the network", Styled, network), path_of_network(path)
+    network, path = checked_network(network), path_of_network(path)
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()
     }

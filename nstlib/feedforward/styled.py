@@ -225,6 +225,17 @@ def _check_pictures(pictures: Any, rows: int) -> None:
         )
 
 
+def checked_network(network: Any) -> Styled:
+    """A network that paints.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not isinstance(network, Styled):
+        raise InputError(f"the network is {network!r:.80}; expected an instance of StyleNetwork or AnyStyleNetwork")
+    return network
+
+
 def checked_names(styles: Any) -> list[str]:
     """Names of styles, each once.
 
