@@ -189,7 +189,10 @@ def instance(name: str, kind: type[T], value: Any) -> T:
         InputError: anything else.
     """
     if not isinstance(value, kind):
-        raise InputError(f"{name} is {value!r:.80}; expected an instance of {kind.__name__}")
+        shown = f"{value!r:.80}"
+        if "\n" in shown:  # a network's is a page
+            shown = f"of type {type(value).__name__}"
+        raise InputError(f"{name} is {shown}; expected an instance of {kind.__name__}")
     return value
 
 

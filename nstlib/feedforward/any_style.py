@@ -23,7 +23,7 @@ from ..extractor import FeatureExtractor, Features
 from ..images import Source, load_image
 from ..large.tiles import cut, halo_of
 from .layers import EPS, Convolution
-from .styled import Style, Styled, checked_names
+from .styled import Style, Styled, check_pictures, checked_names
 from .tiles import Statistics
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -132,7 +132,9 @@ class AnyStyleNetwork(Styled):
         """Paint; as `Styled.forward`, and `style` may be paintings (B or 1, 3, h, w), one for each picture."""
         if not isinstance(style, Tensor) or style.ndim != 4:
             return super().forward(pictures, style, strength)
+        check_pictures(style, 1, "the paintings")
         each = self._weakened(torch.ones(len(style), 1, device=self.device), strength)
+        check_pictures(pictures, len(each))
         height, width = size_of(pictures)
         return self._drawn(self.continued(pictures), each * self.row_of(style), each[:, 0])[..., :height, :width]
 
@@ -226,8 +228,6 @@ class AnyStyleNetwork(Styled):
 
     def _mixed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """The row of a mix (B, numbers), and its strength (B,): means and deviations of its styles, by their shares."""
-        if not self._names:
-            raise InputError("the network knows no style yet; call add_style('mine', 'painting.jpg')")
         # No product of matrices, which GPUs may round to TF32.
         return (shares[:, :, None] * self.rows).sum(1), shares.sum(1)
 

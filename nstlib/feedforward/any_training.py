@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..base.checks import instance, number
+from ..errors import InputError
 from ..images import Source
 from ..losses import Terms
 from .any_style import AnyStyleNetwork
@@ -59,8 +60,13 @@ class AnyStyleTraining(Training):
         if not isinstance(styles, Judge):
             for name in set(styles) - set(instance("the network", AnyStyleNetwork, network).styles):
                 network.add_style(name, styles[name])
+        if training.get("only") is not None:
+            raise InputError(
+                f"only is {training['only']!r:.80}, but a network for any style learns no rows: add_style looks at a "
+                "painting once"
+            )
         self.exact, self.plain = number("exact", exact), bool(plain)
-        self.paintings = paintings if isinstance(paintings, Paintings) else Paintings(**(paintings or {}))
+        self.paintings = _checked_paintings(paintings)
         super().__init__(network, styles, **training)  # type: ignore[arg-type]
 
     @property
@@ -81,6 +87,12 @@ class AnyStyleTraining(Training):
         terms = self.judge(pictures, contents, paintings, strengths)
         exact = self.exact * (1 - strengths).square() * (pictures - contents).square().mean((1, 2, 3))
         return replace(terms, total=terms.total + exact)
+
+
+def _checked_paintings(paintings: Any) -> Paintings:
+    if isinstance(paintings, Paintings):
+        return paintings
+    return Paintings(**instance("paintings", Mapping, {} if paintings is None else paintings))  # type: ignore[type-abstract]
 
 
 @dataclass(frozen=True)

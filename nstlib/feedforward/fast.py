@@ -27,7 +27,7 @@ from ..control.regions import Masks, read_masks
 from ..control.styles import Blend
 from ..errors import InputError, NstError, OutOfMemory
 from ..extractor import PRECISIONS, Precision
-from ..images import Source
+from ..images import Source, bundled_images
 from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address, is_called_picture
 from ..transfer import loaded_picture
 from .any_style import AnyStyleNetwork, called
@@ -219,10 +219,11 @@ class _Wish:
 def _painter(network: Any, style: Any, style_size: int | None, precision: Precision, device: Any) -> Styled:
     """The network for these styles; one for any style has looked at the paintings among them."""
     painter = ready_network(network, precision, device)
-    if network is None and ANY_STYLE.is_file() and any(not _is_name(each) for each in _styles_in(style)):
+    styles = [] if style is None else _styles_in(style)
+    if network is None and ANY_STYLE.is_file() and any(_is_painting(each, painter.styles) for each in styles):
         painter = ready_network(ANY, precision, device)
     if isinstance(painter, AnyStyleNetwork):
-        return painter.that_knows(_styles_in(style), style_size)
+        return painter.that_knows(styles, style_size)
     if style_size is not None:
         raise InputError(
             f"style_size is {style_size}, but this network has learned how large strokes are; leave it out, or give a "
@@ -241,12 +242,16 @@ def _styles_in(style: Any) -> list[Any]:
         if len(style) == 2 and isinstance(style[1], Real):
             return [style[0]]
         return [found for one in style for found in _styles_in(one)]
-    return [] if style is None else [style]
+    return [style]
 
 
-def _is_name(style: Any) -> bool:
-    """Whether it can only be the name of a style, known or not."""
-    return isinstance(style, str) and not (is_address(style) or is_called_picture(style) or os.sep in style)
+def _is_painting(style: Any, known: Sequence[str]) -> bool:
+    """Whether it is a picture, and not the name of a style, one that is known or one that is misspelled."""
+    if not isinstance(style, str):
+        return True
+    if style in known:
+        return False
+    return is_address(style) or is_called_picture(style) or os.sep in style or style in bundled_images()
 
 
 def _wishes(network: Styled, style: Any, strength: Any, color: Any, *, with_masks: bool) -> list[_Wish]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.checks import known_arguments
 from ..images import Source
 from .drawing import STROKES, drawing
 from .pictures import DRAWN_COUNT, Contents, drawn_side
@@ -28,6 +29,7 @@ class Paintings(Contents):
     What batch number n holds depends on the seed and on n alone. See `Contents` for the arguments.
     """
 
+    @known_arguments
     def __init__(
         self,
         sources: Source | Iterable[Source] = SOURCES,

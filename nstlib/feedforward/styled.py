@@ -113,7 +113,7 @@ class Styled(nn.Module):
             InputError: no pictures, an unknown style, not as many styles as pictures, or a strength that cannot work.
         """
         shares = self.shares(style, strength)
-        _check_pictures(pictures, len(shares))
+        check_pictures(pictures, len(shares))
         height, width = size_of(pictures)
         return self._painted(self.continued(pictures), shares)[..., :height, :width]
 
@@ -147,11 +147,14 @@ class Styled(nn.Module):
             (B, 3, H, W) in [0, 1], float32 or better, where the pictures are.
 
         Raises:
-            InputError: as in `forward`, or values that are not in [0, 1], or a tile that is none.
+            InputError: as in `forward`, or values that are not in [0, 1], shares that are not finite, or a tile that is
+                none.
             OutOfMemory: not even tiles fit.
         """
         pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
-        _check_pictures(pictures, len(shares))
+        check_pictures(pictures, len(shares))
+        if not shares.isfinite().all():
+            raise InputError("the shares of the styles hold numbers that are not finite (NaN or infinite)")
         if tile is not None:
             tile = whole("the tile", tile, self.stride, unit="pixels") // self.stride * self.stride
         with without_autocast(self.device):
@@ -159,6 +162,8 @@ class Styled(nn.Module):
 
     def shares(self, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
         """How much of each style, (B or 1, styles); arguments and errors as in `forward`."""
+        if not self._names:
+            raise InputError("the network knows no style yet; call add_style('mine', 'painting.jpg')")
         if style is None:
             style = self._only_style()
         if isinstance(style, Tensor):
@@ -210,14 +215,12 @@ class Styled(nn.Module):
         return strength.to(shares).view(-1, 1) * shares
 
 
-def _check_pictures(pictures: Any, rows: int) -> None:
+def check_pictures(pictures: Any, rows: int, name: str = "the pictures") -> None:
     """Refuse what is no batch of pictures by its shape; values are not looked at, which would wait for a GPU."""
     if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.numel():
-        raise InputError(
-            f"the pictures are {shape_of(pictures)}; expected (B, 3, H, W), as nstlib.load_image gives them"
-        )
+        raise InputError(f"{name} are {shape_of(pictures)}; expected (B, 3, H, W), as nstlib.load_image gives them")
     if not pictures.dtype.is_floating_point:
-        raise InputError(f"the pictures are {pictures.dtype}; expected fractions in [0, 1]: divide by 255")
+        raise InputError(f"{name} are {pictures.dtype}; expected fractions in [0, 1]: divide by 255")
     if len(pictures) != rows and 1 not in (len(pictures), rows):
         raise InputError(
             f"there are {counted(len(pictures), 'picture')} and {counted(rows, 'style')}; give one style, or one a "
