@@ -235,7 +235,7 @@ def test_a_message_is_what_the_package_says(language, code, message, tmp_path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NST_BACKBONE", "mini")
     for name, known in list(backbones._KNOWN.items()):
-        builder = getattr(known.builder, "func", known.builder)
+        builder = getattr(known.build, "func", known.build)
         if not builder.__module__.startswith("nstlib"):  # which tests alone have
             monkeypatch.delitem(backbones._KNOWN, name)
     if language == "sh":
