@@ -191,6 +191,46 @@ def test_a_file_of_the_other_kind_is_refused_with_what_reads_it(network, tmp_pat
         nst.load_any_style(files.BUNDLED)
 
 
+@pytest.mark.parametrize(
+    ("contents", "paintings", "words"),
+    [
+        (pictures(3, 3, 20, 20), pictures(2, 3, 20, 20), "3 pictures and 2 styles"),
+        (pictures(1, 3, 20, 20), pictures(1, 1, 20, 20), r"the paintings are \(1, 1, 20, 20\)"),
+        (pictures(1, 3, 20, 20), pictures(1, 3, 0, 20), r"the paintings are \(1, 3, 0, 20\)"),
+        (pictures(1, 3, 20, 20), pictures(1, 3, 20, 20).byte(), "the paintings are torch.uint8"),
+        (pictures(1, 3, 20, 20).byte(), pictures(1, 3, 20, 20), "the pictures are torch.uint8"),
+        (pictures(3, 20, 20), pictures(1, 3, 20, 20), r"the pictures are \(3, 20, 20\)"),
+        ("coffee", pictures(1, 3, 20, 20), "the pictures are"),
+    ],
+)
+def test_pictures_and_paintings_that_cannot_be_are_said_in_words(network, contents, paintings, words):
+    with pytest.raises(InputError, match=words):
+        network(contents, paintings)
+
+
+def test_a_network_that_knows_no_style_yet_says_so(extract):
+    with pytest.raises(InputError, match="knows no style yet"):
+        AnyStyleNetwork(extract, widths=(4, 6, 8, 10)).paint(pictures(1, 3, 20, 20))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"paintings": 5}, "paintings is 5; expected an instance of Mapping"),
+        ({"paintings": {"sze": 64}}, "no argument 'sze'"),
+        ({"only": "style"}, "learns no rows"),
+    ],
+)
+def test_a_training_for_any_style_names_what_it_cannot_do(network, extract, wrong, words):
+    with pytest.raises(InputError, match=words):
+        AnyStyleTraining(network, {"swirls": "swirls"}, size=32, extract=extract, **wrong)
+
+
+def test_a_network_of_another_kind_is_named_by_its_kind_and_not_by_all_its_layers(network, tmp_path):
+    with pytest.raises(InputError, match="is of type AnyStyleNetwork; expected an instance of StyleNetwork"):
+        nst.save_onnx(network, tmp_path / "any.onnx")
+
+
 # In one call
 
 
@@ -232,6 +272,16 @@ def test_a_mix_with_a_painting_is_painted_by_one_network(saved, tmp_path):
 def test_a_misspelled_name_is_no_painting(saved):
     with pytest.raises(InputError, match="swirls"):
         nst.fast("coffee", "swirl", size=32)
+
+
+def test_a_bundled_picture_that_is_no_style_is_a_painting(saved):
+    x = nst.load_image("coffee", 48)
+    same_up_to(nst.fast(x, "harbor"), nst.fast(x, "harbor", network="any"), 0)
+
+
+def test_no_picture_among_the_styles_is_named_as_what_it_is(saved):
+    with pytest.raises(InputError, match="None"):
+        nst.fast("coffee", [None], network="any", size=32)
 
 
 def test_the_size_of_strokes_is_a_wish_for_paintings_alone(saved):

@@ -178,13 +178,15 @@ def test_tiles_give_the_same_picture(paint):
         ({"swirls": 1, "mosiac": 1}, {}, "did you mean 'mosaic'"),
         ("painting.jpg", {}, "use nstlib.stylize, or teach a network"),
         (torch.rand(1, 3, 8, 8), {}, "the style is a Tensor, but a network paints in the styles"),
+        ("harbor", {}, "use nstlib.stylize"),  # a bundled picture, and no style
+        ([None], {}, "the style is a NoneType"),
         (None, {}, "say which style: the network has swirls, mosaic, cave"),
         (("swirls", 0.5), {}, "one style with its share"),
         ("swirls", {"strength": 1.5}, "the strength is 1.5; expected a number from 0 to 1"),
         ("swirls", {"strength": -1}, "the strength is -1"),
-        ("swirls", {"strength": [0.5, 1]}, "one strength for 1 style.*; these are 2; give masks"),
-        ("swirls", {"strength": torch.tensor([0.5, 1])}, "one strength for 1 style.*; these are 2; give masks"),
-        ("swirls", {"strength": np.array([0.5, 1])}, "one strength for 1 style.*; these are 2; give masks"),
+        ("swirls", {"strength": [0.5, 1]}, "one strength for the whole picture; these are 2; give masks"),
+        ("swirls", {"strength": torch.tensor([0.5, 1])}, "one strength for the whole picture; these are 2; give masks"),
+        ("swirls", {"strength": np.array([0.5, 1])}, "one strength for the whole picture; these are 2; give masks"),
         ("swirls", {"color": "lum"}, "color is 'lum'; choose one of"),
         ("swirls", {"tile": 1}, "the tile is 1"),
         ("swirls", {"precision": "half"}, "precision is 'half'"),
@@ -479,3 +481,9 @@ def test_train_hands_all_other_words_over_to_the_training(run, monkeypatch, word
     monkeypatch.setattr(train, "main", lambda arguments: seen.append(arguments) or 7)
     assert run(*words, "-o", "mine.safetensors", "--minutes", "5")[0] == 7
     assert seen == [["painting.jpg", "-o", "mine.safetensors", "--minutes", "5"]]
+
+
+@pytest.mark.parametrize("given", [(torch.full((1, 3), torch.nan),), ("swirls", torch.tensor(torch.nan))])
+def test_shares_that_are_not_finite_are_refused_where_a_picture_is_painted(network, content, given):
+    with pytest.raises(InputError, match="not finite"):
+        network.paint(content, *given)

@@ -28,7 +28,7 @@ from ..control.styles import Blend
 from ..errors import InputError, NstError, OutOfMemory
 from ..extractor import PRECISIONS, Precision
 from ..images import Source, bundled_images
-from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address, is_called_picture
+from ..pictures.sources import full_path, is_address, is_called_picture
 from ..transfer import loaded_picture
 from .any_style import AnyStyleNetwork, called
 from .files import ANY_STYLE, BUNDLED, read_network
@@ -285,8 +285,9 @@ def _one_each(what: str, value: T | Sequence[T], count: int) -> list[T]:
     if not isinstance(value, list | tuple):
         return [value] * count  # type: ignore[list-item]
     if len(value) != count:
+        places = f"{counted(count, 'style')}, or one for each" if count > 1 else "the whole picture"
         raise InputError(
-            f"there should be one {what} for {counted(count, 'style')}, or one for each; these are {len(value)}"
+            f"there should be one {what} for {places}; these are {len(value)}"
             + ("; give masks for places with values of their own" if count == 1 else "")
         )
     return list(value)
@@ -306,9 +307,7 @@ def _shares(network: Styled, mix: Any, strength: Any) -> Tensor:
 def _known_style(name: Any, network: Styled) -> str:
     if isinstance(network, AnyStyleNetwork):
         return called(name)
-    if isinstance(name, str) and name in network.styles:
-        return name
-    if not isinstance(name, str) or Path(name).suffix.lower() in PICTURE_SUFFIXES:
+    if _is_painting(name, network.styles):
         shown = f"{name!r:.80}" if isinstance(name, str | os.PathLike) else f"a {type(name).__name__}"
         raise InputError(
             f"the style is {shown}, but a network paints in the styles that it has learned: "
