@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -501,6 +502,21 @@ def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser
 def test_a_painter_that_cannot_be_loaded_is_said(browser, address):
     with opened(browser, address, routes={"**/styles.onnx": lambda route: route.fulfill(status=404)}) as page:
         page.complains("The painter could not be loaded (styles.onnx: 404)")
+
+
+def test_without_a_painter_the_page_shows_pictures_and_goes_on_saying_why(browser, address, tmp_path):
+    def late(route):
+        time.sleep(1.5)  # the picture comes after the painter has failed
+        route.continue_()
+
+    routes = {"**/styles.onnx": lambda route: route.fulfill(status=404), "**/sample.jpg": late}
+    with opened(browser, address, routes=routes) as page:
+        page.complains("The painter could not be loaded")
+        page.page.wait_for_function("document.getElementById('content').width > 300")
+        page.settled()
+        page.open(saved(tmp_path / "other.png", 90, 120))
+        page.page.wait_for_function("document.getElementById('content').width === 120")
+        page.complains("The painter could not be loaded")
 
 
 def test_what_was_built_is_complete_and_says_whose_it_is(address, browser):

@@ -20,12 +20,13 @@ let picture = null; // {canvas, width, height, name}: what is painted while the 
 let automatic = 512; // the size by itself; known when the painter has measured its speed
 let roomFor = LARGEST; // pixels of the longer side that were not too many so far
 let place = null; // where it paints: "webgpu" or "wasm"
+let lost = ""; // why there is no painter
 let wishes = 0; // counts what was asked for, so that an answer that comes late is noticed
 
 // What is said
 
 const say = (text) => (find("status").textContent = text);
-const complain = (text = "") => (find("problem").textContent = text);
+const complain = (text = lost) => (find("problem").textContent = text);
 const busy = (is) => stage.setAttribute("aria-busy", is);
 
 function hear(kind, message) {
@@ -37,9 +38,10 @@ function hear(kind, message) {
   } else if (kind === "preparing") say(words.preparing);
   else if (kind === "ready") ready(message);
   else {
+    lost = words.unloaded(message.why);
     busy(false);
     say("");
-    complain(words.unloaded(message.why));
+    complain();
   }
 }
 
@@ -81,7 +83,8 @@ function showPainted(result, name) {
 }
 
 async function repaint() {
-  if (!picture || !styles) return;
+  if (lost) busy(false);
+  if (!picture || !styles || lost) return;
   const [wish, wanted] = [++wishes, picture];
   busy(true);
   const { width, height } = wanted.canvas;
