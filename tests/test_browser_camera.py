@@ -40,6 +40,11 @@ if (open) navigator.mediaDevices.getUserMedia = async (wanted) => {
   window.streams.push(await open(wanted));
   return window.streams.at(-1);
 };"""
+REFUSALS = [
+    ("NotAllowedError", "did not allow the camera"),
+    ("NotFoundError", "no camera here"),
+    ("NotReadableError", "in use by another program"),
+]
 STATES = "() => window.streams.flatMap((stream) => stream.getTracks().map((track) => track.readyState))"
 
 pytestmark = [
@@ -256,14 +261,7 @@ def test_an_error_in_painting_stops_the_camera_and_is_said(camera):
     assert camera.problem.inner_text() == ""
 
 
-@pytest.mark.parametrize(
-    ("refusal", "said"),
-    [
-        ("NotAllowedError", "did not allow the camera"),
-        ("NotFoundError", "no camera here"),
-        ("NotReadableError", "in use by another program"),
-    ],
-)
+@pytest.mark.parametrize(("refusal", "said"), REFUSALS)
 def test_a_camera_that_is_refused_or_missing_is_said(camera, refusal, said):
     camera.page.evaluate("refusal => window.refuses = refusal", refusal)
     camera.start()

@@ -18,7 +18,7 @@ import pytest
 import torch
 from browsing import CHROMIUM, PATIENT, ROOT, chromium, free_port, serving
 from PIL import Image
-from test_browser_camera import FAKE, SPY, STATES
+from test_browser_camera import FAKE, REFUSALS, SPY, STATES
 
 import nstlib as nst
 
@@ -446,14 +446,7 @@ def test_the_mirror_turns_the_camera_around(camera):
         assert float((seen[0] - seen[1].flip(-1)).abs().mean()) < float((seen[0] - seen[1]).abs().mean())
 
 
-@pytest.mark.parametrize(
-    ("refusal", "said"),
-    [
-        ("NotAllowedError", "did not allow the camera"),
-        ("NotFoundError", "no camera here"),
-        ("NotReadableError", "in use by another program"),
-    ],
-)
+@pytest.mark.parametrize(("refusal", "said"), REFUSALS)
 def test_a_camera_that_is_refused_or_missing_is_said(camera, refusal, said):
     camera.page.evaluate("refusal => window.refuses = refusal", refusal)
     camera.find("camera").click()

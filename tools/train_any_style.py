@@ -10,14 +10,14 @@ started again. With another backbone, on a GPU:
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from train_styles import is_better, parser, sources
 
 import nstlib as nst
 from nstlib.feedforward.any_style import LAYERS, WIDTHS, AnyStyleNetwork
 from nstlib.feedforward.any_training import FROM_SCRATCH, GOING_ON, AnyStyleCourse
 from nstlib.feedforward.files import ANY_STYLE, load_any_style
 from nstlib.feedforward.judging import Judge
-from nstlib.feedforward.pictures import DEFAULT_SOURCES
 
 HELD_OUT = ("coffee", "chelsea")
 UNSEEN = ("swirls", "mosaic", "watercolor")
@@ -26,32 +26,21 @@ SIZE = 256  # of the photographs that it is judged on
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, compare, and save what is better."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=100.0)
-    parser.add_argument("--checkpoint", type=Path, help="where it is saved on the way, outside the repository")
-    parser.add_argument("--photos", type=Path, help="a folder of photographs to learn on besides the bundled ones")
-    parser.add_argument("--scratch", action="store_true", help="begin with random weights")
-    parser.add_argument("--backbone", default="mini", help="with --scratch, the encoder, which is the judge too")
-    parser.add_argument("--layers", nargs="+", default=list(LAYERS), help="where means and deviations are swapped")
-    parser.add_argument("--widths", nargs="+", type=int, default=list(WIDTHS), help="channels of the decoder")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights, the pictures and their order")
-    parser.add_argument("-o", "--output", type=Path, default=ANY_STYLE)
-    given = parser.parse_args(arguments)
+    options = parser(__doc__, ANY_STYLE)
+    options.add_argument("--backbone", default="mini", help="with --scratch, the encoder, which is the judge too")
+    options.add_argument("--layers", nargs="+", default=list(LAYERS), help="where means and deviations are swapped")
+    options.add_argument("--widths", nargs="+", type=int, default=list(WIDTHS), help="channels of the decoder")
+    given = options.parse_args(arguments)
     begins = given.scratch or not given.output.exists()
     network = _new(given) if begins else load_any_style(given.output)
     judge = Judge(network.encoder.other(precision="auto"), {name: name for name in UNSEEN})
-    more = {"sources": [*DEFAULT_SOURCES, given.photos]} if given.photos else {}
     how = {"without": HELD_OUT, "unseen": UNSEEN, "seed": given.seed, "checkpoint": given.checkpoint}
-    course = AnyStyleCourse(judge, **how, **more)
+    course = AnyStyleCourse(judge, **how, **sources(given))
     training = course.train(network, given.minutes, FROM_SCRATCH if begins else GOING_ON)
     losses = judged(training.network)
     before = judged(load_any_style(given.output)) if given.output.exists() else {}
-    for name, loss in losses.items():
-        print(f"{name:15} {loss:.3f}" + (f"  before {before[name]:.3f}" if before else ""))
-    if before and sum(losses.values()) >= sum(before.values()):
-        print("not better: nothing was saved")
-        return
-    print(nst.save_network(training.network, given.output, {**training.notes, "unseen": UNSEEN}))
+    if is_better(losses, before):
+        print(nst.save_network(training.network, given.output, {**training.notes, "unseen": UNSEEN}))
 
 
 def _new(given: argparse.Namespace) -> AnyStyleNetwork:
