@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         WeightsUnavailable,
     )
     from .extractor import FeatureExtractor, Features
+    from .feedforward.adain import AdaINNetwork
     from .feedforward.any_style import AnyStyleNetwork
     from .feedforward.any_training import AnyStyleTraining
     from .feedforward.export import save_onnx
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from .feedforward.network import StyleNetwork
     from .feedforward.paintings import Paintings
     from .feedforward.pictures import Contents
+    from .feedforward.predicting import PredictingNetwork
     from .feedforward.training import Training
     from .history import History, Snapshots
     from .images import bundled_images, load_image, save_gif, save_image, to_pil
@@ -79,6 +81,7 @@ _FACES = {
         *("OutOfMemory", "RunError", "RunWarning", "WeightsUnavailable"),
     ),
     "extractor": ("FeatureExtractor", "Features"),
+    "feedforward.adain": ("AdaINNetwork",),
     "feedforward.any_style": ("AnyStyleNetwork",),
     "feedforward.any_training": ("AnyStyleTraining",),
     "feedforward.export": ("save_onnx",),
@@ -88,6 +91,7 @@ _FACES = {
     "feedforward.network": ("StyleNetwork",),
     "feedforward.paintings": ("Paintings",),
     "feedforward.pictures": ("Contents",),
+    "feedforward.predicting": ("PredictingNetwork",),
     "feedforward.training": ("Training",),
     "history": ("History", "Snapshots"),
     "images": ("bundled_images", "load_image", "save_gif", "save_image", "to_pil"),
@@ -116,6 +120,7 @@ __all__ = [
     "GATYS_CONTENT",
     "GATYS_STYLE",
     "LBFGS",
+    "AdaINNetwork",
     "AnyStyleNetwork",
     "AnyStyleTraining",
     "Backbone",
@@ -134,6 +139,7 @@ __all__ = [
     "Options",
     "OutOfMemory",
     "Paintings",
+    "PredictingNetwork",
     "Run",
     "RunError",
     "RunWarning",

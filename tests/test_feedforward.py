@@ -84,7 +84,8 @@ def test_the_sizes_that_the_texts_name():
 
 
 def test_a_new_style_neither_scales_nor_shifts():
-    for gamma, beta in StyleNetwork(["swirls"]).affines(torch.ones(1, 1)):
+    network = StyleNetwork(["swirls"])
+    for gamma, beta in network.affines(network.mixed_row(torch.ones(1, 1))):
         assert gamma.eq(1).all()
         assert beta.eq(0).all()
 
@@ -129,8 +130,10 @@ def test_a_mix_of_one_style_is_that_style(network):
 
 
 def test_a_mix_is_the_mean_of_gamma_and_beta(network):
-    mixed = network.affines(network.shares({"swirls": 3, "mosaic": 1}))
-    both = (network.affines(network.shares(name)) for name in ("swirls", "mosaic"))
+    mixed, *both = (
+        network.affines(network.mixed_row(network.shares(style)))
+        for style in ({"swirls": 3, "mosaic": 1}, "swirls", "mosaic")
+    )
     for mix, swirls, mosaic in zip(mixed, *both, strict=True):
         for of_mix, of_swirls, of_mosaic in zip(mix, swirls, mosaic, strict=True):
             torch.testing.assert_close(of_mix, 0.75 * of_swirls + 0.25 * of_mosaic)
@@ -150,11 +153,11 @@ def test_strength_goes_from_the_picture_itself_to_the_style(network):
 def test_what_shares_lack_to_one_is_the_contents(network):
     shares = torch.tensor([[0.0, 0.5, 0.2]])
     content = [*network.content.split([width for width in network._channels[:-1] for _ in "gb"]), 0, 0]
-    affines = [number for pair in network.affines(shares) for number in pair]
-    swirls, mosaic = ([n for pair in network.affines(network.shares(s)) for n in pair] for s in ("swirls", "mosaic"))
+    row, *of_styles = (network.mixed_row(each) for each in (shares, network.shares("swirls"), network.shares("mosaic")))
+    affines, swirls, mosaic = ([n for pair in network.affines(each) for n in pair] for each in (row, *of_styles))
     for mixed, of_swirls, of_mosaic, of_content in zip(affines, swirls, mosaic, content, strict=True):
         torch.testing.assert_close(mixed, 0.5 * of_swirls + 0.2 * of_mosaic + 0.3 * of_content)
-    assert network.skip(shares).item() == pytest.approx(
+    assert network.skip(row).item() == pytest.approx(
         0.5 * network.rows[1][-1].item() + 0.2 * network.rows[2][-1].item() + 0.3
     )
 

@@ -46,14 +46,19 @@ def test_a_better_one_takes_its_place(small, monkeypatch):
     assert small.read_bytes() != before
 
 
-def test_the_network_for_any_style_knows_all_bundled_ones_and_is_kept_where_a_new_one_is_worse(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("kind", "widths"), [("adain", "4 4 4 4"), ("predicting", "4 4 4")])
+def test_the_network_for_any_style_knows_all_bundled_ones_and_is_kept_where_a_new_one_is_worse(
+    kind, widths, monkeypatch, tmp_path
+):
     path = tmp_path / "any.safetensors"
     monkeypatch.setattr(train_any_style, "SIZE", 64)
     monkeypatch.setattr(train_any_style, "HELD_OUT", ("harbor",))
+    monkeypatch.setattr(train_any_style, "PAINTINGS", 2)
     monkeypatch.setattr(train_any_style, "AnyStyleCourse", partial(AnyStyleCourse, sources=["content"], size=128))
     arguments = ["--minutes", "0.002", "-o", str(path)]
-    train_any_style.main(["--scratch", "--widths", "4", "4", "4", "4", *arguments])
+    train_any_style.main(["--scratch", "--kind", kind, "--widths", *widths.split(), *arguments])
     network = nst.load_any_style(path)
+    assert isinstance(network, train_any_style.KINDS[kind])
     assert network.styles == tuple(nst.bundled_images("style"))
     assert network.notes["unseen"] == list(train_any_style.UNSEEN)
     before = path.read_bytes()

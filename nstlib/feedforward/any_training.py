@@ -6,32 +6,40 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..base.checks import instance, number
-from ..errors import InputError
+from ..errors import InputError, RunError
 from ..images import Source
 from ..losses import Terms
+from .adain import AdaINNetwork
 from .any_style import AnyStyleNetwork
 from .judging import Judge
 from .paintings import Paintings
+from .predicting import PredictingNetwork
 from .stages import Course, Stage
+from .styled import Styled
 from .training import Training
 
 EXACT = 200.0
 # First to draw what is there (as the paper's authors' readers advise), then in styles.
-FROM_SCRATCH = (Stage(0.1, 4, 8, 1e-3, plain=True), Stage(0.3, 2, 4, 1e-3), Stage(0.6, 1, 1, 5e-4))
+ADAIN = (Stage(0.1, 4, 8, 1e-3, plain=True), Stage(0.3, 2, 4, 1e-3), Stage(0.6, 1, 1, 5e-4))
+# Many paintings first, at little cost.
+PREDICTING = (Stage(0.4, 2, 4, 2e-3), Stage(0.6, 1, 1, 1e-3))
 GOING_ON = (Stage(1.0, 1, 1, 5e-4),)
+KINDS: tuple[type[AnyStyleNetwork], ...] = (AdaINNetwork, PredictingNetwork)
 
 
 class AnyStyleTraining(Training):
-    """Trains the decoder of a network for any style.
+    """Trains a network for any style.
 
-    Each step takes contents and paintings, draws the ones in the style of the others, and has the objective of a slow
-    transfer judge them. Where the style is asked for at a strength s < 1, pixels count too, with (1 - s)^2: at 0 the
-    picture itself is to come back.
+    Each step takes contents and paintings, paints the ones in the style of the others, and has the objective of a slow
+    transfer judge them. Of each total L it makes log(1 + L) smaller: beside a painting of hardly any contrast every
+    picture is far too loud, and the few such would drown all others. Where the style is asked for at a strength s < 1,
+    pixels count too, with (1 - s)^2: at 0 the picture itself is to come back.
 
     Example:
-        >>> network = AnyStyleNetwork(FeatureExtractor("mini"))
+        >>> network = AdaINNetwork(FeatureExtractor("mini"))
         >>> training = AnyStyleTraining(network, {"mosaic": "mosaic"}, paintings=Paintings(without=["mosaic"]))
         >>> training.run(minutes=60)
 
@@ -39,7 +47,8 @@ class AnyStyleTraining(Training):
         network: see `Training`.
         styles: by which it is checked on held-out contents; the network knows them from then on.
         paintings: whose styles it learns on; a `Paintings`, or its arguments.
-        exact: how much the mean squared error of pixels counts at strength 0.
+        exact: how much the mean squared error of pixels counts at strength 0; None is 200 for an `AdaINNetwork`, and 0
+            for a `PredictingNetwork`, which has it without learning.
         plain: learn to give pictures back before all else: every strength is 0.
         training: further arguments of `Training`.
     """
@@ -53,7 +62,7 @@ class AnyStyleTraining(Training):
         styles: Mapping[str, Source] | Judge,
         *,
         paintings: Paintings | Mapping[str, Any] | None = None,
-        exact: float = EXACT,
+        exact: float | None = None,
         plain: bool = False,
         **training: Any,
     ):
@@ -65,6 +74,8 @@ class AnyStyleTraining(Training):
                 f"only is {training['only']!r:.80}, but a network for any style learns no rows: add_style looks at a "
                 "painting once"
             )
+        if exact is None:
+            exact = EXACT if isinstance(network, AdaINNetwork) else 0.0
         self.exact, self.plain = number("exact", exact), bool(plain)
         self.paintings = _checked_paintings(paintings)
         super().__init__(network, styles, **training)  # type: ignore[arg-type]
@@ -72,6 +83,16 @@ class AnyStyleTraining(Training):
     @property
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings, "paintings": self.paintings.recipe, "exact": self.exact, "plain": self.plain}
+
+    @classmethod
+    def _kind_in(cls, state: Mapping[str, Any]) -> type[Styled]:
+        kinds = {kind.__name__: kind for kind in KINDS}
+        if state.get("kind") not in kinds:
+            raise RunError(f"this is a training of a {state.get('kind')}, for known styles; read it with Training.load")
+        return kinds[state["kind"]]
+
+    def _lesson(self, totals: Tensor) -> Tensor:
+        return totals.log1p().mean()
 
     def _begin(self) -> None:
         super()._begin()

@@ -15,17 +15,20 @@ from safetensors.torch import save_file
 from ..base.checks import instance, known_arguments
 from ..base.devices import is_out_of_memory, usable_device
 from ..errors import InputError, NstError, OutOfMemory, WeightsUnavailable, brief
+from .adain import AdaINNetwork
 from .any_style import AnyStyleNetwork
 from .network import StyleNetwork
+from .predicting import PredictingNetwork
 from .styled import Styled, checked_network
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 BUNDLED = WEIGHTS / "styles.safetensors"  # all bundled styles in one network
 ANY_STYLE = WEIGHTS / "any_style.safetensors"  # the network for any style
 KIND, VERSION = "nstlib.", 1
-SETTINGS = {
+SETTINGS: dict[type[Styled], tuple[str, ...]] = {
     StyleNetwork: ("styles", "widths", "blocks", "kernel"),
-    AnyStyleNetwork: ("encoder", "layers", "widths", "styles"),
+    AdaINNetwork: ("encoder", "layers", "styles", "widths"),
+    PredictingNetwork: ("encoder", "layers", "styles", "widths", "blocks", "kernel", "bottleneck"),
 }
 
 N = TypeVar("N", bound=Styled)
@@ -78,7 +81,7 @@ def load_any_style(
 ) -> AnyStyleNetwork:
     """A network for any style that `save_network` wrote; arguments and errors as for `load_network`.
 
-    None is what `tools/train_any_style.py` made, with mini as its encoder; no weights are bundled yet.
+    None is the bundled one, a `PredictingNetwork` with mini as its encoder, which knows the bundled styles.
     """
     return _of_kind(AnyStyleNetwork, ANY_STYLE if path is None else path, device)
 
@@ -187,4 +190,4 @@ def _empty(kind: type[Styled], metadata: Mapping[str, str]) -> Styled:
 
 
 def _with_article(kind: type[Styled]) -> str:
-    return f"{'an' if kind is AnyStyleNetwork else 'a'} {kind.__name__}"
+    return f"{'an' if kind.__name__.startswith('A') else 'a'} {kind.__name__}"

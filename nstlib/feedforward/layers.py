@@ -37,14 +37,11 @@ class Layered(Protocol):
     def dtype(self) -> torch.dtype:
         """The precision in which the convolutions compute."""
 
-    def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """gamma and beta of each normalization, for shares (B, styles)."""
+    def affines(self, row: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """gamma and beta of each normalization, in a row (B, numbers)."""
 
-    def skip(self, shares: Tensor) -> Tensor:
+    def skip(self, row: Tensor) -> Tensor:
         """How much of the picture's own colors is added to what the last layer gives, (B, 1, 1, 1)."""
-
-    def __call__(self, pictures: Tensor, style: Tensor) -> Tensor:
-        """Paint pictures (B, 3, H, W) in shares (B, styles)."""
 
 
 class Convolution(nn.Module):

@@ -133,7 +133,7 @@ class StyleNetwork(Styled):
 
     def in_tiles(self, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
         """What `forward` makes of a picture (1, 3, H, W) whose sides are multiples of 4, in tiles; see `tiles`."""
-        return in_tiles(self, picture, shares, side, advance)
+        return in_tiles(self, picture, self.mixed_row(shares), side, advance)
 
     def tiles_of(self, size: Size, side: int) -> int:
         """How often `in_tiles` advances with a picture (H, W)."""
@@ -141,7 +141,11 @@ class StyleNetwork(Styled):
 
     def _painted(self, pictures: Tensor, shares: Tensor) -> Tensor:
         """From pictures whose sides are multiples of `STRIDE` to pictures."""
-        maps, affines = pictures.to(self.dtype), self.affines(shares)
+        return self.painted_by(pictures, self.mixed_row(shares))
+
+    def painted_by(self, pictures: Tensor, row: Tensor) -> Tensor:
+        """What the network paints by any row (B or 1, numbers); sides of pictures are multiples of `STRIDE`."""
+        maps, affines = pictures.to(self.dtype), self.affines(row)
         # ReLUs may work in place: what the gradient needs of a normalization is what went into it.
         for convolution in self.shrinking:
             maps = normalize(convolution(maps), *next(affines)).relu_()
@@ -152,25 +156,33 @@ class StyleNetwork(Styled):
             maps = normalize(convolution(maps), *next(affines)).relu_()
         colors = self.last(maps)
         colors = normalize(colors.to(_at_least_float32(colors.dtype)), *next(affines))
-        return colored(colors, pictures, self.skip(shares))
+        return colored(colors, pictures, self.skip(row))
 
-    def affines(self, shares: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """gamma and beta of each normalization, (B, C) each, for shares (B, styles).
-
-        The row of a mix is the mean of the rows, the content's with what the shares lack to 1: gamma = sum_s share_s
-        gamma_s + (1 - sum_s share_s) gamma_content, and beta so.
-        """
+    def affines(self, row: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """gamma and beta of each normalization, (B, C) each, in a row (B, numbers)."""
         widths = [channels for channels in self._channels for _ in range(2)]
-        parts = torch.split(self._mixed(shares)[:, :-1], widths, dim=1)
+        parts = torch.split(row[:, :-1], widths, dim=1)
         return zip(parts[::2], parts[1::2], strict=True)
 
-    def skip(self, shares: Tensor) -> Tensor:
-        """How much of the picture's own colors is added, (B, 1, 1, 1), for shares (B, styles)."""
-        return self._mixed(shares)[:, -1, None, None, None]
+    def skip(self, row: Tensor) -> Tensor:
+        """How much of the picture's own colors is added, (B, 1, 1, 1), in a row (B, numbers)."""
+        return row[:, -1, None, None, None]
 
-    def _mixed(self, shares: Tensor) -> Tensor:
+    def mixed_row(self, shares: Tensor) -> Tensor:
+        """The row of a mix, (B, numbers), for shares (B, styles): see `mixed`."""
+        return self.mixed(shares, torch.stack(list(self.rows)))
+
+    def mixed(self, shares: Tensor, rows: Tensor) -> Tensor:
+        """The weighted mean of rows, the content's with what the shares lack to 1, (B, numbers).
+
+        gamma = sum_s share_s gamma_s + (1 - sum_s share_s) gamma_content, and beta so.
+
+        Args:
+            shares: (B, styles).
+            rows: of the styles, (styles, numbers).
+        """
         dtype = _at_least_float32(self.dtype)
-        shares, rows, content = shares.to(dtype), torch.stack(list(self.rows)).to(dtype), self.content.to(dtype)
+        shares, rows, content = shares.to(dtype), rows.to(dtype), self.content.to(dtype)
         itself = content.new_zeros(LAST)
         itself[-1:].fill_(1.0)
         # No product of matrices, which GPUs may round to TF32.

@@ -27,21 +27,21 @@ Affines = Iterator[tuple[Tensor, Tensor]]
 
 
 def in_tiles(
-    network: Layered, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object] = lambda: None
+    network: Layered, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object] = lambda: None
 ) -> Tensor:
     """What `StyleNetwork.forward` makes of a picture, from tiles; without gradients.
 
     Args:
         network: that paints.
         picture: (B, 3, H, W), whose sides are multiples of 4; on any device.
-        shares: how much of each style, (B or 1, styles).
+        row: gammas, betas and how much of the picture is added, (B or 1, numbers).
         side: of the tiles, in pixels, a multiple of 4. See `painting.pixel_bytes` for what one takes.
         advance: called after each tile of each layer.
 
     Returns:
         (B, 3, H, W), float32 or better, in the memory of the CPU.
     """
-    painter = Painter(network.device, network.affines(shares), side, advance, size_of(picture))
+    painter = Painter(network.device, network.affines(row), side, advance, size_of(picture))
     first, *rest, last = network.convolutions
     shrinking, residual, (enlarging, widest) = rest[:2], rest[2:-2], rest[-2:]
     # No more is kept than the next layer needs: each step lets go of what it began with.
@@ -56,7 +56,7 @@ def in_tiles(
     del maps
     source = painter.layer(source, widest, keep=False)
     source = painter.layer(source, last, relu=False, precise=True)
-    skip = network.skip(shares)
+    skip = network.skip(row)
     return painter.written(lambda area: colored(source(area), area.of(picture).to(network.device), skip))
 
 

@@ -310,6 +310,7 @@ class Training:
             "judge": self.judge.state_dict(),
             "contents": self.contents.recipe,
             "place": self.contents.state_dict(),
+            "kind": type(self.network).__name__,
             "network": self.network.settings,
             "averages": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -352,7 +353,7 @@ class Training:
             with told_as_foreign(path, values_too=True, writers=WRITER):
                 state = state["training"]
                 judge = Judge.from_state_dict(state["judge"], device)
-                network = cast(StyleNetwork, cls.KIND.from_settings(state["network"]))
+                network = cast(StyleNetwork, cls._kind_in(state).from_settings(state["network"]))
                 network.load_state_dict(state["averages"])
                 training = cls(
                     network,
@@ -365,6 +366,11 @@ class Training:
                 )
                 training._take_over(state)
         return training
+
+    @classmethod
+    def _kind_in(cls, state: Mapping[str, Any]) -> type[Styled]:
+        """Which kind of network was saved."""
+        return cls.KIND
 
     def _take_over(self, state: Mapping[str, Any]) -> None:
         self.taken, self.seconds, self._restorations = state["taken"], state["seconds"], state["restorations"]
@@ -411,7 +417,7 @@ class Training:
     def _update(self) -> Terms:
         self._optimizer.zero_grad()
         terms = self._judged()
-        terms.total.mean().backward()  # type: ignore[no-untyped-call]
+        self._lesson(terms.total).backward()  # type: ignore[no-untyped-call]
         self._length = nn.utils.clip_grad_norm_(self._learned, self.clip)
         rate = self.rate
         for group in self._optimizer.param_groups:
@@ -422,6 +428,10 @@ class Training:
             self._optimizer.step()
             self._average()
         return terms.detach()
+
+    def _lesson(self, totals: Tensor) -> Tensor:
+        """The number that is to become smaller, of the total of each picture of a batch."""
+        return totals.mean()
 
     def _in_half(self) -> bool:
         chosen = fast_precision(self.device) if self.precision == "auto" else self.precision
