@@ -53,8 +53,8 @@ class Options(TypedDict, total=False):
         normalization: "relative" or "paper", see `nstlib.losses`; "paper" wants other weights.
         optimizer: "lbfgs" or "adam".
         lr, betas: learning rate, or a schedule of it, and how far back Adam looks; see `Run`.
-        init: "content", "noise", "style_statistics", or a picture to start from; without it, the content if there is
-            one, else noise.
+        init: "content", "noise", "style_statistics", "fast", or a picture to start from, see `Run`; without it, the
+            content if there is one, else noise.
         masks: where in the content each style goes: one for each style, or one fewer, and the last has the rest. Gray
             pictures, white where it goes; one picture with a color for each region (red, green, blue, ... in the order
             of the styles); arrays; or a brush. What they leave uncovered keeps its content. With masks, shares say how

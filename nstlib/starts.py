@@ -1,7 +1,8 @@
 """Where a run can start."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from importlib import import_module
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from .errors import InputError
 from .images import cover
 from .objective import Objective
 
-Init = Literal["content", "noise", "style_statistics"]
+Init = Literal["content", "noise", "style_statistics", "fast"]
 INITS: tuple[str, ...] = get_args(Init)
 NOISE = 0.1  # standard deviation of the "noise" start; larger noise leaves [0, 1] and is a hard start
 
@@ -21,7 +22,8 @@ def start_image(
     objective: Objective, init: Init | Tensor, seed: int = 0, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The picture from which a run starts, (B or 1, 3, H, W); see `Run` for the arguments."""
-    return start_of(objective.content, objective.style, objective.extract.device, init, seed, size, objective.batch)
+    device, batch = objective.extract.device, objective.batch
+    return start_of(objective.content, objective.style, device, init, seed, size, batch, objective.masks)
 
 
 def start_of(
@@ -32,8 +34,9 @@ def start_of(
     seed: int = 0,
     size: tuple[int, int] | None = None,
     batch: int = 1,
+    masks: Tensor | None = None,
 ) -> Tensor:
-    """The same for pictures that no objective has yet; not both are None."""
+    """The same for pictures that no objective has yet; not both are None. Masks are (styles, H, W)."""
     with torch.inference_mode(False):
         wanted = _size(content, style, size)
         if isinstance(init, Tensor):
@@ -43,13 +46,16 @@ def start_of(
                 f"init is of type {type(init).__name__}; expected a picture as nstlib.load_image gives it, "
                 f"or one of: {', '.join(INITS)}"
             )
-        return _named_start(content, style, init, whole("the seed", seed, most=2**63 - 1), wanted).to(device)
+        one_of("init", init, INITS, also="a picture or ")
+        seed = whole("the seed", seed, most=2**63 - 1)
+        if init == "fast":
+            return _painted(content, style, masks).to(device)
+        return _named_start(content, style, init, seed, wanted).to(device)
 
 
 def _named_start(
     content: Tensor | None, style: Tensor | Blend | None, init: str, seed: int, size: tuple[int, int]
 ) -> Tensor:
-    one_of("init", init, INITS, also="a picture or ")
     if init == "content":
         if content is None:
             raise InputError("init is 'content', but the objective has no content picture; use 'noise' or a picture")
@@ -61,6 +67,15 @@ def _named_start(
     if style is None:
         raise InputError("init is 'style_statistics', but the objective has no style picture")
     return _colored_like(Blend.of(style), _noise(seed, size)).clamp(0, 1)
+
+
+def _painted(content: Tensor | None, style: Tensor | Blend | None, masks: Tensor | None) -> Tensor:
+    """What a network for any style makes of it in one pass; the method itself knows no such networks."""
+    if content is None or style is None:
+        raise InputError("init is 'fast', which paints a content in a style, but the objective has not both")
+    starting: Any = import_module(f"{__package__}.feedforward.starting")
+    painted: Tensor = starting.painted_start(content, Blend.of(style), masks)
+    return painted
 
 
 def _noise(seed: int, size: tuple[int, int]) -> Tensor:

@@ -428,8 +428,9 @@ class _Batches:
         return Run(batch, images, size=(images.shape[-2], images.shape[-1]), **self._how)
 
     def _start(self, settings: Settings) -> Tensor:
-        content, device = self._given.content, self._given.extract.device
-        return start_of(content, settings["style"], device, settings["init"], settings["seed"], self._size)
+        given, style, init = self._given, settings["style"], settings["init"]
+        masks = given.masks
+        return start_of(given.content, style, given.extract.device, init, settings["seed"], self._size, masks=masks)
 
     def _objective(self, group: Sequence[Settings]) -> Objective:
         """What to minimize, with the weights of these pictures; the one before, where it has the same layers."""

@@ -89,3 +89,50 @@ def test_a_start_made_in_inference_mode_can_be_optimized(objective, init):
         found = start_image(objective, init.clone() if isinstance(init, torch.Tensor) else init)
     assert not found.is_inference()
     objective(found.clone().requires_grad_()).total.sum().backward()
+
+
+def test_a_fast_start_is_what_the_network_for_any_style_paints(extract, content, style):
+    network = nst.load_any_style()
+    network.add_style("this", style, size=None)
+    found = start_image(nst.Objective(extract, content, style), "fast")
+    assert (found - network.paint(content, "this")).abs().max() < 0.05  # half precision, where it is fast
+    assert (found - content).abs().mean() > 0.02
+
+
+def test_a_fast_start_mixes_styles_by_their_shares(extract, content, style):
+    other = style.flip(1)
+    one, both, third = (
+        start_image(nst.Objective(extract, content, [(style, share), (other, 1 - share)]), "fast")
+        for share in (1.0, 0.5, 0.0)
+    )
+    assert torch.equal(one, start_image(nst.Objective(extract, content, style), "fast"))
+    assert all((both - end).abs().mean() < (one - third).abs().mean() for end in (one, third))
+
+
+def test_a_fast_start_has_each_style_in_its_place(extract, content, style):
+    other, left = style.flip(1), torch.zeros(content.shape[-2:])
+    left[:, : content.shape[-1] // 2] = 1
+    found = start_image(nst.Objective(extract, content, [style, other], masks=[left]), "fast")
+    for picture, place in ((style, left), (other, 1 - left)):
+        alone = start_image(nst.Objective(extract, content, picture), "fast")
+        assert torch.equal(found * place, alone * place)
+
+
+def test_a_fast_start_needs_a_content_and_a_style(extract, content, style):
+    for objective in (nst.Objective(extract, content), nst.Objective(extract, style=style)):
+        with pytest.raises(nst.InputError, match="has not both"):
+            start_image(objective, "fast")
+
+
+def test_a_few_steps_from_a_fast_start_do_more_than_from_the_content():
+    extract, content, style = (
+        nst.FeatureExtractor("mini"),
+        nst.load_image("coffee", 96),
+        nst.load_image("swirls", 96),
+    )
+    total = {}
+    for init in ("content", "fast"):
+        run = nst.Run(nst.Objective(extract, content, style), init)
+        list(run.steps(5, progress=False))
+        total[init] = float(run.history["total"][-1])
+    assert total["fast"] < 0.8 * total["content"]
