@@ -7,7 +7,7 @@ from PIL import Image
 
 import nstlib as nst
 from nstlib.errors import ImageError, InputError, LayerNotFound, RunError, WeightsUnavailable
-from nstlib.feedforward import any_training, fast, files
+from nstlib.feedforward import any_training, files
 from nstlib.feedforward.adain import AdaINNetwork, _mixed, adain
 from nstlib.feedforward.any_style import moments
 from nstlib.feedforward.any_training import AnyStyleCourse, AnyStyleTraining
@@ -306,7 +306,7 @@ def test_a_network_of_another_kind_is_named_by_its_kind_and_not_by_all_its_layer
 @pytest.fixture
 def saved(network, tmp_path, monkeypatch):
     path = nst.save_network(network, tmp_path / "any.safetensors")
-    monkeypatch.setattr(fast, "ANY_STYLE", path)
+    monkeypatch.setitem(files.CALLED, "any", path)
     return path
 
 

@@ -31,7 +31,7 @@ from ..images import Source, bundled_images
 from ..pictures.sources import full_path, is_address, is_called_picture
 from ..transfer import loaded_picture
 from .any_style import AnyStyleNetwork, called
-from .files import ANY_STYLE, BUNDLED, read_network
+from .files import BUNDLED, bundled_file, read_network
 from .styled import Styled, checked_network
 
 KEPT = 4  # networks that were read from files and stay in memory
@@ -65,7 +65,7 @@ def fast(
     Example:
         >>> nst.fast("village", "swirls")
         >>> nst.fast("photo.jpg", [("swirls", 0.7), ("mosaic", 0.3)], strength=0.6, color="luminance")
-        >>> nst.fast("photo.jpg", "painting.jpg", network=nst.load_any_style("any.safetensors"))
+        >>> nst.fast("photo.jpg", "painting.jpg")
         >>> nst.fast("harbor", ["swirls", {"mosaic": 0.5, "cubist": 0.5}], masks="sky.png", strength=[1, 0.5])
 
     Args:
@@ -83,8 +83,9 @@ def fast(
         masks: where each style goes, as for `nstlib.stylize`: one for each style, or one fewer, and the last has the
             rest. Each place shows what the whole picture would be in its style, and what no mask covers is the
             content. Where masks overlap, or are gray, pictures are mixed.
-        network: a file that `save_network` wrote, or a `StyleNetwork` or an `AnyStyleNetwork`; None is the bundled one
-            with all bundled styles. A file that was read stays in memory, and is read again where it has changed.
+        network: a file that `save_network` wrote, or a `StyleNetwork` or an `AnyStyleNetwork`; "any" and "adain" are
+            the bundled ones for any style, see `load_any_style`. None is the bundled one with all bundled styles, and
+            "any" where a style is a painting. A file that was read stays in memory, and is read again where it changes.
         style_size: longer side of the paintings in pixels, for a network for any style; larger, larger strokes. None
             is 256, and rows of styles that it knows.
         tile: see `StyleNetwork.paint`: side of the tiles in pixels; None decides by the memory that is free.
@@ -171,7 +172,7 @@ def ready_network(
     if network is not None and not isinstance(network, str | os.PathLike):
         network = checked_network(network)
         return _brought(network, precision, network.device if device is None else usable_device(device))
-    path = BUNDLED if network is None else ANY_STYLE if network == ANY else full_path(network)
+    path = full_path(BUNDLED if network is None else bundled_file(network))
     return _read(path, _state_of(path), precision, usable_device(device))
 
 
@@ -220,7 +221,7 @@ def _painter(network: Any, style: Any, style_size: int | None, precision: Precis
     """The network for these styles; one for any style has looked at the paintings among them."""
     painter = ready_network(network, precision, device)
     styles = [] if style is None else _styles_in(style)
-    if network is None and ANY_STYLE.is_file() and any(_is_painting(each, painter.styles) for each in styles):
+    if network is None and any(_is_painting(each, painter.styles) for each in styles):
         painter = ready_network(ANY, precision, device)
     if isinstance(painter, AnyStyleNetwork):
         return painter.that_knows(styles, style_size)

@@ -24,6 +24,8 @@ from .styled import Styled, checked_network
 WEIGHTS = Path(__file__).parents[1] / "weights"
 BUNDLED = WEIGHTS / "styles.safetensors"  # all bundled styles in one network
 ANY_STYLE = WEIGHTS / "any_style.safetensors"  # the network for any style
+ADAIN = WEIGHTS / "adain.safetensors"  # another, by AdaIN
+CALLED = {"any": ANY_STYLE, "adain": ADAIN}  # the words for them
 KIND, VERSION = "nstlib.", 1
 SETTINGS: dict[type[Styled], tuple[str, ...]] = {
     StyleNetwork: ("styles", "widths", "blocks", "kernel"),
@@ -81,9 +83,15 @@ def load_any_style(
 ) -> AnyStyleNetwork:
     """A network for any style that `save_network` wrote; arguments and errors as for `load_network`.
 
-    None is the bundled one, a `PredictingNetwork` with mini as its encoder, which knows the bundled styles.
+    None and "any" are the bundled `PredictingNetwork`, "adain" is the bundled `AdaINNetwork`. Both look with mini, and
+    know the bundled styles.
     """
-    return _of_kind(AnyStyleNetwork, ANY_STYLE if path is None else path, device)
+    return _of_kind(AnyStyleNetwork, bundled_file("any" if path is None else path), device)
+
+
+def bundled_file(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The file that a word for a bundled network means; any other path as it is."""
+    return CALLED.get(path, path) if isinstance(path, str) else path
 
 
 def _of_kind(kind: type[N], path: str | os.PathLike[str], device: str | torch.device | None) -> N:
