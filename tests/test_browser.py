@@ -78,8 +78,8 @@ def browser():
 class Page:
     """A page with a studio on it."""
 
-    def __init__(self, browser, url, width=1400):
-        self.page = browser.new_context(viewport={"width": width, "height": 1200}).new_page()
+    def __init__(self, browser, url, width=1400, height=1200):
+        self.page = browser.new_context(viewport={"width": width, "height": height}).new_page()
         self.page.set_default_timeout(1000 * PATIENT)
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.url = url
@@ -383,6 +383,16 @@ def test_the_picture_keeps_its_shape_and_fills_its_column(voila, browser, width)
     assert page.page.locator("button.jupyter-button").evaluate_all(cut) == []
     sticking_out = "(es, width) => es.filter(e => e.getBoundingClientRect().right > width).map(e => e.className)"
     assert page.page.locator(".nst-keys *, .widget-html *").evaluate_all(sticking_out, width - 15) == []
+    page.close()
+
+
+def test_on_a_projector_the_picture_and_its_curves_are_seen_at_once(voila, browser):
+    page = Page(browser, voila, 1280, 720)
+    page.wait("d.state === 'paused'")
+    picture = page.page.locator("img.widget-image").first.bounding_box()
+    curves = page.page.locator(".widget-html svg").first.bounding_box()
+    assert curves["y"] + curves["height"] - picture["y"] < 720
+    assert curves["width"] > 400  # with letters that can be read
     page.close()
 
 

@@ -1,9 +1,11 @@
 """Copies for a class, and slides: what students get, what the teacher gets, and what a room sees without a net."""
 
 import re
+import socket
 import sys
 import zipfile
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -14,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
 import class_copies  # noqa: E402
+import studio  # noqa: E402
 from exercises import answered, exercises, unsolved  # noqa: E402
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -198,6 +201,26 @@ def test_slides_show_every_section_prediction_and_figure_and_no_solution(stem):
 
 
 @needs_slides
+@pytest.mark.parametrize("stem", STEMS)
+def test_after_a_prediction_a_slide_of_its_part_shows_what_happened(stem):
+    import class_slides
+
+    slides = class_slides.slides(NOTEBOOKS[stem], ROOT / "notebooks")
+    for slide, after in pairwise(slides):
+        if slide.kind == "predict":
+            assert (after.where, after.kind not in ("predict", "section")) == (slide.where, True), slide.text
+
+
+@needs_slides
+@pytest.mark.parametrize("stem", STEMS)
+def test_slides_do_not_speak_of_buttons_that_only_a_notebook_has(stem):
+    import class_slides
+
+    shown = [slide.text for slide in class_slides.slides(NOTEBOOKS[stem], ROOT / "notebooks")]
+    assert [text for text in shown if "While the notebook runs" in text] == []
+
+
+@needs_slides
 def test_prose_of_a_cell_goes_to_slides_and_notes_and_metadata_overrule():
     import class_slides
 
@@ -279,3 +302,30 @@ def test_slides_show_without_a_net_with_formulas_set_and_nothing_outside_of_a_sl
                 assert not slide["empty"], (stem, slide)
                 assert slide["smallest"] >= SMALLEST, (stem, slide)
         assert errors == []
+
+
+def test_a_class_is_told_an_address_that_other_machines_can_open(monkeypatch):
+    monkeypatch.setattr(studio, "own_address", lambda: "10.1.2.3")
+    assert "http://10.1.2.3:8866 for the class" in studio.welcome("0.0.0.0", 8866)
+    assert studio.welcome("127.0.0.1", 8867) == "The studio is at http://127.0.0.1:8867"
+
+
+def test_this_machine_has_an_address_or_a_name_with_a_net_and_without(monkeypatch):
+    assert studio.own_address() not in ("", "0.0.0.0")
+
+    class NoNet(socket.socket):
+        def connect(self, address):
+            raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(studio.socket, "socket", NoNet)
+    assert studio.own_address() == socket.gethostname()
+
+
+def test_a_port_that_is_taken_is_said_and_no_other_is_served_at(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(sys, "argv", ["studio.py", "--ip=0.0.0.0", f"--port={port}"])
+        with pytest.raises(SystemExit):
+            studio.main()
+    assert f"port {port} is taken" in capsys.readouterr().err
+    assert not studio.is_taken("127.0.0.1", port)

@@ -117,6 +117,10 @@ def test_every_exercise_is_marked_once():
     assert marked == asked
 
 
+def test_each_question_at_the_desk_has_its_answer():
+    assert [row[0] for row in MARKED if not re.search(r"\? \(.+\)$", row[2])] == []
+
+
 def test_rows_of_cards_that_are_named_exist():
     names = re.findall(r"card (\d\d)[, ]+rows? (\d+)(?: and (\d+))?", TEXT)
     assert names

@@ -10,6 +10,7 @@ its page is closed. There is no password: whoever reaches the page can use it.
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -42,6 +43,32 @@ def environment(students: int, folder: Path) -> dict[str, str]:
     return {**server, "NST_LIVE_LOCK": str(folder / "turns"), "NST_LIVE_MEMORY": f"{USABLE / students:.3f}"}
 
 
+def own_address() -> str:
+    """This machine's address in the net that it is in, or its name where it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only says by which of its addresses it would
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
+
+
+def welcome(ip: str, port: int) -> str:
+    """What to type into a browser, on this machine and on others."""
+    if ip != "0.0.0.0":
+        return f"The studio is at http://{ip}:{port}"
+    return f"The studio is at http://{own_address()}:{port} for the class, at http://127.0.0.1:{port} on this machine"
+
+
+def is_taken(ip: str, port: int) -> bool:
+    """Whether somebody answers there already: Voila would serve at another port, and nobody would find it."""
+    try:
+        socket.create_connection(("127.0.0.1" if ip == "0.0.0.0" else ip, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,6 +79,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not 1 <= chosen.students <= 100:
         parser.error(f"--students is {chosen.students}; give a number from 1 to 100")
+    if is_taken(chosen.ip, chosen.port):
+        parser.error(f"port {chosen.port} is taken, maybe by another studio; stop that one, or give another --port")
     try:
         from voila.app import Voila
     except ImportError:
@@ -62,7 +91,7 @@ def main() -> None:
     config.Voila.tornado_settings = {"websocket_max_message_size": UPLOAD_LIMIT}
     with tempfile.TemporaryDirectory(prefix="nstlib_studio_") as folder:
         os.environ.update(environment(chosen.students, Path(folder)))
-        print(f"The studio is at http://{chosen.ip}:{chosen.port}", file=sys.stderr)
+        print(welcome(chosen.ip, chosen.port), file=sys.stderr)
         arguments = [str(NOTEBOOK), f"--Voila.ip={chosen.ip}", f"--port={chosen.port}"]
         Voila.launch_instance([*arguments, *([] if chosen.open else ["--no-browser"])], config=config)
 

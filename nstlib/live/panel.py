@@ -204,7 +204,8 @@ class Live:
         if engine.shown is not self._drawn[0]:
             height, width = engine.shown.shape[-2:]
             self._picture.width, self._picture.height = str(width), str(height)
-            self._picture.layout.max_width = self._left.layout.max_width = self.widest(width, height)
+            self._picture.layout.max_width = widest = self.widest(width, height)
+            self._left.layout.max_width = f"max({widest}, min(100%, {WIDTH}px))"  # curves below an upright picture
             self._picture.value = encoded(engine.pil())
             self._drawn = (engine.shown, self._drawn[1])
         if not running or now - self._drawn[1] > CURVES_EVERY:

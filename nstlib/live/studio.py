@@ -125,8 +125,8 @@ class Studio(Live):
 
     @staticmethod
     def widest(width: int, height: int) -> str:
-        """As wide as there is room, and never higher than a page."""
-        return f"min(100%, 78vh * {width / height:.4f})"
+        """As wide as there is room, and so low that its curves are on the same page: on a projector, too."""
+        return f"min(100%, 50vh * {width / height:.4f})"
 
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: sliders first; of a second style only where there is one."""
