@@ -35,7 +35,8 @@ def swapping(extract):
 @pytest.fixture
 def predicting(extract):
     network = PredictingNetwork(extract, widths=(4, 6, 8), blocks=2, kernel=3, bottleneck=5, seed=1).eval()
-    torch.nn.init.normal_(network.predictor.spell.weight, std=0.5, generator=torch.Generator().manual_seed(3))
+    for layer in (network.predictor.spell, network.predictor.straight):
+        torch.nn.init.normal_(layer.weight, std=0.2, generator=torch.Generator().manual_seed(3))
     return with_two_styles(network)
 
 
@@ -128,10 +129,10 @@ def test_the_row_of_a_mix_is_the_mean_of_the_rows_by_their_shares(swapping):
 def test_foretold_rows_are_what_two_layers_make_of_what_is_seen_in_numpy(predicting):
     seen = np.log(predicting.rows.numpy().astype(np.float64) + 0.1)
     weights = {name: value.numpy().astype(np.float64) for name, value in predicting.predictor.state_dict().items()}
-    squeezed = np.tanh(
-        (seen - weights["center"]) / weights["spread"] @ weights["squeeze.weight"].T + weights["squeeze.bias"]
-    )
+    seen = (seen - weights["center"]) / weights["spread"]
+    squeezed = np.tanh(seen @ weights["squeeze.weight"].T + weights["squeeze.bias"])
     rows = predicting.painter.rows[0].numpy() + squeezed @ weights["spell.weight"].T + weights["spell.bias"]
+    rows += seen[:, : 2 * predicting._channels[0]] @ weights["straight.weight"].T
     np.testing.assert_allclose(predicting._foretold(predicting.rows).numpy(), rows, rtol=1e-3, atol=1e-4)
 
 

@@ -24,7 +24,7 @@ from .network import StyleNetwork
 from .tiles import in_tiles
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-BOTTLENECK = 100  # numbers between a painting and its row: Ghiasi et al.'s
+BOTTLENECK = 256  # numbers between a painting and its row; Ghiasi et al. have 100, and features that know more
 FAINT = 0.02  # deviation of the weights at the beginning: every painting foretells much the same row
 QUIET = 0.1  # added to means and deviations before their logarithms: a silent channel says little
 LEAST_SPREAD = 0.05  # of the logarithms over paintings: what hardly differs says little, too
@@ -71,7 +71,8 @@ class PredictingNetwork(AnyStyleNetwork):
         self._look_with(encoder, layers, styles)
         with torch.inference_mode(False):
             self.painter = StyleNetwork(["any"], widths, blocks, kernel, seed=seed).to(encoder.device)
-            self.predictor = Predictor(self.rows.shape[1], len(self.painter.rows[0]), bottleneck, seed)
+            seen, colors, numbers = self.rows.shape[1], 2 * self._channels[0], len(self.painter.rows[0])
+            self.predictor = Predictor(seen, colors, numbers, bottleneck, seed)
             self.predictor.to(encoder.device)
 
     @property
@@ -163,8 +164,11 @@ class PredictingNetwork(AnyStyleNetwork):
 class Predictor(nn.Module):
     """From means and deviations to the difference that a style makes to a row: two linear layers, a tanh between.
 
+    What the shallowest layer says, which is above all the colors, reaches the row on a straight way besides: a palette
+    is not to be squeezed.
+
     Args:
-        seen, numbers: of what it sees, and of a row.
+        seen, colors, numbers: of what it sees, how many of those, the first, are the shallowest layer's, and of a row.
         bottleneck: numbers between.
         seed: of the weights.
 
@@ -175,7 +179,7 @@ class Predictor(nn.Module):
     center: Tensor
     spread: Tensor
 
-    def __init__(self, seen: int, numbers: int, bottleneck: int = BOTTLENECK, seed: int = 0):
+    def __init__(self, seen: int, colors: int, numbers: int, bottleneck: int = BOTTLENECK, seed: int = 0):
         super().__init__()
         self.bottleneck = whole("the bottleneck", bottleneck, 1)
         generator = torch.Generator("cpu").manual_seed(whole("the seed", seed, 0, 2**63 - 1))
@@ -183,8 +187,10 @@ class Predictor(nn.Module):
             nn.Linear(*sizes, device="cpu", dtype=torch.float32)
             for sizes in ((seen, self.bottleneck), (self.bottleneck, numbers))
         )
+        self.straight = nn.Linear(colors, numbers, bias=False, device="cpu", dtype=torch.float32)
         nn.init.normal_(self.squeeze.weight, std=seen**-0.5, generator=generator)
         nn.init.normal_(self.spell.weight, std=FAINT, generator=generator)
+        nn.init.zeros_(self.straight.weight)
         for layer in (self.squeeze, self.spell):
             nn.init.zeros_(layer.bias)
         self.register_buffer("center", torch.zeros(seen))
@@ -198,8 +204,9 @@ class Predictor(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B, numbers of a row) from means and deviations (B, numbers)."""
-        difference: Tensor = self.spell(self.squeeze((_logarithms(rows) - self.center) / self.spread).tanh())
-        return difference
+        seen = (_logarithms(rows) - self.center) / self.spread
+        colors: Tensor = self.straight(seen[:, : self.straight.in_features])
+        return colors + self.spell(self.squeeze(seen).tanh())
 
 
 def _logarithms(rows: Tensor) -> Tensor:
