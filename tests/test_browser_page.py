@@ -5,6 +5,7 @@ Needs Chromium, npm, and for the first time npm's registry; without them these t
 
 import contextlib
 import gzip
+import io
 import json
 import os
 import re
@@ -207,6 +208,7 @@ def test_strength_goes_from_the_picture_itself_to_all_of_the_style(page, tmp_pat
     page.open(path)
     page.set("#strength", 0)
     assert_close(page.pixels(), nst.load_image(path))
+    assert page.said() == "At strength 0 this is the picture itself: 64 × 40 pixels."
     page.set("#strength", 60)
     assert_painted_alike(page, path, "swirls", 0.6)
     assert page.said("strength-shown") == "60 %"
@@ -254,19 +256,85 @@ def test_what_is_no_picture_is_said_and_the_last_one_stays(page, tmp_path, name)
     assert page.said("problem") == ""
 
 
+DROP = """([event, files, text, then]) => {
+    const data = new DataTransfer();
+    for (const [name, type, values] of files) data.items.add(new File([new Uint8Array(values)], name, { type }));
+    if (text) data.setData("text/plain", text);
+    const made = event === "drop" ? new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true })
+        : new ClipboardEvent(event, { clipboardData: data, bubbles: true });
+    document.body.dispatchEvent(made);
+    document.querySelector(then)?.click();
+    return made.defaultPrevented || event === "paste"; }"""
+
+
+def drop(page, *paths, event="drop", text="", then="no-such-thing"):
+    """Drop or paste files or text on a page, and press something before it has had time to look at them."""
+    files = [(path.name, "image/png" if path.suffix == ".png" else "", list(path.read_bytes())) for path in paths]
+    assert page.page.evaluate(DROP, [event, files, text, then])
+    page.settled()
+
+
 @pytest.mark.parametrize("event", ["drop", "paste"])
 def test_a_picture_can_be_dropped_and_pasted(page, tmp_path, event):
     path = saved(tmp_path / "dropped.png", 24, 40)
-    script = """([event, values]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(values)], "dropped.png", { type: "image/png" }));
-        const made = event === "drop" ? new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true })
-            : new ClipboardEvent(event, { clipboardData: data, bubbles: true });
-        document.body.dispatchEvent(made);
-        return made.defaultPrevented || event === "paste"; }"""
-    assert page.page.evaluate(script, [event, list(path.read_bytes())])
-    page.settled()
+    drop(page, path, event=event)
     assert_painted_alike(page, path, "swirls")
+
+
+def test_of_several_files_the_first_picture_is_taken_and_that_is_said(page, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    first, second = saved(tmp_path / "first.png", 24, 40), saved(tmp_path / "second.png", 30, 30)
+    drop(page, tmp_path / "notes.txt", first, second)
+    page.complains("One picture at a time: this is first.png.")
+    assert_painted_alike(page, first, "swirls")
+
+
+def test_a_folder_text_and_what_is_pasted_without_a_picture_are_told_apart(page, tmp_path):
+    path = saved(tmp_path / "dropped.png", 24, 40)
+    page.open(path)
+    (tmp_path / "holidays").mkdir()
+    devtools = page.page.context.new_cdp_session(page.page)
+    dragged = {"items": [], "files": [str(tmp_path / "holidays")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": dragged})
+    page.complains("holidays is a folder.")
+    drop(page, text="some words")
+    page.complains("What was dropped is no file.")
+    drop(page, event="paste", text="some words")
+    page.complains("What was pasted is no picture.")
+    assert page.find("veil").is_hidden()
+    assert_painted_alike(page, path, "swirls")
+    # A picture of a style that is dragged by accident would be opened as a photograph.
+    assert page.page.locator("#styles img").evaluate_all("all => all.every((one) => !one.draggable)")
+
+
+def test_a_style_chosen_while_a_picture_is_opened_paints_that_picture(page, tmp_path):
+    page.open(saved(tmp_path / "before.png", 30, 30))
+    path = saved(tmp_path / "dropped.png", 24, 40)
+    drop(page, path, then="[data-style=mosaic]")
+    assert_painted_alike(page, path, "mosaic")
+
+
+def test_a_drawing_that_browsers_keep_from_pages_is_refused_and_the_last_picture_stays(page, tmp_path):
+    good, drawing = saved(tmp_path / "good.png", 24, 32), tmp_path / "drawing.svg"
+    inner = '<foreignObject width="30" height="20"><p xmlns="http://www.w3.org/1999/xhtml">words</p></foreignObject>'
+    drawing.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20">{inner}</svg>')
+    page.open(good)
+    page.open(drawing)
+    page.complains("drawing.svg is no picture that this browser can read")
+    page.choose("woodcut")
+    assert_painted_alike(page, good, "woodcut")
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 200), (200, 2)])
+def test_very_long_pictures_are_not_stretched(page, tmp_path, height, width):
+    page.open(saved(tmp_path / "long.png", height, width))
+    page.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    with Image.open(io.BytesIO(page.find("stage").screenshot())) as shot:
+        edges = np.asarray(shot.convert("RGB"))[5:-5, 5:-5].astype(int)
+    across = edges[:, edges.shape[1] // 2] if width > height else edges[edges.shape[0] // 2]
+    paper = (np.abs(across - across[0]).max(-1) < 3).mean()
+    assert paper > 0.9, "the picture fills its frame"
 
 
 def test_a_painted_picture_can_be_saved(page, tmp_path):
@@ -278,6 +346,23 @@ def test_a_painted_picture_can_be_saved(page, tmp_path):
         with Image.open(Path(download.value.path())) as picture:
             assert picture.format == kind.upper()
             assert_close(nst.load_image(picture), page.pixels(), levels)
+
+
+def test_what_is_saved_is_what_is_seen_while_another_is_painted(page, tmp_path):
+    page.open(saved(tmp_path / "first.png", 40, 64))
+    seen = page.pixels()
+    press = "() => ['[data-style=mosaic]', '#save-png'].forEach((one) => document.querySelector(one).click())"
+    with page.page.expect_download() as download:
+        page.page.evaluate(press)
+    assert download.value.suggested_filename == "first-swirls.png"
+    with Image.open(Path(download.value.path())) as picture:
+        assert_close(nst.load_image(picture), seen, levels=0)
+    page.settled()
+    page.page.evaluate("""() => { window.states = []; new MutationObserver(() => states.push(
+        [painted.hidden, document.querySelector("#save-png").disabled, document.querySelector("#save-jpeg").disabled]
+        )).observe(painted, { attributeFilter: ["hidden"] }); }""")
+    page.open(saved(tmp_path / "second.png", 50, 50))
+    assert page.page.evaluate("states") == [[True] * 3, [False] * 3]  # nothing to save before it is painted
 
 
 def test_the_picture_as_it_was_can_be_compared(page, tmp_path):
@@ -354,6 +439,39 @@ def test_it_fits_every_width_and_can_be_read_by_everybody(page, scheme, width):
     if folder := os.environ.get("NST_SHOTS"):
         page.page.evaluate("scrollTo(0, 0)")
         page.page.screenshot(path=f"{folder}/page-{scheme}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", [320, 641, 768, 960, 1400])
+def test_the_name_of_every_style_fits_below_it_chosen_or_not(page, width):
+    page.page.set_viewport_size({"width": width, "height": 760})
+    page.find("mix").check()
+    script = """(press) => [...document.querySelectorAll("#styles button")].filter((one) => {
+        if (press && one.getAttribute("aria-pressed") === "false") one.click();
+        return one.scrollWidth > one.clientWidth + 1; }).map((one) => one.textContent)"""
+    assert [page.page.evaluate(script, press) for press in (False, True)] == [[], []]
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (1280, 720)])
+def test_the_picture_is_in_sight_of_the_sliders(page, width, height):
+    page.page.set_viewport_size({"width": width, "height": height})
+    page.find("mix").check()
+    for style in ("mosaic", "woodcut"):
+        page.choose(style)
+    page.find("strength").evaluate("(slider) => slider.scrollIntoView({ block: 'end' })")
+    top, bottom = page.find("stage").evaluate(
+        "(e) => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom]"
+    )
+    assert min(bottom, height) - max(top, 0) > 0.7 * (bottom - top)
+
+
+def test_times_and_reasons_are_said_in_words_that_fit_them(page):
+    script = """async () => {
+        const { seconds, words } = await import(new URL("js/words.js", location));
+        return [...[0.001, 0.03, 1.01, 12.4].map(seconds), words.unloaded("WebAssembly SIMD is not supported")]; }"""
+    *times, reason = page.page.evaluate(script)
+    assert times == ["1 thousandth of a second", "30 thousandths of a second", "1 second", "12 seconds"]
+    assert "cannot run the painter" in reason
+    assert "connection" not in reason
 
 
 def test_sizes_follow_what_was_measured(page):
@@ -464,6 +582,18 @@ def test_a_camera_that_is_taken_away_is_said(camera):
     camera.complains("unplugged")
     camera.settled()
     assert camera.errors == []
+
+
+def test_a_page_that_is_left_and_gone_back_to_has_no_camera_and_paints_its_picture(camera):
+    camera.find("camera").click()
+    frames(camera)
+    for event in ("pagehide", "pageshow"):
+        camera.page.evaluate("(name) => dispatchEvent(new PageTransitionEvent(name, { persisted: true }))", event)
+    camera.settled()
+    assert camera.said("camera") == "Use the camera"
+    assert set(camera.page.evaluate(STATES)) == {"ended"}
+    assert camera.find("painted").get_attribute("aria-label").split(",")[0] != "camera"
+    assert "Painted in" in camera.said()
 
 
 def test_without_webgpu_the_processor_paints(browser, address, tmp_path):

@@ -8,6 +8,7 @@ import { Styles } from "./styles.js";
 import { mixed, words } from "./words.js";
 
 const SAMPLE = { url: "sample.jpg", name: "village.jpg" };
+const LIVE = "camera"; // the name of what it sees
 const SMALLEST = 256; // pixels: below this a picture that cannot be painted is not tried smaller
 
 const find = (name) => document.getElementById(name);
@@ -21,7 +22,10 @@ let automatic = 512; // the size by itself; known when the painter has measured 
 let roomFor = LARGEST; // pixels of the longer side that were not too many so far
 let place = null; // where it paints: "webgpu" or "wasm"
 let lost = ""; // why there is no painter
-let wishes = 0; // counts what was asked for, so that an answer that comes late is noticed
+let seen = null; // {name, shares, strength} of what the painted canvas shows; null while that is nothing
+let opening = null; // stands for the picture that is being opened, so that one that comes late is noticed
+let wishes = 0; // counts what was to be painted, so that an answer that comes late is noticed
+const times = []; // when the last frames of the camera were shown
 
 // What is said
 
@@ -74,30 +78,44 @@ function showContent(pixels, name) {
   content.setAttribute("aria-label", `${name}, as it was`);
 }
 
-function showPainted(result, name) {
+const wished = () => ({ shares: styles.shares, strength: strength() });
+const isNothing = ({ shares }) => !Object.values(shares).some(Boolean);
+
+// What is shown was wished for a while ago; since then, another style may have been chosen.
+function showPainted(result, name, wish) {
   shown(painted, result.pixels);
-  painted.hidden = false;
-  const how = Object.values(styles.shares).some(Boolean) ? `painted in ${mixed(styles.shares)}` : "not painted";
-  painted.setAttribute("aria-label", `${name}, ${how}, strength ${find("strength").value} %`);
-  for (const kind of ["png", "jpeg"]) find(`save-${kind}`).disabled = false;
+  const how = isNothing(wish) ? "not painted" : `painted in ${mixed(wish.shares)}`;
+  painted.setAttribute("aria-label", `${name}, ${how}, strength ${Math.round(100 * wish.strength)} %`);
+  nowSeen({ name, ...wish });
+}
+
+function told(wish, result, natural) {
+  if (isNothing(wish)) return words.nothing;
+  return wish.strength ? words.painted(result, natural) : words.untouched(result, natural);
+}
+
+// Only what is seen can be saved.
+function nowSeen(what) {
+  seen = what;
+  painted.hidden = !what;
+  for (const kind of ["png", "jpeg"]) find(`save-${kind}`).disabled = !what;
 }
 
 async function repaint() {
   if (lost) busy(false);
-  if (!picture || !styles || lost) return;
-  const [wish, wanted] = [++wishes, picture];
+  if (!picture || !styles || lost || opening) return;
+  const [wish, wanted, how] = [++wishes, picture, wished()];
   busy(true);
   const { width, height } = wanted.canvas;
   const pixels = pixelsOf(scaled(wanted.canvas, width, height, side()));
   const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height); // what is sent is gone here
   try {
-    const result = await painter.paint(copy, styles.row(strength()));
-    if (!result || wanted !== picture || camera.isOn) return;
+    const result = await painter.paint(copy, styles.row(how.strength));
+    if (!result || wanted !== picture || camera.isOn || opening) return;
     pace.took(result);
     showContent(pixels, wanted.name);
-    showPainted(result, wanted.name);
-    const nothing = !Object.values(styles.shares).some(Boolean);
-    say(nothing ? words.nothing : words.painted(result, wanted));
+    showPainted(result, wanted.name, how);
+    say(told(how, result, wanted));
     if (wish === wishes) busy(false);
   } catch (error) {
     trySmaller(pixels, error);
@@ -119,22 +137,26 @@ function trySmaller(pixels, error) {
 function use(found) {
   picture = found;
   if (place) chooseSize();
-  painted.hidden = true;
+  nowSeen(null);
   showContent(pixelsOf(scaled(found.canvas, found.canvas.width, found.canvas.height, side())), found.name);
   repaint();
 }
 
 async function openFile(file) {
   if (!file) return;
-  const wish = ++wishes;
+  const mine = (opening = {});
   complain();
   stopCamera();
   busy(true);
   say(words.opening);
   try {
     const found = await opened(file);
-    if (wish === wishes) use({ ...found, name: file.name || "picture" });
+    if (mine !== opening) return;
+    opening = null;
+    use({ ...found, name: file.name || "picture" });
   } catch {
+    if (mine !== opening) return;
+    opening = null;
     complain(words.unpicture(file.name || "This"));
     say("");
     repaint();
@@ -142,8 +164,21 @@ async function openFile(file) {
 }
 
 function openOneOf(files) {
-  openFile(files[0]);
-  if (files.length > 1) complain(words.several(files[0].name));
+  const file = [...files].find(({ type }) => type.startsWith("image/")) ?? files[0];
+  openFile(file);
+  if (files.length > 1) complain(words.several(file.name));
+}
+
+function openDropped({ files, items }) {
+  const folder = [...items].map((item) => item.webkitGetAsEntry?.()).find((entry) => entry?.isDirectory);
+  if (!files.length) complain(words.unfile);
+  else if (folder && files.length === 1) complain(words.folder(folder.name));
+  else openOneOf(files);
+}
+
+function openPasted({ files, types }) {
+  if (files.length) openOneOf(files);
+  else if (types.length) complain(words.unpasted);
 }
 
 function changed() {
@@ -157,7 +192,7 @@ function changed() {
 async function startCamera() {
   complain();
   say(words.asking);
-  wishes += 1;
+  opening = null;
   try {
     if (!(await camera.start(cameraEnded))) return;
   } catch (error) {
@@ -180,23 +215,23 @@ async function startCamera() {
 // Frame by frame: the next is taken when the last has been painted, at the size that the pace allows.
 async function live() {
   let last = null;
-  const times = [];
   const turn = camera.turn;
   while (turn === camera.turn) {
     const now = await camera.frame(pace.frame(last));
     if (!now) return;
     const pixels = pixelsOf(now.canvas);
     const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
-    last = await painter.paint(copy, styles.row(strength()));
+    const how = wished();
+    last = await painter.paint(copy, styles.row(how.strength));
     if (!last || turn !== camera.turn) continue;
-    showContent(pixels, "The camera");
-    showPainted(last, "The camera");
+    showContent(pixels, LIVE);
+    showPainted(last, LIVE, how);
     busy(false);
-    showRate(last, times);
+    showRate(last);
   }
 }
 
-function showRate(last, times) {
+function showRate(last) {
   times.push(performance.now() / 1000);
   if (times.length > 10) times.shift();
   if (times.length > 2) find("rate").textContent = words.rate(last, (times.at(-1) - times[0]) / (times.length - 1));
@@ -216,6 +251,7 @@ function showCamera(isOn) {
   find("turn").hidden = true;
   find("mirror").checked = camera.mirrored;
   find("rate").textContent = "";
+  times.length = 0;
 }
 
 function cameraEnded() {
@@ -231,7 +267,7 @@ function toggleCamera() {
 }
 
 function takePicture() {
-  const found = { ...camera.still(LARGEST), name: "camera.jpg" };
+  const found = { ...camera.still(LARGEST), name: `${LIVE}.jpg` };
   stopCamera();
   find("camera").focus(); // the button that was pressed is gone
   use(found);
@@ -246,11 +282,11 @@ function turnCamera() {
 // Saving
 
 async function saveAs(kind) {
-  const name = (camera.isOn ? "camera" : picture.name).replace(/\.\w+$/, "");
-  const used = Object.entries(styles.shares).filter(([, share]) => share);
+  const name = seen.name.replace(/\.\w+$/, "");
+  const used = Object.entries(seen.shares).filter(([, share]) => share);
   const file = [name, ...used.map(([style]) => style)].join("-");
   const saved = await save(painted, `${file}.${kind === "png" ? "png" : "jpg"}`, `image/${kind}`);
-  complain(saved ? "" : words.unsaved);
+  complain(saved ? lost : words.unsaved);
 }
 
 // What is pressed, dropped and pasted
@@ -274,8 +310,10 @@ function listen() {
   for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => compare(find("compare").value));
   on("save-png", "click", () => saveAs("png"));
   on("save-jpeg", "click", () => saveAs("jpeg"));
-  addEventListener("paste", ({ clipboardData }) => clipboardData.files.length && openOneOf(clipboardData.files));
-  addEventListener("pagehide", () => camera.stop());
+  addEventListener("paste", ({ clipboardData }) => openPasted(clipboardData));
+  addEventListener("pagehide", stopCamera);
+  addEventListener("pageshow", ({ persisted }) => persisted && repaint()); // a page that is gone back to
+  document.addEventListener("visibilitychange", () => (times.length = 0)); // a hidden page shows no frames
   listenToDrops();
 }
 
@@ -296,8 +334,7 @@ function listenToDrops() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     veil(false);
-    if (isFile(event)) openOneOf(event.dataTransfer.files);
-    else complain(words.unfile);
+    openDropped(event.dataTransfer);
   });
 }
 
@@ -325,9 +362,10 @@ async function begin() {
   changed();
   const wanted = new URLSearchParams(location.search).get("on"); // ?on=wasm where a graphics processor misbehaves
   painter.load({ wanted, sizes: about.sizes, styles: about.styles.length });
-  const wish = wishes;
-  const sample = await opened(await (await answered(SAMPLE.url)).blob());
-  if (wish === wishes) use({ ...sample, name: SAMPLE.name });
+  const sample = { ...(await opened(await (await answered(SAMPLE.url)).blob())), name: SAMPLE.name };
+  if (picture) return;
+  if (opening || camera.isOn) picture = sample; // for later: what is opened or seen then goes first
+  else use(sample);
 }
 
 begin().catch((error) => hear("unloaded", { why: error.message }));

@@ -27,7 +27,9 @@ export async function opened(blob) {
     await image.decode();
     const { naturalWidth: width, naturalHeight: height } = image;
     if (!width || !height) throw new NotAPicture();
-    return { canvas: scaled(image, width, height, LARGEST), width, height };
+    const canvas = scaled(image, width, height, LARGEST);
+    canvas.getContext("2d").getImageData(0, 0, 1, 1); // throws where the browser hides it: of an SVG with a page in it
+    return { canvas, width, height };
   } catch {
     throw new NotAPicture();
   } finally {

@@ -31,7 +31,7 @@ export class Styles {
   }
 
   #button(name) {
-    const image = Object.assign(new Image(160, 160), { src: `styles/${name}.jpg`, alt: "" });
+    const image = Object.assign(new Image(160, 160), { src: `styles/${name}.jpg`, alt: "", draggable: false });
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.append(image, titled(name));
     button.dataset.style = name;

@@ -3,7 +3,8 @@
 export const pixels = (width, height) => `${width} × ${height} pixels`;
 
 export function seconds(value) {
-  if (value < 0.095) return `${Math.max(1, Math.round(1000 * value))} thousandths of a second`;
+  const thousandths = Math.max(1, Math.round(1000 * value));
+  if (value < 0.095) return `${thousandths} ${thousandths === 1 ? "thousandth" : "thousandths"} of a second`;
   const digits = value < 9.95 ? 1 : 0;
   return value.toFixed(digits) === "1.0" ? "1 second" : `${value.toFixed(digits)} seconds`;
 }
@@ -19,15 +20,20 @@ const PLACES = {
   wasm: `${NAMES.wasm}, on this computer's processor`,
 };
 
+function sized(width, height, natural) {
+  const smaller = Math.max(width, height) < Math.max(natural.width, natural.height);
+  return pixels(width, height) + (smaller ? `, made smaller from ${natural.width} × ${natural.height}` : "");
+}
+
 export const words = {
   loading: "Loading the painter, once: a few megabytes …",
   preparing: "The painter is here. It tries its brushes …",
   opening: "Opening the picture …",
   painted: ({ width, height, seconds: took, where }, natural) => {
-    const smaller = Math.max(width, height) < Math.max(natural.width, natural.height);
-    const made = smaller ? `, made smaller from ${natural.width} × ${natural.height}` : "";
-    return `Painted in ${seconds(took)} by ${PLACES[where]}: ${pixels(width, height)}${made}.`;
+    return `Painted in ${seconds(took)} by ${PLACES[where]}: ${sized(width, height, natural)}.`;
   },
+  untouched: ({ width, height }, natural) =>
+    `At strength 0 this is the picture itself: ${sized(width, height, natural)}.`,
   camera: "The camera is on. Its frames are painted here and kept nowhere.",
   asking: "The browser asks whether this page may use the camera …",
   off: "The camera is off.",
@@ -39,7 +45,9 @@ export const words = {
   automatic: (side) => `Automatic: ${side} pixels`,
   size: (side) => `${side} pixels`,
   unloaded: (why) =>
-    `The painter could not be loaded (${why}). Check the connection, then reload the page. If it stays so, try a newer browser.`,
+    /WebAssembly|backend/.test(why)
+      ? `This browser cannot run the painter (${why}). Allow WebAssembly in its settings, or try a newer browser.`
+      : `The painter could not be loaded (${why}). Check the connection, then reload the page. If it stays so, try a newer browser.`,
   unpainted: (why) => `The picture could not be painted (${why}). Reload the page, or try another picture.`,
   unsaved: "This browser gave no file to save. Try a smaller size.",
   unpicture: (name) =>
@@ -47,6 +55,8 @@ export const words = {
     (/\.hei[cf]$/i.test(name) ? " Phones can save HEIC pictures as JPEG." : ""),
   several: (name) => `One picture at a time: this is ${name}.`,
   unfile: "What was dropped is no file. Save the picture first, then drop it here.",
+  unpasted: "What was pasted is no picture. Copy a picture, or the file of one, then paste it here.",
+  folder: (name) => `${name} is a folder. Open it, then drop one of its pictures here.`,
   ended: "The camera was unplugged, or taken away from this page.",
   insecure: "Browsers give a camera only to pages at addresses that begin with https://, or at localhost.",
   uncamera: "This browser gives pages no camera. You can choose a picture instead.",
