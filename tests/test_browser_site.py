@@ -210,7 +210,7 @@ def test_on_a_small_screen_every_page_is_readable_and_its_pictures_and_formulas_
 @in_a_browser
 def test_on_a_half_wide_screen_the_menu_is_one_line(browser):
     for width in (960, 1024, 1199, 1440):
-        page = settled(browser(width=width), "index.html")
+        page = settled(browser(width=width), "README.html")
         header = "document.querySelector('.bd-header .bd-header__inner').getBoundingClientRect().height"
         assert page.evaluate(header) < 90, width
 
