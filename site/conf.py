@@ -2,7 +2,12 @@
 
 import os
 import sys
+from html import escape
 from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
 
 ROOT = Path(os.environ["NST_SITE_ROOT"])
 SOURCE = Path(os.environ["NST_SITE_SOURCE"])
@@ -20,6 +25,7 @@ exclude_patterns = ["_made", ".doctrees"]
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # the default is a script from the web
+nb_render_markdown_format = "myst"  # tables, which a notebook displays, are tables here too
 nb_mime_priority_overrides = [("html", "text/markdown", 5)]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
@@ -65,3 +71,39 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 templates_path = [str(Path(__file__).parent / "templates")]
+
+PREVIEW = "visualizations/demo/village_swirls.jpg"
+
+
+def first_words(page: nodes.document, most: int = 200) -> str:
+    """What a page says of itself, or the beginning of its prose: whole words."""
+    told = [meta["content"] for meta in page.findall(nodes.meta) if meta.get("name") == "description"]
+    paragraphs = [each for each in page.findall(nodes.paragraph) if each.next_node(nodes.raw) is None]
+    prose = [each.astext() for each in paragraphs if each.next_node(nodes.image) is None]
+    text = " ".join(next((text for text in told + prose if len(text) > 40), project).split())
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " ..."
+
+
+def describe(app: Sphinx, name: str, _template: str, context: dict[str, Any], page: nodes.document | None) -> None:
+    """What search engines list, and what a link shows where it is posted: title, first words, a picture."""
+    if name == "index":
+        context["docstitle"] = None  # its title says it all
+    if page is None:
+        return
+    home, words = links.site_link(links.address(ROOT)), first_words(page)
+    tags = {"title": app.env.titles[name].astext(), "description": words, "type": "website"}
+    tags |= {
+        "url": f"{home}{name}.html",
+        "image": home + PREVIEW,
+        "image:alt": "A village, painted in swirling strokes",
+    }
+    about = [f'<meta property="og:{key}" content="{escape(value)}">' for key, value in tags.items()]
+    about.append('<meta name="twitter:card" content="summary_large_image">')
+    if 'name="description"' not in context["metatags"]:
+        about.append(f'<meta name="description" content="{escape(words)}">')
+    context["metatags"] += "\n" + "\n".join(about)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("html-page-context", describe)

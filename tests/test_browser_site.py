@@ -6,6 +6,7 @@ Needs the extra "site", and Chromium; without one of them these tests are skippe
 import functools
 import http.server
 import importlib.util
+import json
 import re
 import sys
 import threading
@@ -18,6 +19,7 @@ from browsing import CHROMIUM, ROOT, chromium
 
 sys.path.append(str(ROOT / "tools"))
 import build_site
+import links
 
 MISSING = [name for name in ("sphinx", "myst_nb", "pydata_sphinx_theme") if importlib.util.find_spec(name) is None]
 pytestmark = [
@@ -110,6 +112,34 @@ def test_notebooks_show_their_outputs_and_their_badge(site):
     assert 'href="../glossary.html#term-' in text
 
 
+def test_tables_that_notebooks_display_are_tables(site):
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        outputs = [out for cell in json.loads(path.read_text())["cells"] for out in cell.get("outputs", [])]
+        displayed = ["".join(out.get("data", {}).get("text/markdown", "")) for out in outputs]
+        tables = [text for text in displayed if re.search(r"^\| *:?-", text, re.MULTILINE)]
+        page = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert "<p>| " not in page, path.stem
+        assert page.count("<table") >= len(tables), path.stem
+
+
+def test_every_page_has_a_title_of_its_own_and_says_in_words_and_a_picture_what_it_is(site, pages):
+    titles = []
+    for path in pages:
+        if path.name == "search.html" or path.parent.name == "paint":
+            continue
+        head = path.read_text(encoding="utf-8").partition("</head>")[0]
+        titles.append(re.search(r"<title>(.*?)</title>", head, re.DOTALL)[1].strip())
+        properties = dict(re.findall(r'<meta property="og:([\w:]+)" content="([^"]*)">', head))
+        home, place = links.site_link(links.address()), path.relative_to(site).as_posix()
+        assert properties["url"] == home + place
+        assert (site / properties["image"].removeprefix(home)).is_file()
+        assert len(properties["description"]) > 40, place
+        assert not re.search("&lt;|[$`]", properties["description"]), place
+        assert len(re.findall(r'name="description"', head)) == 1, place
+    assert len(set(titles)) == len(titles) > 30
+    assert "Neural style transfer, step by step" in titles
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         """Say nothing."""
@@ -175,6 +205,14 @@ def test_on_a_small_screen_every_page_is_readable_and_its_pictures_and_formulas_
         formulas += page.locator("mjx-container").count()
         assert page.wrong == [], name
     assert formulas > 100
+
+
+@in_a_browser
+def test_on_a_half_wide_screen_the_menu_is_one_line(browser):
+    for width in (960, 1024, 1199, 1440):
+        page = settled(browser(width=width), "README.html")
+        header = "document.querySelector('.bd-header .bd-header__inner').getBoundingClientRect().height"
+        assert page.evaluate(header) < 90, width
 
 
 @in_a_browser

@@ -214,6 +214,7 @@ def test_the_style_loss_of_contributing_compares_means_alone(contributed, conten
         for layer, weight in nst.GATYS_STYLE.items()
     )
     assert objective(content).style.item() == pytest.approx(by_hand.item(), rel=1e-4)
+    assert loss.mean([features["relu1_1"].bfloat16()]).dtype == content.dtype
     half = content.new_zeros(content.shape[-2:])
     half[: len(half) // 2] = 1
     masked = nst.Objective(extract, content, [style, content], style_loss=loss, masks=[half, 1 - half])

@@ -52,6 +52,7 @@ def test_one_command_writes_the_address_everywhere(copy):
     assert links.disagreements(copy) == []
     for path, text in texts(copy).items():
         assert links.PLACEHOLDER not in text, path
+        assert links.site_link(links.PLACEHOLDER) not in text, path
         if path.suffix == ".ipynb":
             assert f"https://colab.research.google.com/github/{NAME}/blob/main/notebooks/{path.name}" in text
             assert f'REPO = \\"https://github.com/{NAME}\\"' in text

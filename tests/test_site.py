@@ -174,7 +174,21 @@ def test_what_lies_in_docs_becomes_pages_in_the_readmes_order(tmp_path):
     for name in ("apple", "live", "use"):
         (tmp_path / "docs" / f"{name}.md").write_text("# A page")
     readme = "[use](docs/use.md), [live](docs/live.md)"
-    assert build_site.ordered_docs(readme, tmp_path) == ["docs/use.md", "docs/live.md", "docs/apple.md"]
+    assert build_site.ordered_guide(readme, tmp_path) == ["docs/use.md", "docs/live.md", "docs/apple.md"]
+
+
+def test_what_the_site_has_a_page_of_its_own_for_is_not_there_twice(staged):
+    assert not (staged.folder / "docs" / "gallery.md").exists()
+    readme = (staged.folder / "README.md").read_text()
+    assert "[Gallery](gallery.md)" in readme
+    assert "[The site](index.md)" in readme
+
+
+def test_a_picture_of_the_gallery_that_is_enlarged_on_purpose_warns_nobody(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(build_site, "contents_and_styles", lambda root: (["chelsea"], ["swirls"]))
+    monkeypatch.setattr(build_site, "PAINTED", 480)
+    build_site.painted_passes(tmp_path)
+    assert [str(each.message) for each in recwarn if issubclass(each.category, nst.RunWarning)] == []
 
 
 def test_the_page_that_paints_is_left_out_where_it_was_not_built(staged, tmp_path):

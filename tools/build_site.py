@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -35,6 +36,8 @@ OUT = ROOT / "build" / "site"
 OWN = "site"  # the folder with the site's own pages, styles and scripts
 # Pages of background that README and notebooks lead to.
 CARDS = ("nstlib/weights/README.md", "visualizations/backbones/README.md", "img/CREDITS.md", "benchmarks/RESULTS.md")
+# The site has a page of its own in place of these.
+INSTEAD = {"docs/gallery.md": "gallery.md"}
 PASSES = "passes"  # on the site: CONTENT_STYLE.webp, painted in one pass
 PAINTED, SHOWN = 768, 520  # pixels of the longer side: painted larger than shown, so that strokes are fine
 PHOTOGRAPH = "chelsea"  # the one content of the gallery that scikit-image holds
@@ -93,6 +96,9 @@ class Stage:
             lambda _: posixpath.relpath(".", posixpath.dirname(name) or ".") + "/",
             text,
         )
+        text = text.replace(
+            f"]({links.site_link(slug)})", f"]({posixpath.relpath('index.md', posixpath.dirname(name) or '.')})"
+        )
         text = COLAB.sub(lambda badge: colab_badge(badge[1]), text)
         return self._outside_code(text, lambda prose: self._with_links(prose, name, slug))
 
@@ -103,6 +109,8 @@ class Stage:
             bang, shown, target = link.groups()
             file, _, anchor = target.partition("#")
             path = posixpath.normpath(posixpath.join(here, file))
+            if path in INSTEAD:
+                return f"[{shown}]({posixpath.relpath(INSTEAD[path], here or '.')})"
             if not file or re.match(r"[a-z]+:|//", target) or path in self.pages or bang:
                 return link[0]
             if not (self.root / path).exists():
@@ -284,9 +292,11 @@ def write_thumbs(folder: Path, root: Path = ROOT) -> None:
         icon.resize((96, 96), Image.Resampling.LANCZOS).save(folder / "icon.png")
 
 
-def ordered_docs(readme: str, root: Path = ROOT) -> list[str]:
-    """The pages in docs/, those that README names first in its order."""
-    there = sorted(path.relative_to(root).as_posix() for path in (root / "docs").glob("*.md"))
+def ordered_guide(readme: str, root: Path = ROOT) -> list[str]:
+    """The pages beside README, in docs/, and of background; those that README names first in its order."""
+    found = [*root.glob("*.md"), *(root / "docs").glob("*.md"), *(root / name for name in CARDS)]
+    names = {path.relative_to(root).as_posix() for path in found if path.is_file()}
+    there = sorted(names - {"README.md"} - INSTEAD.keys())
     return sorted(there, key=lambda name: (readme.find(name) if name in readme else len(readme), name))
 
 
@@ -294,8 +304,7 @@ def stage(folder: Path, page: Path | None = None, root: Path = ROOT) -> Stage:
     """Write everything that Sphinx reads into a folder; `page` is a page that paints in the browser."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     notebooks = sorted(path.relative_to(root).as_posix() for path in (root / "notebooks").glob("*.ipynb"))
-    beside = sorted(path.name for path in root.glob("*.md") if path.name != "README.md")
-    guide = [*ordered_docs(readme, root), *beside, *(name for name in CARDS if (root / name).is_file())]
+    guide = ordered_guide(readme, root)
     own = {path.name: path.read_text(encoding="utf-8") for path in sorted((root / OWN).glob("*.md"))}
     words = read_words(own["glossary.md"])
     staged = Stage(folder, root, frozenset(["README.md", *guide, *notebooks, *own]), words)
@@ -358,7 +367,9 @@ def painted_passes(folder: Path, root: Path = ROOT) -> Path:
 
         folder.mkdir(parents=True, exist_ok=True)
         for content, style, path in missing:
-            picture = nst.to_pil(nst.fast(content, style, size=PAINTED, progress=False))
+            with warnings.catch_warnings():  # a small photograph is enlarged here, and then made small again
+                warnings.simplefilter("ignore", nst.RunWarning)
+                picture = nst.to_pil(nst.fast(content, style, size=PAINTED, progress=False))
             picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
             nst.save_image(picture, path, quality=74)
     return folder

@@ -53,6 +53,12 @@ def raw_link(name: str, slug: str) -> str:
     return f"https://raw.githubusercontent.com/{slug}/main/{name}"
 
 
+def site_link(slug: str) -> str:
+    """Where GitHub Pages shows the site."""
+    owner, name = slug.split("/")
+    return f"https://{owner}.github.io/{name}/"
+
+
 def slug_of(text: str) -> str | None:
     """owner/name of an address on GitHub as browsers, https and ssh write it, or of owner/name itself; else None."""
     found = re.fullmatch(
@@ -169,6 +175,7 @@ def _with_links(text: str, slug: str, old: str) -> str:
         text = re.sub(pattern, lambda match: match[1] + slug, text, flags=re.MULTILINE)
     for stale in {old, PLACEHOLDER}:
         text = re.sub(rf"(github\.com/){re.escape(stale)}(?![\w-])", lambda match: match[1] + slug, text)
+        text = text.replace(site_link(stale), site_link(slug))
     return text
 
 
