@@ -27,6 +27,7 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 BOTTLENECK = 256  # numbers between a painting and its row; Ghiasi et al. have 100, and features that know more
 FAINT = 0.02  # deviation of the weights at the beginning: every painting foretells much the same row
 QUIET = 0.1  # added to means and deviations before their logarithms: a silent channel says little
+FARTHEST = 2.0  # spreads from what is usual, for what goes on straight
 LEAST_SPREAD = 0.05  # of the logarithms over paintings: what hardly differs says little, too
 
 
@@ -205,7 +206,9 @@ class Predictor(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """(B, numbers of a row) from means and deviations (B, numbers)."""
         seen = (_logarithms(rows) - self.center) / self.spread
-        colors: Tensor = self.straight(seen[:, : self.straight.in_features])
+        # A painting unlike all others must not throw the colors anywhere.
+        first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
+        colors: Tensor = self.straight(first)
         return colors + self.spell(self.squeeze(seen).tanh())
 
 
