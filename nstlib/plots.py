@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from matplotlib import figure, ticker
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import FuncNorm, Normalize, PowerNorm
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
@@ -268,6 +269,47 @@ def paths(lines: Mapping[str, Mapping[str, Mapping[str, float]]], x: Sequence[st
         ax.grid(color="0.93")
     axes[0].set_ylabel(f"{y} error")
     _name_lines(fig, axes[::-1])
+    return fig
+
+
+@checks.known_arguments
+def chart(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: str, alt: str = "") -> Figure:
+    """Things of very different size against each other: a named point for each, on two logarithmic axes.
+
+    Example:
+        >>> chart({"slow": (6.1, 1.0), "one pass": (0.03, 1.4)}, "seconds a picture", "total loss")
+
+    Args:
+        points: name to its place, across and upwards, both above 0.
+        xlabel, ylabel: what the axes show.
+        alt: description; without it, the points.
+
+    Raises:
+        InputError: no points, or a place that is no finite number above 0.
+    """
+    for name, place in _some(points, "point").items():
+        for label, value in zip((xlabel, ylabel), place, strict=True):
+            _finite(f"the {label} of {name}", value)
+            if value <= 0:
+                raise InputError(f"the {label} of {name} is {value}; a logarithmic axis wants numbers above 0")
+    described = "; ".join(f"{name}: {x:.2g}, {y:.2g}" for name, (x, y) in points.items())
+    fig = Figure(0.7 * WIDTH, 3.4, alt or f"{ylabel} against {xlabel}. {described}")
+    ax = fig.subplots()
+    for (name, place), look, above in zip(
+        points.items(), _looks(len(points)), itertools.cycle((True, False)), strict=False
+    ):
+        ax.plot(*place, color=look["color"], marker="o", markersize=8)
+        offset, side = ((0, 8), "bottom") if above else ((0, -8), "top")
+        ax.annotate(name, place, offset, textcoords="offset points", fontsize=9, ha="center", va=side)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
+    ax.margins(0.16)
+    axes: tuple[Axis, ...] = (ax.xaxis, ax.yaxis)
+    for axis in axes:
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(ticker.NullFormatter())
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="0.93")
     return fig
 
 

@@ -402,19 +402,22 @@ MISTAKES = {
     ],
     "blended_adain": [
         "def blended_adain(x, y, strength):  # all of it\n    return adain(x, y)",
-        "def blended_adain(x, y, strength):  # the other way round\n    return adain(x, y) + strength * (x - adain(x, y))",
+        "def blended_adain(x, y, strength):  # the other way round\n"
+        "    return adain(x, y) + strength * (x - adain(x, y))",
         "def blended_adain(x, y, strength):  # without the rest of the photograph\n    return strength * adain(x, y)",
     ],
     "nearest_painting": [
         "def nearest_painting(row, rows):  # large numbers drown the small ones\n"
         "    return (rows - row).square().sum(1).argmin()",
-        "def nearest_painting(row, rows):  # the farthest\n    return (rows.log() - row.log()).square().sum(1).argmax()",
-        "def nearest_painting(row, rows):  # the signs cancel\n    return (rows.log() - row.log()).sum(1).abs().argmin()",
+        "def nearest_painting(row, rows):  # the farthest\n"
+        "    return (rows.log() - row.log()).square().sum(1).argmax()",
+        "def nearest_painting(row, rows):  # the signs cancel\n"
+        "    return (rows.log() - row.log()).sum(1).abs().argmin()",
     ],
-    "twin": [
-        "def twin(x):  # all channels together\n    return x.roll(3, dims=3)",
-        "def twin(x):  # other means\n    return x.flip(1)",
-        "def twin(x):  # larger\n    return 2 * x",
+    "twin_of": [
+        "def twin_of(x):  # all channels together\n    return x.roll(3, dims=3)",
+        "def twin_of(x):  # other means\n    return x.flip(1)",
+        "def twin_of(x):  # larger\n    return 2 * x",
     ],
 }
 

@@ -121,6 +121,19 @@ def test_paths_name_the_error_that_is_missing(ways):
         plots.paths(ways, x=[], y="style")
 
 
+def test_a_chart_has_a_named_point_for_each_on_logarithmic_axes():
+    figure = plots.chart({"slow": (6.0, 1.0), "fast": (0.03, 1.4)}, "seconds", "loss")
+    (ax,) = figure.axes
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[6.0, 1.0]], [[0.03, 1.4]]]
+    assert [text.get_text() for text in ax.texts] == ["slow", "fast"]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert "fast: 0.03, 1.4" in figure.alt
+    with pytest.raises(InputError, match="the seconds of slow is 0"):
+        plots.chart({"slow": (0, 1.0)}, "seconds", "loss")
+    with pytest.raises(InputError, match="the loss of slow"):
+        plots.chart({"slow": (1.0, float("nan"))}, "seconds", "loss")
+
+
 @pytest.mark.parametrize(("log_steps", "scale"), [(True, "log"), (False, "linear")])
 def test_curves_can_have_logarithmic_steps(log_steps, scale):
     figure = plots.curves({"loss": [3.0, 2.0, 1.0]}, log_steps=log_steps, first=10)

@@ -52,7 +52,7 @@ THUMBNAILS = {
     "10_big_pictures": ("big_pictures/big.jpg", (0.005, 0.035, 0.995, 0.995)),
     "11_fast_transfer": ("fast/ways.jpg", (0.68, 0.04, 0.995, 0.35)),
     "12_many_styles": ("many_styles/brush_and_palette.jpg", (0.055, 0.075, 0.995, 0.995)),
-    "13_arbitrary_style": ("any_style/any.jpg", (0.0, 0.0, 1.0, 1.0)),
+    "13_arbitrary_style": ("any_style/foretold.jpg", (0.34, 0.04, 0.66, 0.34)),
 }
 TAG = "figure:"
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}

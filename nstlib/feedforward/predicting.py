@@ -208,8 +208,8 @@ class Predictor(nn.Module):
         seen = (_logarithms(rows) - self.center) / self.spread
         # A painting unlike all others must not throw the colors anywhere.
         first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
-        colors: Tensor = self.straight(first)
-        return colors + self.spell(self.squeeze(seen).tanh())
+        difference: Tensor = self.straight(first) + self.spell(self.squeeze(seen).tanh())
+        return difference
 
 
 def _logarithms(rows: Tensor) -> Tensor:
