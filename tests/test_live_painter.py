@@ -329,7 +329,7 @@ def test_other_pictures_are_painted_with_the_present_settings_without_the_places
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("style", "swirl", "did you mean 'swirls'"),
+        ("style", "swirl", "no style 'swirl'; the nearest is swirls"),
         ("style", {"swirl": 1}, "no style 'swirl'; the nearest is swirls"),
         ("shares", {"swirls": -1}, "a share is -1"),
         ("shares", {"swirls": 0}, "at least one must be above 0"),
@@ -361,7 +361,7 @@ def test_what_cannot_be_is_refused_in_words_and_changes_nothing(painter, name, v
         ({"styles": []}, "expected a list of names"),
         ({"styles": "swirls"}, "expected a list of names"),
         ({"styles": ["swril"]}, "no style 'swril'"),
-        ({"style": "mosaic", "styles": ["own"]}, "the style is 'mosaic'"),
+        ({"style": "mosaic", "styles": ["own"]}, "no style 'mosaic'; there are own"),
         ({"network": 5}, "expected an instance of StyleNetwork"),
         ({"colour": "match"}, "no argument 'colour'"),
         ({"folder": 5}, "folder is 5"),
