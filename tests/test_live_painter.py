@@ -100,7 +100,7 @@ def test_a_slider_paints_at_once_and_shares_are_brought_to_the_sum_one(painter, 
     assert painter.paintings == before + 1
     assert painter.shares == pytest.approx({"swirls": 2 / 3, "own": 1 / 3})
     assert same(painter.image, network(PICTURE, {"swirls": 2, "own": 1}).detach())
-    assert painter._picture.value == panel.encoded(nst.to_pil(painter.image))
+    assert painter._page.picture.value == panel.encoded(nst.to_pil(painter.image))
     assert [painter.thumbnails[name].description for name in STYLES] == ["67 %", "0 %", "33 %"]
 
 
@@ -136,22 +136,22 @@ def test_mix_strength_colors_and_places_work_together(painter, network):
     assert same(painter.image, painted(network, PICTURE, 0.7 * rows, ["match"] * 2, places))
     assert torch.equal(painter.image[..., 25:], PICTURE[..., 25:])  # beside the soft border of the masks
     assert not same(painter.image[..., :11], PICTURE[..., :11])
-    facts = painter._facts.value
+    facts = painter._page.facts.value
     assert 'data-places="painted"' in facts
     assert 'data-shares="swirls:0.75 mosaic:0.25"' in facts
     assert 'data-strength="0.7" data-color="match"' in facts
 
 
 def test_the_sliders_are_those_of_the_chosen_mix(painter):
-    painter._places.value = True
+    painter._places.shown.value = True
     before = painter.paintings
-    painter._mix.value = 1
+    painter._places.mix.value = 1
     assert painter.paintings == before  # looking at it paints nothing
     assert [slider.value for slider in painter.sliders.values()] == [0, 0, 1]
     painter.brush.load(HALVES)
     painter.sliders["mosaic"].value = 1
     assert (painter.style, painter.second) == ("swirls", {"mosaic": 0.5, "own": 0.5})
-    painter._places.value = False
+    painter._places.shown.value = False
     assert [slider.value for slider in painter.sliders.values()] == [1, 0, 0]
     assert painter.masks is None
 
@@ -172,7 +172,7 @@ def test_a_content_or_a_size_from_the_page_is_painted(painter):
     painter.controls["content"].value = "chelsea"
     assert painter.image.shape == (1, 3, 85, 128)
     assert torch.equal(painter.content, nst.load_image("chelsea", 128))
-    assert (painter._picture.width, painter._picture.height) == ("128", "85")
+    assert (painter._page.picture.width, painter._page.picture.height) == ("128", "85")
 
 
 def test_another_content_begins_with_no_places(painter):
@@ -186,13 +186,13 @@ def test_another_content_begins_with_no_places(painter):
 
 
 def test_an_upload_becomes_the_content_and_what_is_no_picture_is_said(painter):
-    choose(painter._upload, png("red"))
+    choose(painter._page.content_upload, png("red"))
     assert painter.controls["content"].value == "mine.png"
     assert torch.equal(painter.content[0, :, 0, 0], torch.tensor([1.0, 0.0, 0.0]))
-    assert "mine.png (0.0 MB) is here" in painter._facts.value
+    assert "mine.png (0.0 MB) is here" in painter._page.facts.value
     before = painter.content
-    choose(painter._upload, b"no picture")
-    assert "cannot be read as a picture" in painter._facts.value
+    choose(painter._page.content_upload, b"no picture")
+    assert "cannot be read as a picture" in painter._page.facts.value
     assert painter.content is before
 
 
@@ -203,11 +203,11 @@ def test_what_goes_wrong_while_the_page_paints_is_said_there_and_the_next_move_w
     with monkeypatch.context() as patch:
         patch.setattr(module, "painted", full)
         painter.controls["strength"].value = 0.5
-        assert 'role="status">out of memory &lt;here&gt;' in painter._facts.value
+        assert 'role="status">out of memory &lt;here&gt;' in painter._page.facts.value
         with pytest.raises(nst.OutOfMemory):
             painter.strength = 0.4
     painter.controls["strength"].value = 0.6
-    assert "out of memory" not in painter._facts.value
+    assert "out of memory" not in painter._page.facts.value
     assert painter.strength == 0.6
 
 
@@ -377,9 +377,9 @@ def test_a_painter_that_cannot_be_is_refused_in_words(network, options, words):
 
 def test_saving_keeps_a_file_with_its_settings_and_a_link(network, tmp_path):
     made = live.painter("chelsea", {"swirls": 0.5, "own": 0.5}, network=network, size=32, folder=tmp_path)
-    made._save.click()
+    made._page.save.click()
     made.strength = 0.5
-    made._save.click()
+    made._page.save.click()
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["painter_chelsea_swirls_own_1.png", "painter_chelsea_swirls_own_2.png"]
     kept = live.read_settings(tmp_path / files[1])
@@ -387,10 +387,10 @@ def test_saving_keeps_a_file_with_its_settings_and_a_link(network, tmp_path):
     assert kept["settings"]["style"] == {"swirls": 0.5, "own": 0.5}
     with Image.open(tmp_path / files[1]) as picture:
         assert picture.tobytes() == nst.to_pil(made.image).tobytes()
-    assert made._strip.value.count("<a download=") == 2
-    assert f"{files[1]}</b>" in made._facts.value
+    assert made._page.strip.value.count("<a download=") == 2
+    assert f"{files[1]}</b>" in made._page.facts.value
     made.style = None
-    made._save.click()
+    made._page.save.click()
     assert (tmp_path / "painter_chelsea_3.png").exists()
 
 
@@ -407,12 +407,12 @@ def test_it_shows_a_widget_and_beside_it_a_still_with_a_description(painter, mon
 
 
 def test_every_control_is_named(painter):
-    for control in (*painter.controls.values(), *painter.sliders.values(), painter._save, painter._places):
+    for control in (*painter.controls.values(), *painter.sliders.values(), painter._page.save, painter._places.shown):
         assert control.description
     for name, thumbnail in painter.thumbnails.items():
         assert thumbnail.tooltip == f"{name} alone"
 
 
 def test_a_style_without_a_picture_has_a_thumbnail_that_the_network_paints(painter):
-    (look,) = [child.value for child in painter._palette.widget.children if hasattr(child, "value")]
+    (look,) = [child.value for child in painter._page.palette.widget.children if hasattr(child, "value")]
     assert look.count("background-image: url(data:image/jpeg;base64,") == 3

@@ -25,7 +25,6 @@ from ..feedforward.fast import is_painting, refuse_painting, refuse_style_size
 from ..feedforward.styled import Styled
 from ..images import Source, bundled_images
 from ..pictures.sources import is_address
-from .sharing import turn
 
 Shares = Mapping[Any, float]
 Style = Source | Shares | Sequence[Any]
@@ -76,6 +75,11 @@ class Mixing:
     def takes_paintings(self) -> bool:
         """Whether it is a network for any style."""
         return isinstance(self._network, AnyStyleNetwork)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it paints."""
+        return self._network.device
 
     def usual(self) -> str:
         """The style to begin with."""
@@ -185,7 +189,7 @@ class Mixing:
         """Let a twin of the network look at paintings, and offer these before all others."""
         if not paintings:
             return
-        with self._lock, turn():
+        with self._lock:
             assert isinstance(self._network, AnyStyleNetwork)
             twin = self._network.that_knows([])
             for name, picture in paintings.items():

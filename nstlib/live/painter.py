@@ -3,9 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -18,34 +16,20 @@ from ..control.masks import fitted
 from ..errors import InputError, NstError
 from ..feedforward.fast import Network, network_for, painted, styles_in
 from ..feedforward.styled import Styled
-from ..images import Source, bundled_images, load_image, to_pil
+from ..images import Source, load_image, to_pil
 from . import sketch
 from .brush import Brush
-from .choices import COLORS_OF, SIZES, wide
-from .mixing import STYLE_SIZES, Mixing, Shares, Style
+from .mixing import Mixing, Shares, Style
+from .painter_page import Page
 from .palette import Palette, painting_url, readable, thumbnails_of
-from .panel import (
-    button,
-    device_name,
-    encoded,
-    framed,
-    heading,
-    in_colab,
-    place,
-    set_by_hand,
-    show,
-    shown_value,
-    widgets,
-    with_own_keys,
-)
+from .panel import device_name, heading, in_colab, place, set_by_hand, show, shown_value, widgets
 from .places import FIRST, MIXES, SECOND, Places
 from .sharing import take_share, turn
 from .snapshots import Album, Snapshot, problem_of, strip_html
 from .studio import folder_for
-from .upload import limit_html, upload_button, uploaded
+from .upload import uploaded
 
 KEPT = 8  # pictures that can be saved from the page
-FINER = 32  # pixels that a step of the slider adds to the size in which paintings are looked at
 
 
 class Painter(KnownAttributes):
@@ -104,7 +88,6 @@ class Painter(KnownAttributes):
         self._content = _loaded(content, self._size)
         self._mixing.set(FIRST, self._mixing.usual() if style is None else style)
         self._mixing.set(SECOND, self.styles[-1] if second is None else second)
-        self._hands = threading.local()
         self._moving, self._painting, self._stale = threading.RLock(), threading.RLock(), False
         self._said, self._milliseconds = problem_of(self.folder), 0.0
         self._album = Album(self.folder, "painter", KEPT)
@@ -136,12 +119,12 @@ class Painter(KnownAttributes):
     @property
     def sliders(self) -> dict[str, widgets.FloatSlider]:
         """The widgets of the shares, by style."""
-        return self._palette.sliders
+        return self._page.palette.sliders
 
     @property
     def thumbnails(self) -> dict[str, widgets.Button]:
         """The widgets that choose a style alone, by style."""
-        return self._palette.thumbnails
+        return self._page.palette.thumbnails
 
     @property
     def style(self) -> str | dict[str, float]:
@@ -186,9 +169,10 @@ class Painter(KnownAttributes):
                 be read.
         """
         with self._moving:
-            self._mixing.add(name, picture)
+            with turn():
+                self._mixing.add(name, picture)
             self._show_new([name])
-        self._set_mix(self._mix.value, name)
+        self._set_mix(self._hand, name)
 
     @property
     def style_size(self) -> int | None:
@@ -247,34 +231,34 @@ class Painter(KnownAttributes):
     @property
     def places(self) -> bool:
         """Whether the page shows the brush, and what is painted with it counts."""
-        return bool(self._places.value)
+        return bool(self._places.shown.value)
 
     @places.setter
     def places(self, places: bool) -> None:
         if not isinstance(places, bool):
             raise InputError(f"places is {places!r:.80}; expected True or False")
-        with self._quietly():
-            self._places.value = places
+        with self._page.quietly():
+            self._places.shown.value = places
         self._lay_out_places()
         self._follow()
 
     @property
     def masks(self) -> Tensor | None:
         """Where the two mixes go, (2, H, W) of 0 and 1; None for the first everywhere. Set as `Brush.load` takes it."""
-        return self._area.masks
+        return self._places.masks
 
     @masks.setter
     def masks(self, masks: Any) -> None:
         if masks is None:
             self.places = False
             return
-        self._area.renew(getattr(masks, "labels", masks))  # first: masks that cannot be leave the page as it was
+        self._places.renew(getattr(masks, "labels", masks))  # first: masks that cannot be leave the page as it was
         self.places = True
 
     @property
     def brush(self) -> Brush | None:
         """What paints the places; None before they are asked for."""
-        return self._area.brush
+        return self._places.brush
 
     def paint(self, pictures: Tensor) -> Tensor:
         """Paint other pictures with what is chosen now, but for the places, such as the frames of a camera.
@@ -323,7 +307,7 @@ class Painter(KnownAttributes):
 
     def _ipython_display_(self) -> None:
         if in_colab():  # which must be told now of a brush that may come later
-            self._area.opened()
+            self._places.opened()
         show(self.widget, self.still(), self.alt(), None if self.brush is None else self.brush.told())
 
     # From settings to a picture
@@ -371,135 +355,61 @@ class Painter(KnownAttributes):
         another = source is not self._source
         self._content, self._source, self._size = loaded, source, size
         if another and self.brush is not None:  # what was painted belongs to the picture before
-            self._area.renew()
+            self._places.renew()
 
     def _set_mix(self, which: int, style: Style | None) -> None:
         with self._moving:
-            self._show_new(self._mixing.set(which, style))
+            with turn():  # a painting that is new is looked at
+                new = self._mixing.set(which, style)
+            self._show_new(new)
             self._write()
         self._refresh()
 
     def _show_new(self, names: Sequence[str]) -> None:
         """Put paintings that are offered from now on into the palette."""
-        self._palette.add({name: painting_url(self._mixing.pictures[name]) for name in names})
+        if names:
+            self._page.palette.add({name: painting_url(self._mixing.pictures[name]) for name in names})
 
     # The page
 
     def _build(self) -> None:
-        self._sources: dict[str, Source] = {
-            readable(name): name for name in bundled_images("content") + bundled_images("photo")
-        }
-        sizes = sorted({*SIZES, self._size})
-        self.controls = {
-            "strength": widgets.FloatSlider(
-                value=self._strength, min=0, max=1, step=0.02, description="strength", readout_format=".2f", **_wide()
-            ),
-            "color": widgets.Dropdown(options=list(COLORS_OF.items()), description="colors", **_wide()),
-            "content": widgets.Dropdown(options=list(self._sources), description="content", **_wide()),
-            "size": widgets.Dropdown(
-                options=[(f"{size} pixels", size) for size in sizes], description="size", **_wide()
-            ),
-        }
-        if self.style_size is not None:
-            self.controls["style_size"] = widgets.IntSlider(
-                value=self.style_size,
-                min=STYLE_SIZES[0],
-                max=STYLE_SIZES[1],
-                step=FINER,
-                description="stroke size",
-                continuous_update=False,  # each size takes a look at each painting
-                **_wide(),
-            )
         thumbnails = thumbnails_of(self.network, self.styles, self._content, self._mixing.pictures)
-        self._palette = Palette(self.styles, thumbnails, self._choose_alone, self._by_hand)
-        self._area = Places(lambda: self._source, lambda: self._answer(self._refresh))
-        self._places, self._mix = self._area.shown, self._area.mix
-        self._save = button("Save", self._on_save, "save", "Keep this picture, with its settings inside")
-        self._upload, self._style_upload = upload_button("own content"), upload_button("own style")
-        self._picture, self._facts, self._strip = framed(to_pil(self._content)), widgets.HTML(), widgets.HTML()
+        palette = Palette(self.styles, thumbnails, self._choose_alone, self._by_hand)
+        self._places = Places(lambda: self._source, lambda: self._answer(self._refresh))
+        picture, takes_paintings = to_pil(self._content), self._mixing.takes_paintings
+        self._page = page = Page(palette, self._places, picture, self._on_save, takes_paintings)
+        self._put(controls=page.controls, widget=page.widget)
         self._write()
-        for name in ("strength", "color"):
-            self.controls[name].observe(self._by_hand, "value")
-        for name in ("content", "size"):
-            self.controls[name].observe(self._on_content, "value")
-        self._mix.observe(self._on_mix, "value")
-        self._places.observe(self._on_places, "value")
-        if self._mixing.takes_paintings:
-            self.controls["style_size"].observe(self._on_style_size, "value")
-        self._upload.observe(self._on_upload, "value")
-        self._style_upload.observe(self._on_style_upload, "value")
-        self._put(widget=self._lay_out())
+        hears = {"strength": self._by_hand, "color": self._by_hand, "style_size": self._on_style_size}
+        for name, control in page.controls.items():
+            control.observe(hears.get(name, self._on_content), "value")
+        self._places.mix.observe(self._on_mix, "value")
+        self._places.shown.observe(self._on_places, "value")
+        page.content_upload.observe(self._on_upload, "value")
+        page.style_upload.observe(self._on_style_upload, "value")
 
-    def _lay_out(self) -> widgets.Widget:
-        row = widgets.Layout(flex_flow="row wrap")
-        sliders = [self.controls[name] for name in ("strength", "style_size", "color") if name in self.controls]
-        uploads = [self._upload, self._style_upload] if self._mixing.takes_paintings else [self._upload]
-        blocks = {
-            "picture": widgets.VBox([self._picture, self._facts, widgets.HBox([self._save]), self._strip]),
-            "controls": with_own_keys(
-                *sliders,
-                heading("Styles: press a picture to have it alone"),
-                self._area.mix_box,
-                self._palette.widget,
-                heading("Content"),
-                self.controls["content"],
-                self.controls["size"],
-                widgets.HBox([*uploads, limit_html()], layout=row),
-            ),
-            "places": with_own_keys(self._area.box),
-        }
-        for name, block in blocks.items():
-            block.add_class(f"nst-painter-{name}")
-        within = widgets.Box(list(blocks.values()))
-        within.add_class("nst-painter-blocks")
-        around = widgets.VBox([within])
-        around.add_class("nst-painter")
-        return around
+    @property
+    def _hand(self) -> int:
+        """The mix that the sliders are."""
+        return int(self._places.mix.value)
 
     def _write(self) -> None:
         """Move the controls to what is so, without their painting."""
-        with self._moving, self._quietly():
-            self.controls["strength"].value = self._strength
-            self.controls["color"].value = self._color
-            self._offer("content", self._label_of(self._source))
-            self._offer("size", self._size)
-            if self.style_size is not None:
-                self.controls["style_size"].value = self.style_size
-            for name, share in self._mixing.mixes[self._mix.value].items():
-                self.sliders[name].value = share
-
-    def _offer(self, name: str, value: Any) -> None:
-        """Choose it, and put it among the choices where it is not yet one."""
-        control = self.controls[name]
-        known = list(self._sources) if name == "content" else sorted({*SIZES, value})
-        options = known if name == "content" else [(f"{size} pixels", size) for size in known]
-        if list(control.options) != options:
-            control.options = options
-        control.value = value
-
-    def _label_of(self, source: Source) -> str:
-        """What the page calls a content; one that is new gets a name."""
-        for label, known in self._sources.items():
-            if known is source or (isinstance(source, str) and isinstance(known, str) and known == source):
-                return label
-        label = Path(os.fsdecode(source)).name if isinstance(source, str | os.PathLike) else "the one given"
-        self._sources = {label: source, **{name: known for name, known in self._sources.items() if name != label}}
-        return label
+        with self._moving:
+            content = self._page.label_of(self._source)
+            settings = {"strength": self._strength, "color": self._color, "content": content, "size": self._size}
+            self._page.write({**settings, "style_size": self.style_size}, self._mixing.mixes[self._hand])
 
     def _show(self) -> None:
         """Bring the page up to date."""
-        shown = to_pil(self._image)
-        if (self._picture.width, self._picture.height) != (str(shown.width), str(shown.height)):
-            self._picture.width, self._picture.height = str(shown.width), str(shown.height)
-        self._picture.layout.max_width = f"min(100%, 64vh * {shown.width / shown.height:.4f}, {2 * shown.width}px)"
-        self._picture.value = encoded(shown)
-        self._palette.say(self._mixing.shares(self._mix.value))
-        self._facts.value = self._status()
+        self._page.show(to_pil(self._image))
+        self._page.palette.say(self._mixing.shares(self._hand))
+        self._say()
 
-    def _status(self) -> str:
-        """A line of facts; its data attributes say what was painted."""
-        height, width = self._image.shape[-2:]
-        took, device = f"painted in {self._milliseconds:.0f} ms", device_name(self.network.device)
+    def _say(self, said: str | None = None) -> None:
+        """Write the line of facts; its data attributes say what was painted."""
+        self._said = self._said if said is None else said
+        took = f"painted in {self._milliseconds:.0f} ms · {self._image.shape[-1]} x {self._image.shape[-2]} pixels"
         data = {
             "paintings": self.paintings,
             "ms": f"{self._milliseconds:.1f}",
@@ -510,50 +420,35 @@ class Painter(KnownAttributes):
             "shares": " ".join(f"{name}:{share:.4g}" for name, share in self.shares.items()),
             "places": "none" if self.masks is None else "painted",
         }
-        attributes = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in data.items())
-        said = f'<br><b role="status">{escape(self._said)}</b>' if self._said else ""
-        return f'<span class="nst-facts" {attributes}>{took} · {width} x {height} pixels · {device}{said}</span>'
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """What this thread does to controls meanwhile is not done by hand."""
-        before = self._moves_itself()
-        self._hands.quiet = True
-        try:
-            yield
-        finally:
-            self._hands.quiet = before
-
-    def _moves_itself(self) -> bool:
-        return getattr(self._hands, "quiet", False)
+        self._page.say(f"{took} · {device_name(self._mixing.device)}", self._said, data)
 
     # What a hand does
 
     def _by_hand(self, _: Any) -> None:
         """A slider or a choice was moved."""
-        if self._moves_itself():
+        if self._page.moves_itself():
             return
         with self._moving:
-            mix = self._mixing.mixes[self._mix.value]
+            mix = self._mixing.mixes[self._hand]
             mix.update({name: float(set_by_hand(slider, mix[name])) for name, slider in self.sliders.items()})
             self._strength = float(set_by_hand(self.controls["strength"], self._strength))
             self._color = self.controls["color"].value
         self._answer(self._refresh)
 
     def _choose_alone(self, name: str) -> None:
-        self._answer(lambda: self._set_mix(self._mix.value, name))
+        self._answer(lambda: self._set_mix(self._hand, name))
 
     def _on_mix(self, _: Any) -> None:
         """The sliders show the other mix; nothing is to be painted."""
         self._write()
-        self._palette.say(self._mixing.shares(self._mix.value))
+        self._page.palette.say(self._mixing.shares(self._hand))
 
     def _on_places(self, _: Any) -> None:
-        if not self._moves_itself():
+        if not self._page.moves_itself():
             self._answer(self._lay_out_places, self._refresh)
 
     def _on_style_size(self, slider: Any) -> None:
-        if self._moves_itself():
+        if self._page.moves_itself():
             return
         size = set_by_hand(self.controls["style_size"], self.style_size)
         if size != self.style_size:
@@ -561,25 +456,25 @@ class Painter(KnownAttributes):
             self._write()
 
     def _on_content(self, _: Any) -> None:
-        if self._moves_itself():
+        if self._page.moves_itself():
             return
-        source, size = self._sources[self.controls["content"].value], self.controls["size"].value
+        source, size = self._page.sources[self.controls["content"].value], self.controls["size"].value
         self._answer(lambda: self._take(source, size), self._refresh)
         self._write()
 
     def _on_upload(self, _: Any) -> None:
-        file = uploaded(self._upload.value)
+        file = uploaded(self._page.content_upload.value)
         if file is None:
             return
 
         def take() -> None:
             self._take(file.data, self._size)
-            self._sources = {file.name: file.data, **self._sources}
+            self._page.sources = {file.name: file.data, **self._page.sources}
 
         self._answer(take, self._follow, said=f"{file.in_words} is here")
 
     def _on_style_upload(self, _: Any) -> None:
-        file = uploaded(self._style_upload.value)
+        file = uploaded(self._page.style_upload.value)
         if file is not None:
             name = self._mixing.free_name(file.name)
             self._answer(lambda: self.add_style(name, file.data), said=f"{file.in_words} is here")
@@ -596,9 +491,9 @@ class Painter(KnownAttributes):
             "style_size": self.style_size,
             "masks": None if self.masks is None else "painted",
         }
-        self._said = self._album.keep(to_pil(self._image), settings, self.masks is None)
-        self._strip.value = heading("Kept: press one to save it").value + strip_html(self.snapshots)
-        self._facts.value = self._status()
+        said = self._album.keep(to_pil(self._image), settings, self.masks is None)
+        self._page.strip.value = heading("Kept: press one to save it").value + strip_html(self.snapshots)
+        self._say(said)
 
     def _answer(self, *actions: Callable[[], object], said: str = "") -> None:
         """Do what a page has asked for; what goes wrong is said there."""
@@ -607,13 +502,12 @@ class Painter(KnownAttributes):
             for action in actions:
                 action()
         except Exception as error:
-            self._said = str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}"
-            self._facts.value = self._status()
+            self._say(str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}")
 
     def _lay_out_places(self) -> None:
         """Show or hide the brush; without it the sliders are those of the first mix."""
-        with self._quietly():
-            self._area.lay_out()
+        with self._page.quietly():
+            self._places.lay_out()
         self._write()
 
 
@@ -688,7 +582,3 @@ def _loaded(source: Source, size: int) -> Tensor:
 
 def _plain(shares: dict[str, float]) -> str | dict[str, float]:
     return next(iter(shares)) if len(shares) == 1 else shares
-
-
-def _wide() -> dict[str, Any]:
-    return wide() | {"style": {"description_width": "64px"}}
