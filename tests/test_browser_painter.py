@@ -81,11 +81,11 @@ def jupyter(tmp_path_factory):
 
 
 def opened(jupyter, notebook):
-    """The page of a notebook whose cell has run."""
+    """The page of a notebook whose cell has run, in a workspace of its own: one restores what was open before."""
     url, _, browser = jupyter
     page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
     page.set_default_timeout(1000 * PATIENT)
-    page.goto(f"{url}/lab/tree/{notebook}")
+    page.goto(f"{url}/lab/workspaces/{notebook.partition('.')[0]}/tree/{notebook}")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     run_cell(page, 0)
     return page
