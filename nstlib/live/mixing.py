@@ -63,8 +63,6 @@ class Mixing:
             self.look_in(style_size)
         if styles is not None:
             self._offer_only(styles)
-        if not self.offered and not self.takes_paintings:
-            raise InputError("the network knows no style")
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -82,7 +80,11 @@ class Mixing:
         return self._network.device
 
     def usual(self) -> str:
-        """The style to begin with."""
+        """The style to begin with.
+
+        Raises:
+            InputError: there is none.
+        """
         if not self.offered:
             raise InputError("the network knows no style yet; give a painting, as style='painting.jpg'")
         return "swirls" if "swirls" in self.offered else self.offered[0]
