@@ -7,7 +7,7 @@ without one these tests are skipped, and say so.
 import os
 
 import pytest
-from browsing import CHROMIUM, PATIENT, Kernel, chromium, end_kernels, jupyter_server, run_cell, write_notebook
+from browsing import CHROMIUM, PATIENT, ROOT, Kernel, chromium, end_kernels, jupyter_server, run_cell, write_notebook
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install -e '.[lab,test]'")
 
@@ -22,6 +22,11 @@ def slow():  # as slow as a large picture, however fast the machine
     return quick()
 painter._paint_now = slow
 painter"""
+ANY_STYLE = """\
+import torch
+torch.set_num_threads(1)
+from nstlib import live
+live.painter("harbor", "swirls", network="any", size=128, folder=None)"""
 MOVES = 20
 
 pytestmark = [
@@ -65,21 +70,35 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def jupyter(tmp_path_factory):
+    """A server of a folder with the notebooks, and a browser."""
     folder = tmp_path_factory.mktemp("painter")
     write_notebook(folder / "painter.ipynb", [SOURCE])
+    write_notebook(folder / "any.ipynb", [ANY_STYLE])
     with jupyter_server(folder) as url, chromium(playwright) as browser:
-        page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
-        page.set_default_timeout(1000 * PATIENT)
-        page.goto(f"{url}/lab/tree/painter.ipynb")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        run_cell(page, 0)
-        with Kernel((url, folder)) as kernel:
-            made = Page(page, kernel)
-            made.wait("d.paintings === '1'")
-            yield made
-        page.context.close()
+        yield url, folder, browser
         end_kernels(url)
+
+
+def opened(jupyter, notebook):
+    """The page of a notebook whose cell has run, in a workspace of its own: one restores what was open before."""
+    url, _, browser = jupyter
+    page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+    page.set_default_timeout(1000 * PATIENT)
+    page.goto(f"{url}/lab/workspaces/{notebook.partition('.')[0]}/tree/{notebook}")
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    run_cell(page, 0)
+    return page
+
+
+@pytest.fixture(scope="module")
+def lab(jupyter):
+    page = opened(jupyter, "painter.ipynb")
+    with Kernel(jupyter[:2]) as kernel:
+        made = Page(page, kernel)
+        made.wait("d.paintings === '1'")
+        yield made
+    page.context.close()
 
 
 @pytest.fixture
@@ -185,3 +204,36 @@ def test_nothing_sticks_out_and_columns_follow_the_room(painter, width):
     right = "(es, edge) => es.filter(e => e.getBoundingClientRect().right > edge + 1).map(e => e.className)"
     inside = ".nst-painter button, .nst-painter select, .nst-painter img.widget-image, .nst-painter .noUi-handle"
     assert painter.page.locator(inside).evaluate_all(right, panel["x"] + panel["width"]) == []
+
+
+def test_an_uploaded_painting_is_a_style_like_the_others_and_its_strokes_have_a_size(jupyter):
+    painter = Page(opened(jupyter, "any.ipynb"), None)
+    painter.wait("d.paintings === '1'")
+    before = painter.picture()
+    with painter.page.expect_file_chooser() as chooser:
+        painter.page.locator(".nst-painter .widget-upload", has_text="own style").click()
+    chooser.value.set_files(ROOT / "img" / "content" / "harbor.jpg")
+    painter.wait("d.shares === 'harbor:1'")
+    uploaded = painter.changed_picture(before)
+    assert painter.page.locator(".nst-style button").first.get_attribute("title") == "harbor alone"
+    assert painter.thumbnail("harbor").inner_text() == "100 %"
+    background = painter.thumbnail("harbor").evaluate("e => getComputedStyle(e).backgroundImage")
+    assert background.startswith('url("data:image/jpeg;base64,')
+    painter.slider("mosaic").focus()
+    painter.page.keyboard.press("End")
+    painter.wait("d.shares === 'harbor:0.5 mosaic:0.5'")
+    mixed = painter.changed_picture(uploaded)
+    painter.slider("harbor").focus()
+    painter.page.keyboard.press("ArrowLeft")
+    painter.wait("d.shares === 'harbor:0.4872 mosaic:0.5128'")
+    less = painter.changed_picture(mixed)
+    painter.slider("stroke size").focus()
+    painter.page.keyboard.press("ArrowRight")
+    painter.wait("d.styleSize === '288'")
+    painter.changed_picture(less)
+    if shot := os.environ.get("NST_SHOT_ANY"):
+        for width in (360, 900, 1400):
+            painter.page.set_viewport_size({"width": width, "height": 1500})
+            painter.page.wait_for_timeout(1500)
+            painter.page.screenshot(path=f"{shot}_{width}.png")
+    painter.page.context.close()

@@ -179,7 +179,7 @@ def test_tiles_give_the_same_picture(paint):
         ("painting.jpg", {}, "use nstlib.stylize, or teach a network"),
         (torch.rand(1, 3, 8, 8), {}, "the style is a Tensor, but a network paints in the styles"),
         ("harbor", {}, "use nstlib.stylize"),  # a bundled picture, and no style
-        ([None], {}, "the style is a NoneType"),
+        ([None], {}, "the style is None, but"),
         (None, {}, "say which style: the network has swirls, mosaic, cave"),
         (("swirls", 0.5), {}, "one style with its share"),
         ("swirls", {"strength": 1.5}, "the strength is 1.5; expected a number from 0 to 1"),

@@ -11,14 +11,14 @@ import nstlib as nst
 from nstlib.live.upload import Upload
 
 
-def choose(button, data):
+def choose(button, data, name="mine.png"):
     """What the browser does when a file is chosen."""
     if isinstance(button.value, dict):  # ipywidgets 7
-        file = {"metadata": {"name": "mine.png", "type": "image/png", "size": len(data)}, "content": data}
-        button.set_trait("value", {"mine.png": file})
+        file = {"metadata": {"name": name, "type": "image/png", "size": len(data)}, "content": data}
+        button.set_trait("value", {name: file})
     else:
         now = datetime.now(UTC)
-        facts = {"name": "mine.png", "type": "image/png", "size": len(data), "last_modified": now}
+        facts = {"name": name, "type": "image/png", "size": len(data), "last_modified": now}
         button.value = (facts | {"content": memoryview(data)},)
 
 

@@ -118,6 +118,16 @@ class AnyStyleNetwork(Styled):
         names = checked_names([*self._names, name])
         self.rows, self._names = torch.cat([self.rows, self._row_of_picture(picture, size)]), names
 
+    def look_again(self, name: str, picture: Source, size: int | None = STYLE_SIZE) -> None:
+        """Look once more at the painting of a style that it knows, at another size say; arguments as for `add_style`.
+
+        Raises:
+            InputError: an unknown style. ImageError: a picture that cannot be read.
+        """
+        rows = [*self.rows]
+        rows[self._place(name)] = self._row_of_picture(picture, size)[0]
+        self.rows = torch.stack(rows)
+
     @torch.no_grad()
     def _row_of_picture(self, picture: Source, size: int | None) -> Tensor:
         return self.row_of(load_image(picture, size, device=self.device)[:1]).to(self.rows)
@@ -136,10 +146,7 @@ class AnyStyleNetwork(Styled):
             if name not in twin.styles:
                 twin.add_style(name, style, STYLE_SIZE if size is None else size)
             elif size is not None:
-                place = twin._place(name)
-                rows = [*twin.rows]
-                rows[place] = self._row_of_picture(style, size)[0]
-                twin.rows = torch.stack(rows)
+                twin.look_again(name, style, size)
         return twin
 
     def keep_only(self, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -219,21 +219,29 @@ class _Wish:
 
 def _painter(network: Any, style: Any, style_size: int | None, precision: Precision, device: Any) -> Styled:
     """The network for these styles; one for any style has looked at the paintings among them."""
-    painter = ready_network(network, precision, device)
-    styles = [] if style is None else _styles_in(style)
-    if network is None and any(_is_painting(each, painter.styles) for each in styles):
-        painter = ready_network(ANY, precision, device)
+    styles = [] if style is None else styles_in(style)
+    painter = network_for(styles, network, precision, device)
     if isinstance(painter, AnyStyleNetwork):
         return painter.that_knows(styles, style_size)
     if style_size is not None:
-        raise InputError(
-            f"style_size is {style_size}, but this network has learned how large strokes are; leave it out, or give a "
-            "network for any style"
-        )
+        refuse_style_size(style_size)
     return painter
 
 
-def _styles_in(style: Any) -> list[Any]:
+def network_for(
+    styles: Sequence[Any],
+    network: Network | None = None,
+    precision: Precision = "auto",
+    device: str | torch.device | None = None,
+) -> Styled:
+    """The ready network; without one, that for any style where a painting is among the styles. See `ready_network`."""
+    found = ready_network(network, precision, device)
+    if network is None and any(is_painting(each, found.styles) for each in styles):
+        return ready_network(ANY, precision, device)
+    return found
+
+
+def styles_in(style: Any) -> list[Any]:
     """All styles in a mix, or in a list of mixes."""
     if isinstance(style, Mapping):
         return list(style)
@@ -242,11 +250,11 @@ def _styles_in(style: Any) -> list[Any]:
     if isinstance(style, list | tuple):
         if len(style) == 2 and isinstance(style[1], Real):
             return [style[0]]
-        return [found for one in style for found in _styles_in(one)]
+        return [found for one in style for found in styles_in(one)]
     return [style]
 
 
-def _is_painting(style: Any, known: Sequence[str]) -> bool:
+def is_painting(style: Any, known: Sequence[str]) -> bool:
     """Whether it is a picture, and not the name of a style, one that is known or one that is misspelled."""
     if not isinstance(style, str):
         return True
@@ -308,14 +316,35 @@ def _shares(network: Styled, mix: Any, strength: Any) -> Tensor:
 def _known_style(name: Any, network: Styled) -> str:
     if isinstance(network, AnyStyleNetwork):
         return called(name)
-    if _is_painting(name, network.styles):
-        shown = f"{name!r:.80}" if isinstance(name, str | os.PathLike) else f"a {type(name).__name__}"
-        raise InputError(
-            f"the style is {shown}, but a network paints in the styles that it has learned: "
-            f"{', '.join(network.styles)}. For a painting of your own use nstlib.stylize, or teach a network: "
-            "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
-        )
+    if is_painting(name, network.styles):
+        refuse_painting(name, network)
     return one_of("the style", name, network.styles)
+
+
+def refuse_painting(painting: Any, network: Styled) -> NoReturn:
+    """Say that a network of known styles cannot paint in that of a painting.
+
+    Raises:
+        InputError: always.
+    """
+    shown = f"a {type(painting).__name__}" if isinstance(painting, Tensor | np.ndarray | bytes) else f"{painting!r:.80}"
+    raise InputError(
+        f"the style is {shown}, but a network paints in the styles that it has learned: {', '.join(network.styles)}. "
+        f'For a painting of your own take network="{ANY}", use nstlib.stylize, or teach a network: '
+        "python -m nstlib.fast --train painting.jpg -o mine.safetensors"
+    )
+
+
+def refuse_style_size(style_size: Any) -> NoReturn:
+    """Say that a network of known styles looks at no paintings.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"style_size is {style_size!r:.80}, but this network has learned how large strokes are; leave it out, or give "
+        "a network for any style"
+    )
 
 
 def _side_by_side(pictures: Iterator[Tensor], content: Tensor, masks: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
 Read `engine` first: a run that takes up changes between two steps; `drivers` call it, `panel` shows it. `small` has a
 live picture for each notebook, and `studio` all of a transfer under the hand: `choices` are what it offers, `steering`
 is the transfer beneath. `brush` paints regions over a picture. What a network paints in one pass needs no engine:
-`painter`, with `palette` for its styles, and `camera`, what the browser's camera sees. Needs ipywidgets, and the brush
-and the camera anywidget, which come with `pip install "nstlib[lab]"`.
+`painter`, with `mixing` for what it paints with and `painter_page`, `palette` and `places` for what a page shows; and
+`camera`, what the browser's camera sees. Needs ipywidgets, and the brush and the camera anywidget, which come with
+`pip install "nstlib[lab]"`.
 
 Example:
     >>> live.texture(extract, style, ["relu1_1", "relu2_1", "relu3_1"]).run(40)

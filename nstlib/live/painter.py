@@ -3,66 +3,33 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from ..base.checks import (
-    KnownAttributes,
-    fraction,
-    given,
-    known_arguments,
-    known_names,
-    one_of,
-    picture,
-    size_of,
-    whole,
-)
-from ..base.reporting import shown_path
+from ..base.checks import KnownAttributes, fraction, given, known_arguments, one_of, picture, size_of, whole
 from ..control.colors import COLORS, Color
 from ..control.masks import fitted
-from ..control.styles import Blend, normalized
 from ..errors import InputError, NstError
-from ..feedforward.fast import painted, ready_network
+from ..feedforward.fast import Network, network_for, painted, styles_in
 from ..feedforward.styled import Styled
-from ..images import Source, bundled_images, load_image, to_pil
+from ..images import Source, load_image, to_pil
 from . import sketch
 from .brush import Brush
-from .choices import COLORS_OF, SIZES, wide
-from .palette import Palette, readable, thumbnails_of
-from .panel import (
-    button,
-    device_name,
-    encoded,
-    framed,
-    heading,
-    in_colab,
-    set_by_hand,
-    show,
-    shown_value,
-    widgets,
-    with_own_keys,
-)
+from .mixing import Mixing, Shares, Style
+from .painter_page import Page
+from .palette import Palette, painting_url, readable, thumbnails_of
+from .panel import device_name, heading, in_colab, place, set_by_hand, show, shown_value, widgets
+from .places import FIRST, MIXES, SECOND, Places
 from .sharing import take_share, turn
-from .snapshots import Snapshot, problem_of, strip_html, written
+from .snapshots import Album, Snapshot, problem_of, strip_html
 from .studio import folder_for
-from .upload import limit_html, upload_button, uploaded
+from .upload import uploaded
 
-Shares = Mapping[str, float]
-MIXES = ("first mix", "second mix")
-FIRST, SECOND = range(2)
-BRUSH_SIZE = 512  # pixels of the longer side of what is painted on: places keep their edges at any size
 KEPT = 8  # pictures that can be saved from the page
-PLACES_NOTE = (
-    "Paint where each mix goes. What stays unpainted keeps the content; as long as nothing is painted, the first mix "
-    "is everywhere."
-)
 
 
 class Painter(KnownAttributes):
@@ -76,20 +43,17 @@ class Painter(KnownAttributes):
         >>> painter.style = {"mosaic": 0.7, "swirls": 0.3}
         >>> painter.strength, painter.color = 0.8, "luminance"
         >>> painter.image                                   # (1, 3, H, W), as the page shows it
+        >>> painter.add_style("waves", "waves.jpg")         # where the network is for any style
 
     Attributes:
-        network: that paints.
         widget: all of it, to be put into a layout of one's own.
         paintings: how many times it has painted.
         snapshots: the last pictures kept by the button.
         folder: where these go, or None.
-        controls, sliders, thumbnails: the widgets, by setting or style.
+        controls: the widgets, by setting.
     """
 
-    network: Styled
     controls: dict[str, widgets.ValueWidget]
-    sliders: dict[str, widgets.FloatSlider]
-    thumbnails: dict[str, widgets.Button]
     widget: widgets.Widget
     paintings: int
     snapshots: list[Snapshot]
@@ -103,32 +67,32 @@ class Painter(KnownAttributes):
     def __init__(
         self,
         content: Source = "village",
-        style: str | Shares | None = None,
+        style: Style | None = None,
         *,
-        network: Styled | str | os.PathLike[str] | None = None,
-        styles: Sequence[str] | None = None,
+        network: Network | None = None,
+        styles: Sequence[Any] | None = None,
         strength: float = 1.0,
         color: Color = "style",
         masks: Any = None,
-        second: str | Shares | None = None,
+        second: Style | None = None,
         size: int = 256,
+        style_size: int | None = None,
         folder: str | os.PathLike[str] | None = "auto",
     ):
-        self.network, self.folder = ready_network(network), folder_for(folder)
-        offered = _offered(styles, self.network)
-        self._mixes = [dict.fromkeys(offered, 0.0) for _ in MIXES]
+        self.folder = folder_for(folder)
+        paintings = [each for one in (style, second, styles) if one is not None for each in styles_in(one)]
+        self._mixing = Mixing(network_for(paintings, network), styles, style_size, len(MIXES))
         self._strength = fraction("the strength", strength)
         self._color = cast(Color, one_of("the color", color, COLORS))
         self._source, self._size = content, whole("size", size, 1)
         self._content = _loaded(content, self._size)
-        self._brush: Brush | None = None
-        self._mixes[FIRST].update(self._checked_mix(_usual(offered) if style is None else style))
-        self._mixes[SECOND].update(self._checked_mix(offered[-1] if second is None else second))
-        self._hands = threading.local()
+        self._mixing.set(FIRST, self._mixing.usual() if style is None else style)
+        self._mixing.set(SECOND, self.styles[-1] if second is None else second)
         self._moving, self._painting, self._stale = threading.RLock(), threading.RLock(), False
         self._said, self._milliseconds = problem_of(self.folder), 0.0
-        self.paintings, self.snapshots = 0, []
-        self._build(offered)
+        self._album = Album(self.folder, "painter", KEPT)
+        self.paintings, self.snapshots = 0, self._album.snapshots
+        self._build()
         take_share()
         if masks is not None:
             self.masks = masks
@@ -145,21 +109,40 @@ class Painter(KnownAttributes):
     @property
     def styles(self) -> tuple[str, ...]:
         """The names of those that are offered."""
-        return tuple(self._palette.sliders)
+        return self._mixing.offered
+
+    @property
+    def network(self) -> Styled:
+        """That paints. One for any style is a twin of that which was given, and knows the paintings of this painter."""
+        return self._mixing.ready()
+
+    @property
+    def sliders(self) -> dict[str, widgets.FloatSlider]:
+        """The widgets of the shares, by style."""
+        return self._page.palette.sliders
+
+    @property
+    def thumbnails(self) -> dict[str, widgets.Button]:
+        """The widgets that choose a style alone, by style."""
+        return self._page.palette.thumbnails
 
     @property
     def style(self) -> str | dict[str, float]:
-        """Its name where it is one, the shares of several; of none, {}. Set with a name, shares, or None for none."""
+        """Its name where it is one, the shares of several; of none, {}.
+
+        Set with a name, shares, or None for none; where the network is for any style, also with paintings, which are
+        offered from then on.
+        """
         return _plain(self.shares)
 
     @style.setter
-    def style(self, style: str | Shares | None) -> None:
+    def style(self, style: Style | None) -> None:
         self._set_mix(FIRST, style)
 
     @property
     def shares(self) -> dict[str, float]:
         """Of each style that has one; their sum is 1, or there are none and the picture is the content."""
-        return _normal(self._mixes[FIRST])
+        return self._mixing.shares(FIRST)
 
     @shares.setter
     def shares(self, shares: Shares) -> None:
@@ -168,11 +151,42 @@ class Painter(KnownAttributes):
     @property
     def second(self) -> str | dict[str, float]:
         """The style of the second place, as `style`."""
-        return _plain(_normal(self._mixes[SECOND]))
+        return _plain(self._mixing.shares(SECOND))
 
     @second.setter
-    def second(self, style: str | Shares | None) -> None:
+    def second(self, style: Style | None) -> None:
         self._set_mix(SECOND, style)
+
+    def add_style(self, name: str, picture: Source) -> None:
+        """Offer a painting before all other styles, and paint in its style alone; for a network for any style.
+
+        Args:
+            name: of the new style.
+            picture: in any form that `load_image` takes.
+
+        Raises:
+            InputError: a name that is taken or no name, or a network of known styles. ImageError: a picture that cannot
+                be read.
+        """
+        with self._moving:
+            with turn():
+                self._mixing.add(name, picture)
+            self._show_new([name])
+        self._set_mix(self._hand, name)
+
+    @property
+    def style_size(self) -> int | None:
+        """Pixels of the longer side in which paintings are looked at: larger, larger strokes. From 128 to 512.
+
+        None where the network has learned its styles. A style whose painting is not there stays as the network knows
+        it.
+        """
+        return self._mixing.style_size
+
+    @style_size.setter
+    def style_size(self, size: int) -> None:
+        self._look_in(size)
+        self._follow()
 
     @property
     def strength(self) -> float:
@@ -217,37 +231,34 @@ class Painter(KnownAttributes):
     @property
     def places(self) -> bool:
         """Whether the page shows the brush, and what is painted with it counts."""
-        return bool(self._places.value)
+        return bool(self._places.shown.value)
 
     @places.setter
     def places(self, places: bool) -> None:
         if not isinstance(places, bool):
             raise InputError(f"places is {places!r:.80}; expected True or False")
-        with self._quietly():
-            self._places.value = places
-        self._open_places()
+        with self._page.quietly():
+            self._places.shown.value = places
+        self._lay_out_places()
         self._follow()
 
     @property
     def masks(self) -> Tensor | None:
         """Where the two mixes go, (2, H, W) of 0 and 1; None for the first everywhere. Set as `Brush.load` takes it."""
-        masks = self._brush.masks if self.places and self._brush is not None else None
-        return masks if masks is not None and bool(masks.any()) else None
+        return self._places.masks
 
     @masks.setter
     def masks(self, masks: Any) -> None:
         if masks is None:
             self.places = False
             return
-        # A brush of its own first: masks that cannot be leave the page as it was.
-        brush = Brush(self._source, len(MIXES), names=MIXES, size=BRUSH_SIZE, start=getattr(masks, "labels", masks))
-        self._renew_brush(brush)
+        self._places.renew(getattr(masks, "labels", masks))  # first: masks that cannot be leave the page as it was
         self.places = True
 
     @property
     def brush(self) -> Brush | None:
         """What paints the places; None before they are asked for."""
-        return self._brush
+        return self._places.brush
 
     def paint(self, pictures: Tensor) -> Tensor:
         """Paint other pictures with what is chosen now, but for the places, such as the frames of a camera.
@@ -263,26 +274,31 @@ class Painter(KnownAttributes):
         """
         with turn():
             pictures = picture("batch of pictures", pictures)
-            return painted(self.network, pictures, self._rows()[:1], [self._color])
+            network = self._mixing.ready()
+            return painted(network, pictures, self._rows(network)[:1], [self._color])
 
     def rows(self) -> list[tuple[str, str, float | None]]:
         """The settings for the still: label, value and place on the slider."""
         told: list[tuple[str, str, float | None]] = [("strength", f"{self._strength:.3g}", self._strength)]
-        told += [(readable(name), f"{share:.0%}", share) for name, share in self.shares.items()]
+        told += [(readable(name)[:18], f"{share:.0%}", share) for name, share in self.shares.items()]
         if self.masks is not None:
-            seconds = _normal(self._mixes[SECOND])
+            seconds = self._mixing.shares(SECOND)
             told += [(f"second: {readable(name)}"[:18], f"{share:.0%}", share) for name, share in seconds.items()]
+        told = told[:12]
+        if self.style_size is not None:
+            told.append(("stroke size", str(self.style_size), place(self.controls["style_size"])))
         choices = {"colors": "color", "content": "content", "size": "size"}
-        return told[:12] + [(label, shown_value(self.controls[name]), None) for label, name in choices.items()]
+        return told + [(label, shown_value(self.controls[name]), None) for label, name in choices.items()]
 
     def alt(self) -> str:
         """The still in words."""
         styles = " and ".join(f"{share:.0%} {readable(name)}" for name, share in self.shares.items()) or "no style"
         places = ", in places that were painted" if self.masks is not None else ""
+        strokes = "" if self.style_size is None else f"; stroke size: {self.style_size}"
         content, colors = (shown_value(self.controls[name]) for name in ("content", "color"))
         return (
             f"A live picture, painter: {content}, painted in {styles} at strength {self._strength:.2g}{places}; "
-            f"colors: {colors}"
+            f"colors: {colors}{strokes}"
         )
 
     def still(self) -> Image.Image:
@@ -291,8 +307,8 @@ class Painter(KnownAttributes):
 
     def _ipython_display_(self) -> None:
         if in_colab():  # which must be told now of a brush that may come later
-            self._open_brush()
-        show(self.widget, self.still(), self.alt(), None if self._brush is None else self._brush.told())
+            self._places.opened()
+        show(self.widget, self.still(), self.alt(), None if self.brush is None else self.brush.told())
 
     # From settings to a picture
 
@@ -319,225 +335,149 @@ class Painter(KnownAttributes):
             self._show()
 
     def _paint_now(self) -> Tensor:
-        rows, masks, colors = self._rows(), self.masks, [self._color] * len(MIXES)
+        masks, colors = self.masks, [self._color] * len(MIXES)
+        network = self._mixing.ready(1 if masks is None else len(MIXES))
+        rows = self._rows(network)
         if masks is None:
-            return painted(self.network, self._content, rows[:1], colors)
-        return painted(self.network, self._content, rows, colors, fitted(list(masks), size_of(self._content)))
+            return painted(network, self._content, rows[:1], colors)
+        return painted(network, self._content, rows, colors, fitted(list(masks), size_of(self._content)))
 
-    def _rows(self) -> Tensor:
-        """Shares of all styles of the network, a row a mix; their sum is the strength, of a mix of none it is 0."""
-        mixes = [_normal(mix) for mix in self._mixes]
-        rows = [[mix.get(name, 0.0) for name in self.network.styles] for mix in mixes]
-        return self._strength * torch.tensor(rows, dtype=torch.float32)
+    def _rows(self, network: Styled) -> Tensor:
+        return self._mixing.rows(network, self._strength)
+
+    def _look_in(self, size: int) -> None:
+        with turn():
+            self._mixing.look_in(size)
 
     def _take(self, source: Source, size: int) -> None:
         """Another content, or the same at another size; on an error all is as before."""
         loaded = _loaded(source, size)
         another = source is not self._source
         self._content, self._source, self._size = loaded, source, size
-        if another and self._brush is not None:  # what was painted belongs to the picture before
-            self._renew_brush(self._new_brush())
+        if another and self.brush is not None:  # what was painted belongs to the picture before
+            self._places.renew()
 
-    def _checked_mix(self, style: Any) -> dict[str, float]:
-        """What the sliders are to say, from a name, shares or None.
-
-        Raises:
-            InputError: an unknown style, or shares that cannot work.
-        """
-        offered = list(self._mixes[FIRST])
-        if style is None or (isinstance(style, Mapping) and not style):
-            return dict.fromkeys(offered, 0.0)
-        if isinstance(style, str):
-            return {name: float(name == one_of("the style", style, offered)) for name in offered}
-        blend = Blend.of(style)
-        known_names((str(name) for name in blend.pictures), offered, "style")
-        return dict.fromkeys(offered, 0.0) | dict(blend)
-
-    def _set_mix(self, which: int, style: Any) -> None:
-        mix = self._checked_mix(style)
+    def _set_mix(self, which: int, style: Style | None) -> None:
         with self._moving:
-            self._mixes[which].update(mix)
+            with turn():  # a painting that is new is looked at
+                new = self._mixing.set(which, style)
+            self._show_new(new)
             self._write()
         self._refresh()
 
+    def _show_new(self, names: Sequence[str]) -> None:
+        """Put paintings that are offered from now on into the palette."""
+        if names:
+            self._page.palette.add({name: painting_url(self._mixing.pictures[name]) for name in names})
+
     # The page
 
-    def _build(self, offered: list[str]) -> None:
-        self._sources: dict[str, Source] = {
-            readable(name): name for name in bundled_images("content") + bundled_images("photo")
-        }
-        sizes = sorted({*SIZES, self._size})
-        self.controls = {
-            "strength": widgets.FloatSlider(
-                value=self._strength, min=0, max=1, step=0.02, description="strength", readout_format=".2f", **_wide()
-            ),
-            "color": widgets.Dropdown(options=list(COLORS_OF.items()), description="colors", **_wide()),
-            "content": widgets.Dropdown(options=list(self._sources), description="content", **_wide()),
-            "size": widgets.Dropdown(
-                options=[(f"{size} pixels", size) for size in sizes], description="size", **_wide()
-            ),
-        }
-        self._palette = Palette(
-            offered, thumbnails_of(self.network, offered, self._content), self._choose_alone, self._by_hand
-        )
-        self.sliders, self.thumbnails = self._palette.sliders, self._palette.thumbnails
-        self._mix = widgets.ToggleButtons(options=[(name, place) for place, name in enumerate(MIXES)])
-        self._mix.style.button_width = "auto"
-        self._places = widgets.Checkbox(description="paint places", indent=False, layout=widgets.Layout(width="auto"))
-        self._places_box, self._mix_box = widgets.VBox(), widgets.VBox()
-        self._save = button("Save", self._on_save, "save", "Keep this picture, with its settings inside")
-        self._upload = upload_button("own content")
-        self._picture, self._facts, self._strip = framed(to_pil(self._content)), widgets.HTML(), widgets.HTML()
+    def _build(self) -> None:
+        thumbnails = thumbnails_of(self.network, self.styles, self._content, self._mixing.pictures)
+        palette = Palette(self.styles, thumbnails, self._choose_alone, self._by_hand)
+        self._places = Places(lambda: self._source, lambda: self._answer(self._refresh))
+        picture, takes_paintings = to_pil(self._content), self._mixing.takes_paintings
+        self._page = page = Page(palette, self._places, picture, self._on_save, takes_paintings)
+        self._put(controls=page.controls, widget=page.widget)
         self._write()
-        for name in ("strength", "color"):
-            self.controls[name].observe(self._by_hand, "value")
-        for name in ("content", "size"):
-            self.controls[name].observe(self._on_content, "value")
-        self._mix.observe(self._on_mix, "value")
-        self._places.observe(self._on_places, "value")
-        self._upload.observe(self._on_upload, "value")
-        self._put(widget=self._lay_out())
+        hears = {"strength": self._by_hand, "color": self._by_hand, "style_size": self._on_style_size}
+        for name, control in page.controls.items():
+            control.observe(hears.get(name, self._on_content), "value")
+        self._places.mix.observe(self._on_mix, "value")
+        self._places.shown.observe(self._on_places, "value")
+        page.content_upload.observe(self._on_upload, "value")
+        page.style_upload.observe(self._on_style_upload, "value")
 
-    def _lay_out(self) -> widgets.Widget:
-        row = widgets.Layout(flex_flow="row wrap")
-        self._places_box.children = (self._places,)
-        blocks = {
-            "picture": widgets.VBox([self._picture, self._facts, widgets.HBox([self._save]), self._strip]),
-            "controls": with_own_keys(
-                self.controls["strength"],
-                self.controls["color"],
-                heading("Styles: press a picture to have it alone"),
-                self._mix_box,
-                self._palette.widget,
-                heading("Content"),
-                self.controls["content"],
-                self.controls["size"],
-                widgets.HBox([self._upload, limit_html()], layout=row),
-            ),
-            "places": with_own_keys(self._places_box),
-        }
-        for name, block in blocks.items():
-            block.add_class(f"nst-painter-{name}")
-        within = widgets.Box(list(blocks.values()))
-        within.add_class("nst-painter-blocks")
-        around = widgets.VBox([within])
-        around.add_class("nst-painter")
-        return around
+    @property
+    def _hand(self) -> int:
+        """The mix that the sliders are."""
+        return int(self._places.mix.value)
 
     def _write(self) -> None:
         """Move the controls to what is so, without their painting."""
-        with self._moving, self._quietly():
-            self.controls["strength"].value = self._strength
-            self.controls["color"].value = self._color
-            self._offer("content", self._label_of(self._source))
-            self._offer("size", self._size)
-            for name, share in self._mixes[self._mix.value].items():
-                self.sliders[name].value = share
-
-    def _offer(self, name: str, value: Any) -> None:
-        """Choose it, and put it among the choices where it is not yet one."""
-        control = self.controls[name]
-        known = list(self._sources) if name == "content" else sorted({*SIZES, value})
-        options = known if name == "content" else [(f"{size} pixels", size) for size in known]
-        if list(control.options) != options:
-            control.options = options
-        control.value = value
-
-    def _label_of(self, source: Source) -> str:
-        """What the page calls a content; one that is new gets a name."""
-        for label, known in self._sources.items():
-            if known is source or (isinstance(source, str) and isinstance(known, str) and known == source):
-                return label
-        label = Path(os.fsdecode(source)).name if isinstance(source, str | os.PathLike) else "the one given"
-        self._sources = {label: source, **{name: known for name, known in self._sources.items() if name != label}}
-        return label
+        with self._moving:
+            content = self._page.label_of(self._source)
+            settings = {"strength": self._strength, "color": self._color, "content": content, "size": self._size}
+            self._page.write({**settings, "style_size": self.style_size}, self._mixing.mixes[self._hand])
 
     def _show(self) -> None:
         """Bring the page up to date."""
-        shown = to_pil(self._image)
-        if (self._picture.width, self._picture.height) != (str(shown.width), str(shown.height)):
-            self._picture.width, self._picture.height = str(shown.width), str(shown.height)
-        self._picture.layout.max_width = f"min(100%, 64vh * {shown.width / shown.height:.4f}, {2 * shown.width}px)"
-        self._picture.value = encoded(shown)
-        self._palette.say(_normal(self._mixes[self._mix.value]))
-        self._facts.value = self._status()
+        self._page.show(to_pil(self._image))
+        self._page.palette.say(self._mixing.shares(self._hand))
+        self._say()
 
-    def _status(self) -> str:
-        """A line of facts; its data attributes say what was painted."""
-        height, width = self._image.shape[-2:]
-        took, device = f"painted in {self._milliseconds:.0f} ms", device_name(self.network.device)
+    def _say(self, said: str | None = None) -> None:
+        """Write the line of facts; its data attributes say what was painted."""
+        self._said = self._said if said is None else said
+        took = f"painted in {self._milliseconds:.0f} ms · {self._image.shape[-1]} x {self._image.shape[-2]} pixels"
         data = {
             "paintings": self.paintings,
             "ms": f"{self._milliseconds:.1f}",
             "strength": self._strength,
             "color": self._color,
             "size": self._size,
+            "style-size": self.style_size,
             "shares": " ".join(f"{name}:{share:.4g}" for name, share in self.shares.items()),
             "places": "none" if self.masks is None else "painted",
         }
-        attributes = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in data.items())
-        said = f'<br><b role="status">{escape(self._said)}</b>' if self._said else ""
-        return f'<span class="nst-facts" {attributes}>{took} · {width} x {height} pixels · {device}{said}</span>'
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """What this thread does to controls meanwhile is not done by hand."""
-        before = self._moves_itself()
-        self._hands.quiet = True
-        try:
-            yield
-        finally:
-            self._hands.quiet = before
-
-    def _moves_itself(self) -> bool:
-        return getattr(self._hands, "quiet", False)
+        self._page.say(f"{took} · {device_name(self._mixing.device)}", self._said, data)
 
     # What a hand does
 
     def _by_hand(self, _: Any) -> None:
         """A slider or a choice was moved."""
-        if self._moves_itself():
+        if self._page.moves_itself():
             return
         with self._moving:
-            mix = self._mixes[self._mix.value]
+            mix = self._mixing.mixes[self._hand]
             mix.update({name: float(set_by_hand(slider, mix[name])) for name, slider in self.sliders.items()})
             self._strength = float(set_by_hand(self.controls["strength"], self._strength))
             self._color = self.controls["color"].value
         self._answer(self._refresh)
 
     def _choose_alone(self, name: str) -> None:
-        self._answer(lambda: self._set_mix(self._mix.value, name))
+        self._answer(lambda: self._set_mix(self._hand, name))
 
     def _on_mix(self, _: Any) -> None:
         """The sliders show the other mix; nothing is to be painted."""
         self._write()
-        self._palette.say(_normal(self._mixes[self._mix.value]))
+        self._page.palette.say(self._mixing.shares(self._hand))
 
     def _on_places(self, _: Any) -> None:
-        if not self._moves_itself():
-            self._answer(self._open_places, self._refresh)
+        if not self._page.moves_itself():
+            self._answer(self._lay_out_places, self._refresh)
 
-    def _on_painted(self, brush: Brush) -> None:
-        if self.places and brush is self._brush:
-            self._answer(self._refresh)
+    def _on_style_size(self, slider: Any) -> None:
+        if self._page.moves_itself():
+            return
+        size = set_by_hand(self.controls["style_size"], self.style_size)
+        if size != self.style_size:
+            self._answer(lambda: self._look_in(size), self._refresh)
+            self._write()
 
     def _on_content(self, _: Any) -> None:
-        if self._moves_itself():
+        if self._page.moves_itself():
             return
-        source, size = self._sources[self.controls["content"].value], self.controls["size"].value
+        source, size = self._page.sources[self.controls["content"].value], self.controls["size"].value
         self._answer(lambda: self._take(source, size), self._refresh)
         self._write()
 
     def _on_upload(self, _: Any) -> None:
-        file = uploaded(self._upload.value)
+        file = uploaded(self._page.content_upload.value)
         if file is None:
             return
 
         def take() -> None:
             self._take(file.data, self._size)
-            self._sources = {file.name: file.data, **self._sources}
+            self._page.sources = {file.name: file.data, **self._page.sources}
 
         self._answer(take, self._follow, said=f"{file.in_words} is here")
+
+    def _on_style_upload(self, _: Any) -> None:
+        file = uploaded(self._page.style_upload.value)
+        if file is not None:
+            name = self._mixing.free_name(file.name)
+            self._answer(lambda: self.add_style(name, file.data), said=f"{file.in_words} is here")
 
     def _on_save(self) -> None:
         """Keep the picture in the folder, and on the page as a link that saves it."""
@@ -548,20 +488,12 @@ class Painter(KnownAttributes):
             "strength": self._strength,
             "color": self._color,
             "size": self._size,
+            "style_size": self.style_size,
             "masks": None if self.masks is None else "painted",
         }
-        taken = self.snapshots[-1].taken + 1 if self.snapshots else 1
-        snapshot = Snapshot.of(to_pil(self._image), taken, settings, self.masks is None, "painter")
-        self.snapshots.append(snapshot)
-        del self.snapshots[:-KEPT]
-        self._said = ""
-        if self.folder is not None:
-            try:
-                self._said = f"kept {shown_path(written(snapshot, self.folder))}"
-            except OSError as error:  # the picture is on the page all the same
-                self._said = f"it cannot be written to {shown_path(self.folder)}: {error.strerror or error}"
-        self._strip.value = heading("Kept: press one to save it").value + strip_html(self.snapshots)
-        self._facts.value = self._status()
+        said = self._album.keep(to_pil(self._image), settings, self.masks is None)
+        self._page.strip.value = heading("Kept: press one to save it").value + strip_html(self.snapshots)
+        self._say(said)
 
     def _answer(self, *actions: Callable[[], object], said: str = "") -> None:
         """Do what a page has asked for; what goes wrong is said there."""
@@ -570,50 +502,28 @@ class Painter(KnownAttributes):
             for action in actions:
                 action()
         except Exception as error:
-            self._said = str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}"
-            self._facts.value = self._status()
+            self._say(str(error) if isinstance(error, NstError) else f"{type(error).__name__}: {error}")
 
-    # Places
-
-    def _open_places(self) -> None:
-        """Show or hide the brush, and whose mix the sliders are."""
-        if self.places:
-            brush = self._open_brush()
-            note = widgets.HTML(f'<span style="font-size: 12px">{escape(PLACES_NOTE)}</span>')
-            self._places_box.children, self._mix_box.children = (self._places, note, brush.widget), (self._mix,)
-            return
-        self._places_box.children, self._mix_box.children = (self._places,), ()
-        with self._quietly():
-            self._mix.value = FIRST
+    def _lay_out_places(self) -> None:
+        """Show or hide the brush; without it the sliders are those of the first mix."""
+        with self._page.quietly():
+            self._places.lay_out()
         self._write()
-
-    def _open_brush(self) -> Brush:
-        if self._brush is None:
-            self._renew_brush(self._new_brush())
-        return cast(Brush, self._brush)
-
-    def _new_brush(self) -> Brush:
-        return Brush(self._source, len(MIXES), names=MIXES, size=BRUSH_SIZE)
-
-    def _renew_brush(self, brush: Brush) -> None:
-        self._brush = brush
-        brush.observe(self._on_painted)
-        if self.places:
-            self._open_places()
 
 
 @known_arguments
 def painter(
     content: Source = "village",
-    style: str | Shares | None = None,
+    style: Style | None = None,
     *,
-    network: Styled | str | os.PathLike[str] | None = None,
-    styles: Sequence[str] | None = None,
+    network: Network | None = None,
+    styles: Sequence[Any] | None = None,
     strength: float = 1.0,
     color: Color = "style",
     masks: Any = None,
-    second: str | Shares | None = None,
+    second: Style | None = None,
     size: int = 256,
+    style_size: int | None = None,
     folder: str | os.PathLike[str] | None = "auto",
 ) -> Painter:
     """A panel on which a network paints at once what the sliders say: styles, strength, colors and places together.
@@ -621,21 +531,27 @@ def painter(
     Example:
         >>> live.painter("harbor", "mosaic")                # as the last line of a cell
         >>> live.painter("harbor", {"mosaic": 0.7, "swirls": 0.3}, strength=0.8, color="luminance")
+        >>> live.painter("harbor", {"waves.jpg": 0.5, "swirls": 0.5}, network="any")
 
     Args:
         content: the picture: a path, a bundled name, a tensor, or what else `load_image` takes. Others can be chosen
             and uploaded on the page.
-        style: a name, or names with their shares, which are brought to the sum 1; {} for the content. None is
-            "swirls", or the first that the network has.
-        network: a network or the path of its file; None is the bundled one. Where the device is faster in another
-            precision, a copy in it paints, which does not learn on with the network: make another painter then.
-        styles: the names that the page offers; None for all that the network has.
+        style: a name, or names with their shares, which are brought to the sum 1; {} for the content. For a network for
+            any style also paintings, as for `nstlib.fast`: each is called after its file. None is "swirls", or the
+            first that the network has.
+        network: a network, the path of its file, or "any" or "adain" for a bundled one for any style, with which the
+            page takes paintings as styles; the network itself is not changed. None is the bundled one of known styles,
+            and "any" where a style is a painting. Where the device is faster in another precision, a copy in it paints,
+            which does not learn on with the network: make another painter then.
+        styles: what the page offers; None for all that the network has.
         strength: how much of the style, from 0, the content, to 1.
         color: whose colors: "style", "match" or "luminance", as for `nstlib.stylize`.
         masks: where the first and the second mix go: whatever `Brush.load` takes, or a brush, whose places are copied.
             None is the first everywhere, until places are painted on the page.
         second: the style of the second place, as `style`; None is the last that is offered.
         size: pixels of the longer side.
+        style_size: pixels of the longer side in which paintings are looked at, from 128 to 512, for a network for any
+            style: larger, larger strokes. None is 256, and what the network knows already.
         folder: where the button saves; "auto" is img/results; None only offers pictures on the page.
 
     Raises:
@@ -651,21 +567,9 @@ def painter(
         masks=masks,
         second=second,
         size=size,
+        style_size=style_size,
         folder=folder,
     )
-
-
-def _offered(styles: Any, network: Styled) -> list[str]:
-    if styles is None:
-        return list(network.styles)
-    if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:
-        raise InputError(f"styles is {styles!r:.80}; expected a list of names, as ['swirls', 'mosaic']")
-    known_names(map(str, styles), network.styles, "style")
-    return list(dict.fromkeys(styles))
-
-
-def _usual(offered: Sequence[str]) -> str:
-    return "swirls" if "swirls" in offered else offered[0]
 
 
 def _loaded(source: Source, size: int) -> Tensor:
@@ -676,15 +580,5 @@ def _loaded(source: Source, size: int) -> Tensor:
     return loaded
 
 
-def _normal(mix: Shares) -> dict[str, float]:
-    """Shares above 0 at the sum 1, or none."""
-    named = {name: share for name, share in mix.items() if share > 0}
-    return dict(zip(named, normalized(named.values()), strict=True)) if named else {}
-
-
 def _plain(shares: dict[str, float]) -> str | dict[str, float]:
     return next(iter(shares)) if len(shares) == 1 else shares
-
-
-def _wide() -> dict[str, Any]:
-    return wide() | {"style": {"description_width": "64px"}}

@@ -1,4 +1,4 @@
-"""The styles of a network under the hand: a thumbnail and a slider for the share of each."""
+"""The styles of a network under the hand: a thumbnail and a slider for the share of each; there may come more."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..feedforward.styled import Styled
-from ..images import bundled_images, cover, to_pil
+from ..images import Source, bundled_images, cover, load_image, to_pil
 from .choices import thumbnail_url
 from .panel import widgets
 from .snapshots import picture_url
@@ -38,19 +38,31 @@ class Palette:
         choose: Callable[[str], None],
         moved: Callable[[object], None],
     ):
-        self.thumbnails = {name: _thumbnail(name, pictures[name], choose) for name in styles}
-        self.sliders = {name: _slider(name) for name in styles}
-        for slider in self.sliders.values():
-            slider.observe(moved, "value")
-        self._cells = {name: widgets.VBox([self.thumbnails[name], self.sliders[name]]) for name in styles}
-        for cell in self._cells.values():
-            cell.add_class("nst-style")
-        grid = widgets.Box(list(self._cells.values()))
-        grid.add_class("nst-palette")
+        self._choose, self._moved = choose, moved
+        self.thumbnails: dict[str, widgets.Button] = {}
+        self.sliders: dict[str, widgets.FloatSlider] = {}
+        self._cells: dict[str, widgets.VBox] = {}
+        self._pictures: dict[str, str] = {}
+        self._look, self._grid = widgets.HTML(), widgets.Box()
+        self._look.layout.display = "none"
+        self._grid.add_class("nst-palette")
+        self.add({name: pictures[name] for name in styles})
+        self.widget = widgets.VBox([self._look, self._grid], layout=widgets.Layout(max_width="100%"))
+
+    def add(self, pictures: Mapping[str, str]) -> None:
+        """Cells for more styles, before all others; for each name the address of its thumbnail."""
+        self.thumbnails = {
+            name: _thumbnail(name, url, self._choose) for name, url in pictures.items()
+        } | self.thumbnails
+        self.sliders = {name: _slider(name) for name in pictures} | self.sliders
+        for name in pictures:
+            self.sliders[name].observe(self._moved, "value")
+        self._cells = {name: _cell(self.thumbnails[name], self.sliders[name]) for name in pictures} | self._cells
+        self._pictures = {**pictures, **self._pictures}
         # What widgets cannot say of themselves: pictures behind buttons, a grid that wraps.
-        look = widgets.HTML(f"<style>{LOOK.read_text('utf-8')}{''.join(map(_background, pictures.values()))}</style>")
-        look.layout.display = "none"
-        self.widget = widgets.VBox([look, grid], layout=widgets.Layout(max_width="100%"))
+        backgrounds = "".join(map(_background, self._pictures.values()))
+        self._look.value = f"<style>{LOOK.read_text('utf-8')}{backgrounds}</style>"
+        self._grid.children = list(self._cells.values())
 
     def say(self, shares: Mapping[str, float]) -> None:
         """Write on each thumbnail what its share comes to; the page shows it where there is one."""
@@ -63,16 +75,24 @@ class Palette:
                 (cell.add_class if share else cell.remove_class)("nst-used")
 
 
-def thumbnails_of(network: Styled, styles: Sequence[str], content: Tensor) -> dict[str, str]:
-    """Of bundled styles their pictures; of others, of which there is none, the content painted in them."""
-    bundled = set(bundled_images("style"))
+def thumbnails_of(
+    network: Styled, styles: Sequence[str], content: Tensor, pictures: Mapping[str, Source]
+) -> dict[str, str]:
+    """Of styles whose paintings are there these; of others the content painted in them."""
     small = cover(content, THUMBNAIL[::-1])
     return {
-        name: thumbnail_url(name, THUMBNAIL)
-        if name in bundled
+        name: painting_url(pictures[name])
+        if name in pictures
         else picture_url(to_pil(network.paint(small, name, progress=False)))
         for name in styles
     }
+
+
+def painting_url(picture: Source) -> str:
+    """A painting as small as its thumbnail, as an address that holds it."""
+    if isinstance(picture, str) and picture in bundled_images("style"):
+        return thumbnail_url(picture, THUMBNAIL)
+    return picture_url(to_pil(cover(load_image(picture, 2 * max(THUMBNAIL))[:1], THUMBNAIL[::-1])))
 
 
 def readable(name: str) -> str:
@@ -85,6 +105,12 @@ def _thumbnail(name: str, picture: str, choose: Callable[[str], None]) -> widget
     made = widgets.Button(description="0 %", tooltip=f"{readable(name)} alone", layout=layout)
     made.add_class(_class_of(picture))
     made.on_click(lambda _: choose(name))
+    return made
+
+
+def _cell(*children: widgets.Widget) -> widgets.VBox:
+    made = widgets.VBox(children)
+    made.add_class("nst-style")
     return made
 
 

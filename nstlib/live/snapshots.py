@@ -15,6 +15,7 @@ from typing import Any, Self
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..base.reporting import shown_path
 from ..control.styles import Blend
 from ..errors import ImageError, InputError
 from ..images import check_output, safe_stem
@@ -57,6 +58,36 @@ class Snapshot:
         pictures = [self.settings["content"], *(Blend.of(style).pictures if style else ())][:MOST_NAMED]
         names = [safe_stem(Path(str(picture)).stem, 40) for picture in pictures]
         return f"{self.of_a}_{'_'.join(names)}_{self.taken}"
+
+
+class Album:
+    """The last pictures that a page keeps: each is a link there, and a file in the folder where there is one.
+
+    Args:
+        folder: for the files, or None.
+        of_a: what makes the pictures.
+        most: how many stay on the page.
+
+    Attributes:
+        snapshots: these, the oldest first.
+    """
+
+    def __init__(self, folder: Path | None, of_a: str, most: int):
+        self.folder, self.of_a, self.most = folder, of_a, most
+        self.snapshots: list[Snapshot] = []
+
+    def keep(self, picture: Image.Image, settings: Mapping[str, Any], faithful: bool) -> str:
+        """Keep a picture with its settings; gives what a page is to say of it."""
+        taken = self.snapshots[-1].taken + 1 if self.snapshots else 1
+        snapshot = Snapshot.of(picture, taken, settings, faithful, self.of_a)
+        self.snapshots.append(snapshot)
+        del self.snapshots[: -self.most]
+        if self.folder is None:
+            return ""
+        try:
+            return f"kept {shown_path(written(snapshot, self.folder))}"
+        except OSError as error:  # the picture is on the page all the same
+            return f"it cannot be written to {shown_path(self.folder)}: {error.strerror or error}"
 
 
 def read_settings(picture: str | os.PathLike[str] | bytes) -> dict[str, Any]:
