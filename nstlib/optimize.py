@@ -242,7 +242,7 @@ class Run(Stepper):
     Args:
         objective: what to minimize.
         init: "content"; "noise" (the mean color and small Gaussian noise); "style_statistics" (noise with the mean and
-            the covariance of the style's colors); "fast" (what the bundled network for any style paints in one pass);
+            the covariance of the style's colors); "fast" (what a bundled network paints in one pass);
             or a picture, which is scaled to cover the image and cropped.
         optimizer: "lbfgs" or "adam".
         lr: learning rate; 1 for L-BFGS and 0.02 for Adam unless given. A dict of steps to rates is a schedule, linear

@@ -206,6 +206,16 @@ def test_styles_are_added_kept_and_refused_by_their_names(network):
     same_up_to(network(x), before)
 
 
+def test_a_painting_is_recognized_in_any_size_and_no_other_painting_is():
+    network = nst.load_any_style()
+    for style in nst.bundled_images("style"):
+        assert network.recognized(nst.load_image(style, 384)) == style
+        assert network.recognized(nst.load_image(style, 256).flip(1)) is None  # other colors
+    assert network.recognized("coffee") is None
+    network.keep_only(["mosaic"])
+    assert network.recognized("swirls") is None
+
+
 def test_a_network_that_has_seen_nothing_says_what_to_do(extract):
     with pytest.raises(InputError, match="add_style"):
         AdaINNetwork(extract, widths=(4, 4, 4, 4))(pictures(1, 3, 20, 20), torch.zeros(1, 0))

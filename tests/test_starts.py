@@ -99,6 +99,15 @@ def test_a_fast_start_is_what_the_network_for_any_style_paints(extract, content,
     assert (found - content).abs().mean() > 0.02
 
 
+def test_a_fast_start_in_bundled_styles_is_painted_by_the_network_that_has_learned_them(extract, content):
+    styles = [nst.load_image(name, size) for name, size in (("swirls", 384), ("mosaic", 256))]
+    found = start_image(nst.Objective(extract, content, [(styles[0], 0.7), (styles[1], 0.3)]), "fast")
+    learned = nst.load_network().paint(content, {"swirls": 0.7, "mosaic": 0.3})
+    assert (found - learned).abs().max() < 0.06  # half precision, where it is fast
+    other = start_image(nst.Objective(extract, content, [(styles[0], 0.7), (styles[1].flip(1), 0.3)]), "fast")
+    assert (other - found).abs().mean() > 0.02
+
+
 def test_a_fast_start_mixes_styles_by_their_shares(extract, content, style):
     other = style.flip(1)
     one, both, third = (

@@ -21,6 +21,8 @@ from ..images import Source, load_image
 from .layers import EPS, SMALLEST, continued
 from .styled import Style, Styled, check_pictures, checked_names
 
+QUIET = 0.1  # added to means and deviations before their logarithms: a silent channel says little
+SAME = 0.06  # how far the logarithms of a painting's row may be from those of another look at it
 STYLE_SIZE = 256  # longer side of a style in pixels, as a judge has it
 
 Moments = tuple[Tensor, Tensor]  # mean and deviation of each channel, (B, C) each
@@ -148,6 +150,19 @@ class AnyStyleNetwork(Styled):
             elif size is not None:
                 twin.look_again(name, style, size)
         return twin
+
+    def recognized(self, picture: Source) -> str | None:
+        """The name of the style whose painting this is, in any size; None for a painting that it has not seen.
+
+        By its row: of the bundled styles, the same painting in 192 to 768 pixels differs from itself by up to 0.046,
+        and one from another by 0.22 or more, as a mean over the logarithms.
+        """
+        if not self._names:
+            return None
+        row = self._row_of_picture(picture, STYLE_SIZE)
+        distances = ((self.rows + QUIET).log() - (row + QUIET).log()).abs().mean(1)
+        nearest = int(distances.argmin())
+        return self._names[nearest] if distances[nearest] < SAME else None
 
     def keep_only(self, names: Sequence[str]) -> None:
         """Forget all styles but these, which paint as before.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..base.checks import Size, instance, known_arguments, whole
 from ..errors import InputError
 from ..extractor import FeatureExtractor
-from .any_style import AnyStyleNetwork
+from .any_style import QUIET, AnyStyleNetwork
 from .layers import SMALLEST, STRIDE, Convolution
 from .network import StyleNetwork
 from .tiles import in_tiles
@@ -26,7 +26,6 @@ from .tiles import in_tiles
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 BOTTLENECK = 256  # numbers between a painting and its row; Ghiasi et al. have 100, and features that know more
 FAINT = 0.02  # deviation of the weights at the beginning: every painting foretells much the same row
-QUIET = 0.1  # added to means and deviations before their logarithms: a silent channel says little
 FARTHEST = 2.0  # spreads from what is usual, for what goes on straight
 LEAST_SPREAD = 0.05  # of the logarithms over paintings: what hardly differs says little, too
 

@@ -1,16 +1,19 @@
 """The start of a slow transfer that a network has painted: what remains to be done is little."""
 
+import torch
 from torch import Tensor
 
 from ..control.styles import Blend
 from .any_style import AnyStyleNetwork, called
 from .fast import ANY, painted, ready_network
+from .styled import Styled
 
 
 def painted_start(content: Tensor, style: Blend, masks: Tensor | None = None) -> Tensor:
-    """Paint a content (B, 3, H, W) in a style, or in several, by one pass of the bundled network for any style.
+    """Paint a content (B, 3, H, W) in a style, or in several, by one pass of a bundled network.
 
-    Each style counts in the size that it has: so strokes come as large as the objective wants them.
+    Bundled styles are recognized, and painted by the network that has learned them; all else by the one for any style,
+    which looks at each painting in the size that it has: so strokes come as large as the objective wants them.
 
     Args:
         content: in [0, 1], on any device.
@@ -21,17 +24,24 @@ def painted_start(content: Tensor, style: Blend, masks: Tensor | None = None) ->
         (B, 3, H, W) in [0, 1], where the content is.
 
     Raises:
-        WeightsUnavailable: the network cannot be read. OutOfMemory: not even tiles fit.
+        WeightsUnavailable: a network cannot be read. OutOfMemory: not even tiles fit.
     """
-    network = ready_network(ANY, device=content.device)
+    network, names = _network_for(style, content.device)
+    shares = network.shares(names)  # a row a style
+    if masks is None:
+        shares = (torch.tensor(style.shares, device=shares.device)[:, None] * shares).sum(0, keepdim=True)
+    return painted(network, content, shares, ["style"] * len(shares), masks).to(content)
+
+
+def _network_for(style: Blend, device: torch.device) -> tuple[Styled, list[str]]:
+    """The network that paints in these styles, and what it calls them."""
+    many, network = ready_network(device=device), ready_network(ANY, device=device)
     assert isinstance(network, AnyStyleNetwork)
-    network = network.that_knows([])  # the one in memory is everybody's
-    names = [called(picture) for picture in style.pictures]
+    known = [network.recognized(picture) for picture in style.pictures]
+    names = [name for name in known if name in many.styles]
+    if len(names) == len(known):
+        return many, names
+    network, names = network.that_knows([]), [called(picture) for picture in style.pictures]
     for name, picture in dict(zip(names, style.pictures, strict=True)).items():
         network.add_style(name, picture, size=None)
-    if masks is None:
-        shares = sum((share * network.shares(name) for name, share in zip(names, style.shares, strict=True)))
-    else:
-        shares = network.shares(names)
-    assert isinstance(shares, Tensor)
-    return painted(network, content, shares, ["style"] * len(shares), masks).to(content)
+    return network, names
