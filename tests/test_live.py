@@ -298,3 +298,12 @@ def test_live_pictures_from_a_cell_in_inference_mode_step(extract, content, styl
             live.balance(objective, driver="none").run(2),
         ]
     assert [picture.run(1).engine.run.taken for picture in pictures] == [3, 3, 3]
+
+
+def test_a_studio_can_begin_with_what_a_network_paints_in_one_pass():
+    studio = live.studio("village", "swirls", init="fast", size=192)
+    painted = nst.fast("village", "swirls", size=192)
+    assert (studio.image.cpu() - painted).abs().max() < 0.06  # half precision, where it is fast
+    assert studio.controls["init"].value == "fast"
+    assert "init='fast'" in studio.call()
+    studio.close()
