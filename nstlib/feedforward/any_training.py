@@ -24,9 +24,9 @@ from .training import Training
 EXACT = 200.0
 # First to draw what is there (as the paper's authors' readers advise), then in styles.
 ADAIN = (Stage(0.1, 4, 8, 1e-3, plain=True), Stage(0.3, 2, 4, 1e-3), Stage(0.6, 1, 1, 5e-4))
-# Many paintings first, at little cost.
-PREDICTING = (Stage(0.4, 2, 4, 2e-3), Stage(0.6, 1, 1, 1e-3))
-GOING_ON = (Stage(1.0, 1, 1, 5e-4),)
+# Many paintings first, at little cost. One picture a step, in one style, is too little to learn all styles from.
+PREDICTING = (Stage(0.7, 2, 4, 1e-3), Stage(0.3, 1, 2, 5e-4))
+GOING_ON = (Stage(0.6, 2, 4, 7e-4), Stage(0.4, 1, 2, 4e-4))
 KINDS: tuple[type[AnyStyleNetwork], ...] = (AdaINNetwork, PredictingNetwork)
 
 
