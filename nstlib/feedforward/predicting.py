@@ -9,6 +9,7 @@ Since a prediction is a row of a network of many styles, such a network paints a
 tiles as it does, and gives the picture itself at strength 0. `learned` makes one of those of it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..base.checks import Size, instance, known_arguments, whole
 from ..errors import InputError
 from ..extractor import FeatureExtractor
 from .any_style import AnyStyleNetwork
-from .layers import SMALLEST, STRIDE, Convolution
+from .layers import SMALLEST, STRIDE, Convolution, check_numbers
 from .network import StyleNetwork
 from .tiles import in_tiles
 
@@ -183,6 +184,7 @@ class Predictor(nn.Module):
     def __init__(self, seen: int, colors: int, numbers: int, bottleneck: int = BOTTLENECK, seed: int = 0):
         super().__init__()
         self.bottleneck = whole("the bottleneck", bottleneck, 1)
+        check_numbers((seen + numbers) * self.bottleneck + colors * numbers)
         generator = torch.Generator("cpu").manual_seed(whole("the seed", seed, 0, 2**63 - 1))
         self.squeeze, self.spell = (
             nn.Linear(*sizes, device="cpu", dtype=torch.float32)
@@ -194,8 +196,8 @@ class Predictor(nn.Module):
         nn.init.zeros_(self.straight.weight)
         for layer in (self.squeeze, self.spell):
             nn.init.zeros_(layer.bias)
-        self.register_buffer("center", torch.zeros(seen))
-        self.register_buffer("spread", torch.ones(seen))
+        self.register_buffer("center", torch.zeros(seen, dtype=torch.float32, device="cpu"))
+        self.register_buffer("spread", torch.ones(seen, dtype=torch.float32, device="cpu"))
 
     def look_around(self, rows: Tensor) -> None:
         """Learn from what is seen of several paintings (B, numbers) what is usual, and how far paintings differ."""
@@ -213,4 +215,6 @@ class Predictor(nn.Module):
 
 
 def _logarithms(rows: Tensor) -> Tensor:
-    return (rows.float() + QUIET).log()
+    """log(x + QUIET), and on below 0, where the means of what no ReLU has cut may be, as the other way from 0."""
+    rows = rows.float()
+    return math.log(QUIET) + rows.sign() * (rows.abs() / QUIET).log1p()
