@@ -23,6 +23,7 @@ from nstlib.feedforward.network import _numbers as many_numbers
 from nstlib.feedforward.paintings import Paintings, recolored
 from nstlib.feedforward.predicting import PredictingNetwork
 from nstlib.feedforward.stages import Stage
+from nstlib.feedforward.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -587,3 +588,27 @@ def test_a_large_painting_is_looked_at_in_tiles_to_the_same_row(network, monkeyp
     network.add_style("large", painting, None)
     assert max(sizes) < 300
     same_up_to(network.rows[-1], expected[0], 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_network_that_is_brought_to_another_precision_still_looks_and_paints(network, dtype):
+    x, expected = pictures(1, 3, 32, 32), network(pictures(1, 3, 32, 32), "mosaic")
+    network.to(dtype).add_style("cave", "cave", 64)
+    assert network(x, "cave").isfinite().all()
+    same_up_to(network(x, "mosaic").float(), expected, 1e-4 if dtype == torch.float64 else 0.3)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({"styles": 5}, "styles is 5"), ({"plain": "no"}, "plain is 'no'"), ({"exact": -1}, "exact is -1")],
+)
+def test_a_training_that_cannot_be_leaves_the_network_as_it_was(extract, given, told):
+    network = AdaINNetwork(extract, widths=(4, 6, 8, 10))
+    with pytest.raises(InputError, match=told):
+        AnyStyleTraining(network, **{"styles": {"mosaic": "mosaic"}, **given})
+    assert network.styles == ()
+
+
+def test_a_training_for_any_style_says_what_reads_it():
+    with pytest.raises(RunError, match=r"AnyStyleTraining\.load"):
+        Training._kind_in({"kind": "AdaINNetwork"})

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..base.checks import instance, size_of
 from ..errors import InputError
-from ..extractor import FeatureExtractor
+from ..extractor import PRECISIONS, FeatureExtractor
 from ..images import Source, load_image
 from ..large.tiles import cut, halo_of
 from .layers import EPS, SMALLEST, check_numbers, continued
@@ -72,8 +72,9 @@ class AnyStyleNetwork(Styled):
 
     @property
     def encoder(self) -> FeatureExtractor:
-        """The frozen network, where the weights are, and in their precision."""
+        """The frozen network, where the weights are, and in their precision, but at most in float32."""
         encoder, precision = self._encoder[0], str(self.dtype).removeprefix("torch.")
+        precision = precision if precision in PRECISIONS else "float32"
         if encoder.device != self.device:
             encoder = FeatureExtractor(encoder.backbone, device=self.device)
         self._encoder[0] = encoder.other(precision=precision)  # type: ignore[arg-type]

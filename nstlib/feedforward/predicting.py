@@ -207,7 +207,7 @@ class Predictor(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B, numbers of a row) from means and deviations (B, numbers)."""
-        seen = (_logarithms(rows) - self.center) / self.spread
+        seen = ((_logarithms(rows) - self.center) / self.spread).to(self.squeeze.weight.dtype)
         # A painting unlike all others must not throw the colors anywhere.
         first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
         difference: Tensor = self.straight(first) + self.spell(self.squeeze(seen).tanh())
