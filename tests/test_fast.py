@@ -5,6 +5,7 @@ import os
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import nstlib as nst
 from nstlib.control.colors import luminance
 from nstlib.errors import ImageError, InputError, OutOfMemory, WeightsUnavailable
 from nstlib.feedforward import command
+from nstlib.feedforward.any_style import AnyStyleNetwork
 from nstlib.feedforward.network import StyleNetwork
 
 fast_file = importlib.import_module("nstlib.feedforward.fast")
@@ -483,7 +485,42 @@ def test_train_hands_all_other_words_over_to_the_training(run, monkeypatch, word
     assert seen == [["painting.jpg", "-o", "mine.safetensors", "--minutes", "5"]]
 
 
-@pytest.mark.parametrize("given", [(torch.full((1, 3), torch.nan),), ("swirls", torch.tensor(torch.nan))])
-def test_shares_that_are_not_finite_are_refused_where_a_picture_is_painted(network, content, given):
+def test_shares_that_are_not_finite_are_refused_where_a_picture_is_painted(network, content):
     with pytest.raises(InputError, match="not finite"):
-        network.paint(content, *given)
+        network.paint(content, torch.full((1, 3), torch.nan))
+
+
+@pytest.mark.parametrize("strength", [2.0, -1.0, torch.nan])
+def test_a_strength_in_a_tensor_is_checked_as_a_number_is(network, content, strength):
+    for paint in (network, network.paint):
+        with pytest.raises(InputError, match="expected a number from 0 to 1"):
+            paint(content, "swirls", torch.tensor(strength))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "large", True])
+def test_a_wrong_style_size_is_called_by_its_name(content, size):
+    with pytest.raises(InputError, match="style_size is"):
+        nst.fast(content, content, style_size=size)
+
+
+def test_the_command_looks_once_at_a_painting_for_all_pictures_of_a_folder(run, monkeypatch):
+    for name in ("contents/one.png", "contents/two.png", "Sunset, 1889=b.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        nst.save_image(nst.load_image("swirls", 32), name)
+    looks, look = [], AnyStyleNetwork._row_of_picture
+    monkeypatch.setattr(
+        AnyStyleNetwork, "_row_of_picture", lambda self, *given: looks.append(given) or look(self, *given)
+    )
+    assert run("contents", "Sunset, 1889=b.png", "-o", "out", "--style-size", 48, "-q")[0] == 0
+    assert looks == [("Sunset, 1889=b.png", 48)]
+    assert len(list(Path("out").iterdir())) == 2
+
+
+def test_a_painting_that_cannot_be_read_is_no_reason_to_leave_all_contents_out(run):
+    Path("contents").mkdir()
+    for name in ("one", "two"):
+        nst.save_image(nst.load_image("swirls", 32), f"contents/{name}.png")
+    status, _, told = run("contents", "nowhere.png", "-o", "out")
+    assert status == 2
+    assert told.count("there is no file 'nowhere.png'") == 1
+    assert "left out" not in told

@@ -413,10 +413,10 @@ def test_other_files_are_refused_in_words(network, tmp_path):
         with pytest.raises(WeightsUnavailable, match=words):
             load_network(changed)
 
-    refused("other tensors than those of a StyleNetwork", kind="something")
+    refused("other tensors than those of a network that paints", kind="something")
     refused("has format 2; this version of nstlib reads 1", version="2")
     refused("describes no network", widths="[4, 6]")
-    refused("cannot be read as a network", widths="[4, 6, 10]")
+    refused("by the settings it should be", widths="[4, 6, 10]")
     refused("cannot be read as a network", styles="[")
     with pytest.raises(WeightsUnavailable, match="no file of a network"):
         load_network(tmp_path / "none.safetensors")

@@ -414,11 +414,11 @@ class TestSize:
     @pytest.mark.parametrize(
         ("width", "height", "size", "words"),
         [
-            (1, 1, None, r"1 x 1 pixels; a side needs 16 at least: give size=16 or more"),
-            (15, 300, None, r"15 x 300 pixels; .* size=320 or more"),
-            (2000, 10, 512, r"2000 x 10 pixels and would be 512 x 3 with size=512; .* size=3200 or more"),
+            (1, 1, None, r"1 x 1 pixels; a side needs 16 at least: give a size of 16 or more"),
+            (15, 300, None, r"15 x 300 pixels; .* size of 320 or more"),
+            (2000, 10, 512, r"2000 x 10 pixels and would be 512 x 3 in size 512; .* size of 3200 or more"),
             (4000, 2, 512, r"cut out a part that is less long"),
-            (100, 100, 8, r"would be 8 x 8 with size=8"),
+            (100, 100, 8, r"would be 8 x 8 in size 8"),
         ],
     )
     def test_too_small_says_what_to_do(self, width, height, size, words):

@@ -10,6 +10,7 @@ paper's network.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,8 +21,7 @@ from ..errors import InputError
 from ..extractor import FeatureExtractor, Features
 from ..large.tiles import cut, halo_of
 from .any_style import AnyStyleNetwork, Moments, moments
-from .layers import Convolution
-from .tiles import Statistics
+from .layers import Convolution, check_numbers
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 WIDTHS = (32, 64, 128, 160)
@@ -65,8 +65,9 @@ class AdaINNetwork(AnyStyleNetwork):
         strides = _checked_strides(encoder, self.layers)
         self.stride, self.smallest = strides[-1], max(2 * strides[-1], self._seen_smallest)
         self.widths = _checked_widths(widths, self.stride)
+        channels = dict(zip(strides, self._channels, strict=True))
+        check_numbers(_numbers(channels, self.widths))
         with torch.inference_mode(False):
-            channels = dict(zip(strides, self._channels, strict=True))
             self.decoder = Decoder(channels, self.widths, seed).to(encoder.device)
 
     @property
@@ -105,14 +106,7 @@ class AdaINNetwork(AnyStyleNetwork):
         Each tile is seen with as much around it as its pixels depend on, so that they fit together exactly.
         """
         encoder, size = self.encoder, size_of(picture)
-        halo = halo_of(encoder, self.layers)
-        statistics = {layer: Statistics() for layer in self.layers}
-        for tile in cut(size, side, halo, self.stride):
-            features = encoder(tile.crop(picture).to(self.device), self.layers)
-            for layer, response in features.items():
-                statistics[layer].add(tile.own_of_seen(response, encoder.backbone.strides[layer]))
-            advance()
-        whole_picture = {layer: each.moments(self.rows) for layer, each in statistics.items()}
+        halo, whole_picture = halo_of(encoder, self.layers), self._moments_in_tiles(picture, side, advance)
         painted = torch.empty(1, 3, *size, dtype=torch.float32, device="cpu")
         for tile in cut(size, side, halo + self.decoder.halo, self.stride):
             features = encoder(tile.crop(picture).to(self.device), self.layers)
@@ -217,6 +211,13 @@ def _mixed(shares: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The row of a mix (B, numbers), and its strength (B,): means and deviations of its styles, by their shares."""
     # No product of matrices, which GPUs may round to TF32.
     return (shares[:, :, None] * rows).sum(1), shares.sum(1)
+
+
+def _numbers(channels: Mapping[int, int], widths: Sequence[int]) -> int:
+    """How many weights the filters of such a decoder have."""
+    finer = sum(width * (9 * deeper + 9 * width) for width, deeper in pairwise(widths))
+    added = sum(channels.get(2**place, 0) * width for place, width in enumerate(widths[:-1]))
+    return 9 * channels[2 ** (len(widths) - 1)] * widths[-1] + finer + added + 27 * widths[0]
 
 
 def _checked_strides(encoder: FeatureExtractor, layers: Sequence[str]) -> list[int]:

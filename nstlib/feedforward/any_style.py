@@ -7,8 +7,9 @@ network of many styles paints (`predicting`).
 """
 
 import copy
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -16,14 +17,19 @@ from torch import Tensor
 
 from ..base.checks import instance, size_of
 from ..errors import InputError
-from ..extractor import FeatureExtractor
+from ..extractor import PRECISIONS, FeatureExtractor
 from ..images import Source, load_image
-from .layers import EPS, SMALLEST, continued
+from ..large.tiles import cut, halo_of
+from .layers import EPS, SMALLEST, check_numbers, continued
 from .styled import Style, Styled, check_pictures, checked_names
+from .tiles import Statistics
 
 QUIET = 0.1  # added to means and deviations before their logarithms: a silent channel says little
 SAME = 0.06  # how far the logarithms of a painting's row may be from those of another look at it
 STYLE_SIZE = 256  # longer side of a style in pixels, as a judge has it
+LOOK = 1024  # side of the tiles in which a large painting is looked at, in pixels
+LOOKED_AT_ONCE = 1024**2  # pixels: 0.6 GB by mini
+ENCODER = ("backbone", "pooling")  # what is kept of one
 
 Moments = tuple[Tensor, Tensor]  # mean and deviation of each channel, (B, C) each
 
@@ -61,14 +67,17 @@ class AnyStyleNetwork(Styled):
         self._names = checked_names(styles) if styles else []
         with torch.inference_mode(False), torch.no_grad():
             side = -(-self._seen_smallest // self._seen_stride) * self._seen_stride
-            shapes = encoder(torch.zeros(1, 3, side, side, device=encoder.device), self.layers)
-            self._channels: list[int] = [shapes[layer].shape[1] for layer in self.layers]
-            self.register_buffer("rows", torch.zeros(len(self._names), 2 * sum(self._channels), device=encoder.device))
+            flat = torch.zeros(1, 3, side, side, dtype=torch.float32, device=encoder.device)
+            features = encoder(flat, self.layers)
+            self._channels: list[int] = [features[layer].shape[1] for layer in self.layers]
+            check_numbers(len(self._names) * 2 * sum(self._channels))
+            self.register_buffer("rows", flat.new_zeros(len(self._names), 2 * sum(self._channels)))
 
     @property
     def encoder(self) -> FeatureExtractor:
-        """The frozen network, where the weights are, and in their precision."""
+        """The frozen network, where the weights are, and in their precision, but at most in float32."""
         encoder, precision = self._encoder[0], str(self.dtype).removeprefix("torch.")
+        precision = precision if precision in PRECISIONS else "float32"
         if encoder.device != self.device:
             encoder = FeatureExtractor(encoder.backbone, device=self.device)
         self._encoder[0] = encoder.other(precision=precision)  # type: ignore[arg-type]
@@ -79,7 +88,7 @@ class AnyStyleNetwork(Styled):
         """The arguments that build the same network with other weights, as JSON can hold them; see `from_settings`."""
         spec = self._encoder[0].spec
         return {
-            "encoder": {name: spec[name] for name in ("backbone", "pooling")},
+            "encoder": {name: spec[name] for name in ENCODER},
             "layers": list(self.layers),
             "styles": list(self.styles),
         }
@@ -88,14 +97,17 @@ class AnyStyleNetwork(Styled):
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """The network that has these settings, with weights and rows to be loaded; on the CPU."""
         arguments = dict(settings)
-        return cls(FeatureExtractor(**arguments.pop("encoder"), device="cpu"), **arguments)
+        encoder = arguments.pop("encoder")
+        if not isinstance(encoder, Mapping) or set(encoder) != set(ENCODER):
+            raise InputError(f"the encoder is {encoder!r:.80}; expected a mapping of {' and '.join(ENCODER)}")
+        return cls(FeatureExtractor(**encoder, device="cpu"), **arguments)
 
     def forward(self, pictures: Tensor, style: Style | None = None, strength: float | Tensor = 1.0) -> Tensor:
         """Paint; as `Styled.forward`, and `style` may be paintings (B or 1, 3, h, w), one for each picture."""
         if not isinstance(style, Tensor) or style.ndim != 4:
             return super().forward(pictures, style, strength)
         check_pictures(style, 1, "the paintings")
-        each = self._weakened(torch.ones(len(style), 1, device=self.device), strength)
+        each = self._weakened(torch.ones(len(style), 1, dtype=torch.float32, device=self.device), strength)
         check_pictures(pictures, len(each))
         height, width = size_of(pictures)
         shares = each if len(style) == 1 else torch.diag(each[:, 0])
@@ -104,7 +116,7 @@ class AnyStyleNetwork(Styled):
     def row_of(self, style: Tensor) -> Tensor:
         """What the encoder says of paintings (B, 3, h, w): the mean and the deviation of each channel, (B, numbers)."""
         features = self.encoder(continued(style, self._seen_stride, self._seen_smallest), self.layers)
-        return torch.cat([torch.cat(moments(features[layer]), 1) for layer in self.layers], 1)
+        return _row(moments(features[layer]) for layer in self.layers)
 
     def add_style(self, name: str, picture: Source, size: int | None = STYLE_SIZE) -> None:
         """Look at a painting, and paint in its style from then on.
@@ -132,7 +144,25 @@ class AnyStyleNetwork(Styled):
 
     @torch.no_grad()
     def _row_of_picture(self, picture: Source, size: int | None) -> Tensor:
-        return self.row_of(load_image(picture, size, device=self.device)[:1]).to(self.rows)
+        painting = load_image(picture, size)[:1]
+        if painting[0, 0].numel() <= LOOKED_AT_ONCE:
+            return self.row_of(painting.to(self.device)).to(self.rows)
+        painting = continued(painting, self._seen_stride, self._seen_smallest)
+        return _row(self._moments_in_tiles(painting, LOOK, lambda: None)[layer] for layer in self.layers)
+
+    def _moments_in_tiles(self, picture: Tensor, side: int, advance: Callable[[], object]) -> dict[str, Moments]:
+        """Of each layer, for a picture (1, 3, H, W) whose sides divide by the stride of the deepest, in tiles.
+
+        Each tile is seen with as much around it as its features depend on, so that they fit together exactly.
+        """
+        encoder = self.encoder
+        halo, statistics = halo_of(encoder, self.layers), {layer: Statistics() for layer in self.layers}
+        for tile in cut(size_of(picture), side, halo, self._seen_stride):
+            features = encoder(tile.crop(picture).to(self.device), self.layers)
+            for layer, response in features.items():
+                statistics[layer].add(tile.own_of_seen(response, encoder.backbone.strides[layer]))
+            advance()
+        return {layer: each.moments(self.rows) for layer, each in statistics.items()}
 
     def that_knows(self, styles: Iterable[Source], size: int | None = None) -> Self:
         """The same network, which has looked at these pictures besides, and knows each by what `called` says.
@@ -140,11 +170,13 @@ class AnyStyleNetwork(Styled):
         Args:
             styles: pictures, or names of styles that it knows.
             size: as for `add_style`; None is 256, and what it knows already.
+
+        Raises:
+            ImageError: a picture that cannot be read.
         """
         twin = copy.copy(self)
         twin._buffers, twin._names = dict(self._buffers), list(self._names)
-        for style in styles:
-            name = called(style)
+        for name, style in {called(style): style for style in styles}.items():
             if name not in twin.styles:
                 twin.add_style(name, style, STYLE_SIZE if size is None else size)
             elif size is not None:
@@ -160,7 +192,7 @@ class AnyStyleNetwork(Styled):
         if not self._names:
             return None
         row = self._row_of_picture(picture, STYLE_SIZE)
-        distances = ((self.rows + QUIET).log() - (row + QUIET).log()).abs().mean(1)
+        distances = (logarithms(self.rows) - logarithms(row)).abs().mean(1)
         nearest = int(distances.argmin())
         return self._names[nearest] if distances[nearest] < SAME else None
 
@@ -187,6 +219,10 @@ def called(style: Source) -> str:
     return os.fsdecode(style) if isinstance(style, str | os.PathLike) else f"a picture ({id(style)})"
 
 
+def _row(of_layers: Iterable[Moments]) -> Tensor:
+    return torch.cat([each for of_layer in of_layers for each in of_layer], 1)
+
+
 def moments(features: Tensor) -> Moments:
     """Mean and deviation of each channel over its positions, (B, C) each, of features (B, C, H, W).
 
@@ -196,12 +232,21 @@ def moments(features: Tensor) -> Moments:
     return mean, (variance + EPS).sqrt()
 
 
+def logarithms(rows: Tensor) -> Tensor:
+    """log(x + QUIET), and on below 0, where the means of what no ReLU has cut may be, as the other way from 0."""
+    rows = rows.float()
+    return math.log(QUIET) + rows.sign() * (rows.abs() / QUIET).log1p()
+
+
 def checked_layers(layers: Any) -> tuple[str, ...]:
     """Names of layers.
 
     Raises:
-        InputError: none, or one text in place of several.
+        InputError: none, one text in place of several, something else, or one twice.
     """
-    if isinstance(layers, str) or not isinstance(layers, Sequence) or not layers:
-        raise InputError(f"the layers are {layers!r:.80}; expected a list of names, such as ['relu3_1', 'relu4_1']")
+    listed = isinstance(layers, Sequence) and not isinstance(layers, str) and len(layers) > 0
+    if not listed or not all(isinstance(layer, str) for layer in layers) or len(set(layers)) < len(layers):
+        raise InputError(
+            f"the layers are {layers!r:.80}; expected a list of names, each once, such as ['relu3_1', 'relu4_1']"
+        )
     return tuple(layers)

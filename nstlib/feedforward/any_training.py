@@ -66,9 +66,7 @@ class AnyStyleTraining(Training):
         plain: bool = False,
         **training: Any,
     ):
-        if not isinstance(styles, Judge):
-            for name in set(styles) - set(instance("the network", AnyStyleNetwork, network).styles):
-                network.add_style(name, styles[name])
+        instance("the network", AnyStyleNetwork, network)
         if training.get("only") is not None:
             raise InputError(
                 f"only is {training['only']!r:.80}, but a network for any style learns no rows: add_style looks at a "
@@ -76,8 +74,12 @@ class AnyStyleTraining(Training):
             )
         if exact is None:
             exact = EXACT if isinstance(network, AdaINNetwork) else 0.0
-        self.exact, self.plain = number("exact", exact), bool(plain)
+        self.exact, self.plain = number("exact", exact), instance("plain", bool, plain)
         self.paintings = _checked_paintings(paintings)
+        if not isinstance(styles, Judge):
+            for name, picture in instance("styles", Mapping, styles).items():  # type: ignore[type-abstract]
+                if name not in network.styles:
+                    network.add_style(name, picture)
         super().__init__(network, styles, **training)  # type: ignore[arg-type]
 
     @property

@@ -22,16 +22,16 @@ from ..errors import ImageError, InputError, OutOfMemory, RunWarning
 from ..extractor import PRECISIONS
 from ..images import bundled_images, check_output
 from ..outputs import default_output, free_name, keep_inputs, save_picture
-from ..pictures.sources import PICTURE_SUFFIXES, full_path
+from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address
 from ..transfer import named_files
-from .fast import fast, ready_network
+from .fast import fast, painter_of, ready_network
 from .pictures import folder_pictures
 from .styled import Styled
 
 ALL = "all"  # the word for each style of the network in turn
 TRAIN = "--train"
 # What is given on to `fast` as it is, where it is given at all.
-PASSED_ON = ("strength", "size", "style_size", "color", "tile", "precision", "device")
+PASSED_ON = ("strength", "size", "color", "tile", "precision", "device")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,11 +140,14 @@ def _run(args: argparse.Namespace) -> int:
         inputs = {"content": job.content, "network": args.network, **named_files({"masks": args.masks})}
         keep_inputs({"-o": job.out}, {**inputs, **_paintings(job.style)})
     options = {name: vars(args)[name] for name in PASSED_ON if name in vars(args)}
+    styles = list(dict.fromkeys(name for job in jobs for name in _paintings(job.style).values()))
+    looks = {name: vars(args)[name] for name in ("style_size", "precision", "device") if name in vars(args)}
+    painter = painter_of(args.network, styles, **looks)  # it looks at each painting once, for all pictures
     if args.masks is not None:  # read once for all pictures; here the style is a list with one for each
         options["masks"] = read_masks(args.masks, len(jobs[0].style))
     done = Done()
     try:
-        _paint(jobs, {"network": args.network, **options}, done, args.quiet)
+        _paint(jobs, {"network": painter, **options}, done, args.quiet)
     except KeyboardInterrupt:
         if not done.saved:
             raise
@@ -289,8 +292,8 @@ def _style(args: argparse.Namespace, network: Styled) -> Blend | list[Blend]:
 
 
 def _mix(word: str, network: Styled) -> list[str | tuple[str, float]]:
-    """'swirls', 'swirls,mosaic' or 'swirls=0.7,mosaic=0.3'."""
-    if word in network.styles:
+    """'swirls', 'swirls,mosaic' or 'swirls=0.7,mosaic=0.3'; a file or an address may have such signs of its own."""
+    if word in network.styles or is_address(word) or os.path.isfile(os.path.expanduser(word)):
         return [word]
     parts = [part.strip().partition("=") for part in word.split(",")]
     try:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.checks import counted, given, in_pixels, known_arguments, one_of, size_of
+from ..base.checks import counted, given, in_pixels, known_arguments, one_of, size_of, whole
 from ..base.devices import fast_precision, is_out_of_memory, keep_freed_memory, usable_device
 from ..control.colors import COLORS, Color, keep_colors, match_colors
 from ..control.masks import checked_masks, covered, fitted, kept_outside
@@ -28,6 +28,7 @@ from ..control.styles import Blend
 from ..errors import InputError, NstError, OutOfMemory
 from ..extractor import PRECISIONS, Precision
 from ..images import Source, bundled_images
+from ..pictures.pixels import MAX_SIZE
 from ..pictures.sources import full_path, is_address, is_called_picture
 from ..transfer import loaded_picture
 from .any_style import AnyStyleNetwork, called
@@ -103,7 +104,7 @@ def fast(
         WeightsUnavailable: a file that holds no network. OutOfMemory: not even tiles fit.
     """
     given("content", content)
-    painter = _painter(network, style, style_size, precision, device)
+    painter = painter_of(network, style, style_size, precision, device)
     wishes = _wishes(painter, style, strength, color, with_masks=masks is not None)
     picture = loaded_picture("content", content, size, calls=4)
     places = None
@@ -217,11 +218,22 @@ class _Wish:
     color: str
 
 
-def _painter(network: Any, style: Any, style_size: int | None, precision: Precision, device: Any) -> Styled:
-    """The network for these styles; one for any style has looked at the paintings among them."""
+def painter_of(
+    network: Network | None,
+    style: Any,
+    style_size: int | None = None,
+    precision: Precision = "auto",
+    device: str | torch.device | None = None,
+) -> Styled:
+    """The network for these styles; one for any style has looked at the paintings among them.
+
+    Arguments and errors as for `fast`.
+    """
     styles = [] if style is None else styles_in(style)
     painter = network_for(styles, network, precision, device)
     if isinstance(painter, AnyStyleNetwork):
+        if style_size is not None:
+            style_size = whole("style_size", style_size, 1, MAX_SIZE, "; it is the longer side in pixels")
         return painter.that_knows(styles, style_size)
     if style_size is not None:
         refuse_style_size(style_size)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ..base.checks import instance, known_arguments
 from ..base.devices import is_out_of_memory, usable_device
@@ -115,9 +116,8 @@ def read_network(path: str | os.PathLike[str], device: str | torch.device | None
         with torch.inference_mode(False), safe_open(path, "pt", device="cpu") as file:
             metadata = file.metadata() or {}
             kind = _kind_of(path, metadata)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
             network = _empty(kind, metadata)
-            network.load_state_dict(tensors)  # into float32, which the network has
+            _fill(network, file)
     except NstError as error:
         if isinstance(error, WeightsUnavailable):
             raise
@@ -181,7 +181,7 @@ def _kind_of(path: Path, metadata: Mapping[str, str]) -> type[Styled]:
     kinds = {KIND + kind.__name__: kind for kind in SETTINGS}
     if metadata.get("kind") not in kinds:
         raise WeightsUnavailable(
-            f"{path} holds other tensors than those of a StyleNetwork; give a file that save_network wrote"
+            f"{path} holds other tensors than those of a network that paints; give a file that save_network wrote"
         )
     version = json.loads(metadata["version"])
     if version != VERSION:
@@ -195,6 +195,31 @@ def _empty(kind: type[Styled], metadata: Mapping[str, str]) -> Styled:
     network = kind.from_settings(settings)
     network.notes = dict(json.loads(metadata["notes"]))
     return network
+
+
+def _fill(network: Styled, file: Any) -> None:
+    """Put the tensors of an open file into the network, in float32, which it has.
+
+    Nothing is read before its name and shape are known to fit: a file may say more than memory holds.
+
+    Raises:
+        InputError: other tensors than the network's, or numbers that are not finite.
+    """
+    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    for name in [*wanted, *shapes]:
+        if wanted.get(name) != shapes.get(name):
+            here, there = (shape.get(name, "not there") for shape in (shapes, wanted))
+            raise InputError(f"{name:.80} is {here}; by the settings it should be {there}")
+    network.load_state_dict({name: _finite(name, file.get_tensor(name)) for name in wanted})
+
+
+def _finite(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise InputError(f"{name} is {tensor.dtype}; expected floats")
+    if not tensor.isfinite().all():
+        raise InputError(f"{name} holds numbers that are not finite")
+    return tensor
 
 
 def _with_article(kind: type[Styled]) -> str:

@@ -14,10 +14,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import InputError
+
 EPS = 1e-5  # added to variances: Dumoulin et al.'s, and everybody's
 DARKEST = 1e-3  # and the brightest as far from 1: the logit of black has no bounds
 STRIDE = 4  # of the residual blocks; sides of what goes through the network are multiples of it
+MOST_NUMBERS = 50_000_000  # of a network: 200 MB, and thirty times Johnson et al.'s
 SMALLEST = 8  # pixels a side, so that the first convolution, and those of the blocks, can continue by reflection
+
+
+def check_numbers(count: int) -> None:
+    """Refuse a network that would be far too large, before memory is taken: its sizes may be those of a damaged file.
+
+    Raises:
+        InputError: it would have more than fifty million numbers.
+    """
+    if count > MOST_NUMBERS:
+        raise InputError(
+            f"the network would have {count:,} numbers; expected {MOST_NUMBERS:,} at most: give smaller widths, fewer "
+            "blocks or fewer styles"
+        )
 
 
 class Layered(Protocol):

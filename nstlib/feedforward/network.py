@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from ..base.checks import Size, known_arguments, whole
 from ..errors import InputError
-from .layers import SMALLEST, STRIDE, Convolution, colored, normalize
+from .layers import SMALLEST, STRIDE, Convolution, check_numbers, colored, normalize
 from .styled import Styled, checked_names
 from .tiles import areas, in_tiles
 
 LAST = 3 + 3 + 1  # numbers of a row for the last layer: gamma, beta and how much of the picture is added
+MOST_BLOCKS = 1000
 WIDEST = 2 * SMALLEST - 1  # kernel that sees the smallest pictures continued by reflection
 COPIES = 3  # of a response of the full size, and of the one before it, that a convolution holds at its peak
 SKIP = 0.5  # how much of the picture's own colors a row begins with
@@ -68,8 +69,9 @@ class StyleNetwork(Styled):
     ) -> None:
         super().__init__()
         self._names, self.notes = checked_names(styles), {}
-        self.widths, self.blocks = _checked_widths(widths), whole("blocks", blocks)
+        self.widths, self.blocks = _checked_widths(widths), whole("blocks", blocks, 0, MOST_BLOCKS)
         self.kernel, seed = _checked_kernel(kernel), whole("the seed", seed, 0, 2**63 - 1)
+        check_numbers(_numbers(self.widths, self.blocks, self.kernel, len(self._names)))
         full, half, quarter = self.widths
         with torch.inference_mode(False):
             self.shrinking = nn.ModuleList(
@@ -244,6 +246,14 @@ class StyleNetwork(Styled):
     def _channels(self) -> list[int]:
         """Of each normalization."""
         return [len(convolution.weight) for convolution in self.convolutions]
+
+
+def _numbers(widths: tuple[int, int, int], blocks: int, kernel: int, styles: int) -> int:
+    """How many numbers the convolutions and the rows of such a network have."""
+    full, half, quarter = widths
+    filters = 6 * full * kernel**2 + 18 * (full * half + half * quarter + blocks * quarter**2)
+    row = 2 * (2 * full + 2 * half + (2 * blocks + 1) * quarter) + LAST
+    return filters + (styles + 1) * row - LAST
 
 
 def _checked_widths(widths: Any) -> tuple[int, int, int]:

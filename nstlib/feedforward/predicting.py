@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ..base.checks import Size, instance, known_arguments, whole
 from ..errors import InputError
 from ..extractor import FeatureExtractor
-from .any_style import QUIET, AnyStyleNetwork
-from .layers import SMALLEST, STRIDE, Convolution
+from .any_style import AnyStyleNetwork, logarithms
+from .layers import SMALLEST, STRIDE, Convolution, check_numbers
 from .network import StyleNetwork
 from .tiles import in_tiles
 
@@ -182,6 +182,7 @@ class Predictor(nn.Module):
     def __init__(self, seen: int, colors: int, numbers: int, bottleneck: int = BOTTLENECK, seed: int = 0):
         super().__init__()
         self.bottleneck = whole("the bottleneck", bottleneck, 1)
+        check_numbers((seen + numbers) * self.bottleneck + colors * numbers)
         generator = torch.Generator("cpu").manual_seed(whole("the seed", seed, 0, 2**63 - 1))
         self.squeeze, self.spell = (
             nn.Linear(*sizes, device="cpu", dtype=torch.float32)
@@ -193,23 +194,19 @@ class Predictor(nn.Module):
         nn.init.zeros_(self.straight.weight)
         for layer in (self.squeeze, self.spell):
             nn.init.zeros_(layer.bias)
-        self.register_buffer("center", torch.zeros(seen))
-        self.register_buffer("spread", torch.ones(seen))
+        self.register_buffer("center", torch.zeros(seen, dtype=torch.float32, device="cpu"))
+        self.register_buffer("spread", torch.ones(seen, dtype=torch.float32, device="cpu"))
 
     def look_around(self, rows: Tensor) -> None:
         """Learn from what is seen of several paintings (B, numbers) what is usual, and how far paintings differ."""
-        seen = _logarithms(rows)
+        seen = logarithms(rows)
         self.center.copy_(seen.mean(0))
         self.spread.copy_(seen.std(0) + LEAST_SPREAD)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B, numbers of a row) from means and deviations (B, numbers)."""
-        seen = (_logarithms(rows) - self.center) / self.spread
+        seen = ((logarithms(rows) - self.center) / self.spread).to(self.squeeze.weight.dtype)
         # A painting unlike all others must not throw the colors anywhere.
         first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
         difference: Tensor = self.straight(first) + self.spell(self.squeeze(seen).tanh())
         return difference
-
-
-def _logarithms(rows: Tensor) -> Tensor:
-    return (rows.float() + QUIET).log()

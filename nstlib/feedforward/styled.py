@@ -104,7 +104,8 @@ class Styled(nn.Module):
                 taken as they are, without waiting for a GPU to show them; what they lack to 1 is the content's. For one
                 picture there may be several: it comes out in each. None is the style of a network that has but one.
             strength: how much of the style, from 0, the picture itself as near as the network gives it back, to 1; a
-                number, or a tensor of one, or of one a picture. All shares are multiplied by it.
+                number, or a tensor of one, or of one a picture; one on a GPU is taken as it is. All shares are
+                multiplied by it.
 
         Returns:
             (B, 3, H, W) in [0, 1], float32 or better.
@@ -151,6 +152,8 @@ class Styled(nn.Module):
                 none.
             OutOfMemory: not even tiles fit.
         """
+        if isinstance(strength, Tensor):
+            check_strengths(strength)
         pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
         check_pictures(pictures, len(shares))
         if not shares.isfinite().all():
@@ -208,6 +211,8 @@ class Styled(nn.Module):
             return shares if strength == 1 else strength * shares
         if strength.ndim > 1 or not strength.numel():
             raise InputError(f"the strength is {tuple(strength.shape)}; expected a number, or (B,), one a picture")
+        if strength.device.type == "cpu" and not torch.compiler.is_compiling():
+            check_strengths(strength)
         if len(shares) != strength.numel() and 1 not in (len(shares), strength.numel()):
             raise InputError(
                 f"there are {strength.numel()} strengths and {len(shares)} styles; give one strength, or one a picture"
@@ -226,6 +231,14 @@ def check_pictures(pictures: Any, rows: int, name: str = "the pictures") -> None
             f"there are {counted(len(pictures), 'picture')} and {counted(rows, 'style')}; give one style, or one a "
             "picture"
         )
+
+
+def check_strengths(strengths: Tensor) -> None:
+    """Refuse strengths that are not in [0, 1]."""
+    values = strengths.detach().flatten().float()
+    outside = values[~((values >= 0) & (values <= 1))]
+    if len(outside):
+        raise InputError(f"the strength is {outside[0].item():g}; expected a number from 0 to 1")
 
 
 def checked_network(network: Any) -> Styled:
@@ -247,9 +260,11 @@ def checked_names(styles: Any) -> list[str]:
     """
     if isinstance(styles, str) or not isinstance(styles, Sequence) or not styles:
         raise InputError(f"the styles are {styles!r:.80}; expected a list of names, such as ['swirls', 'mosaic']")
+    seen: set[str] = set()
     for name in styles:
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"the name of a style is {name!r:.80}; expected a word")
-        if styles.count(name) > 1:
-            raise InputError(f"there are two styles {name!r}; give each its own name")
+        if name in seen:
+            raise InputError(f"there are two styles {name!r:.80}; give each its own name")
+        seen.add(name)
     return list(styles)

@@ -370,6 +370,9 @@ class Training:
     @classmethod
     def _kind_in(cls, state: Mapping[str, Any]) -> type[Styled]:
         """Which kind of network was saved."""
+        kind = state.get("kind", cls.KIND.__name__)
+        if kind != cls.KIND.__name__:
+            raise RunError(f"this is a training of {kind}, for any style; read it with AnyStyleTraining.load")
         return cls.KIND
 
     def _take_over(self, state: Mapping[str, Any]) -> None:

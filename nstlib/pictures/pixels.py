@@ -75,8 +75,8 @@ def goal_size(full: Size, size: int | None, name: str) -> Size:
     width, height = (max(1, round(side * (size or longer) / longer)) for side in full)
     if min(width, height) < MIN_SIDE:
         enough = math.ceil(MIN_SIDE * longer / shorter)
-        resized = f" and would be {width} x {height} with size={size}" if size else ""
-        advice = f"give size={enough} or more" if enough <= MAX_SIZE else "cut out a part that is less long"
+        resized = f" and would be {width} x {height} in size {size}" if size else ""
+        advice = f"give a size of {enough} or more" if enough <= MAX_SIZE else "cut out a part that is less long"
         raise ImageError(f"{name} is {full[0]} x {full[1]} pixels{resized}; a side needs {MIN_SIDE} at least: {advice}")
     return width, height
 
