@@ -1,5 +1,6 @@
 """The house: files that must agree with each other."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -60,6 +61,14 @@ def test_every_command_of_the_makefile_is_in_the_table_of_commands():
     assert {"demo", "test", "check", "lab"} <= set(targets)
     for target in targets:
         assert re.search(rf"^\| `make {target}\b.*` \| .*\S \|$", COMMANDS, re.MULTILINE), target
+
+
+def test_the_cards_name_each_file_of_weights_by_its_digest():
+    weights = ROOT / "nstlib" / "weights"
+    cards = (weights / "README.md").read_text(encoding="utf-8")
+    for path in weights.glob("*.safetensors"):
+        assert f"`{path.name}`" in cards
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in cards, path.name
 
 
 def test_readme_has_the_commands_that_a_visitor_needs_first():

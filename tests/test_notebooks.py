@@ -400,11 +400,17 @@ MISTAKES = {
         "    left, sizes, right = torch.linalg.svd(rows - mean, full_matrices=False)\n"
         "    return mean + left[:, :count] @ right[:count]",
     ],
-    "blended_adain": [
-        "def blended_adain(x, y, strength):  # all of it\n    return adain(x, y)",
-        "def blended_adain(x, y, strength):  # the other way round\n"
-        "    return adain(x, y) + strength * (x - adain(x, y))",
-        "def blended_adain(x, y, strength):  # without the rest of the photograph\n    return strength * adain(x, y)",
+    "part_swapped": [
+        "def part_swapped(x, mean, deviation, strength):  # all of it\n"
+        "    return deviation * (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True) + mean",
+        "def part_swapped(x, mean, deviation, strength):  # the other way round\n"
+        "    whole = deviation * (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True) + mean\n"
+        "    return whole + strength * (x - whole)",
+        "def part_swapped(x, mean, deviation, strength):  # the means alone\n"
+        "    return x + strength * (mean - x.mean((2, 3), keepdim=True))",
+        "def part_swapped(x, mean, deviation, strength):  # without the rest of the photograph\n"
+        "    whole = deviation * (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True) + mean\n"
+        "    return strength * whole",
     ],
     "nearest_painting": [
         "def nearest_painting(row, rows):  # large numbers drown the small ones\n"
