@@ -10,11 +10,11 @@ Example:
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from fast_transfer import HELD_OUT, JUDGED_SIZE, seconds
+from fast_transfer import HELD_OUT, JUDGED_SIZE, Paint, measure, seconds
 
 import nstlib as nst
 from nstlib.base.devices import fast_precision
@@ -24,7 +24,6 @@ UNSEEN = ("swirls", "mosaic", "watercolor")  # of the bundled styles, those that
 KINDS = ("any", "adain")
 EARLY, STEPS = 15, (10, 20, 40, 120)
 SIZES = (256, 512)
-Paint = Callable[[torch.Tensor], torch.Tensor]
 
 
 def losses(args: argparse.Namespace) -> Iterator[str]:
@@ -103,11 +102,7 @@ def main() -> None:
     add("--device", help="cpu, cuda, mps (the best there is)")
     args = parser.parse_args()
     args.device = torch.device(args.device or nst.default_device())
-    print(f"torch {torch.__version__}, {args.device}, {torch.get_num_threads()} threads")
-    for part in args.only:
-        print(f"\n## {part}\n")
-        for line in PARTS[part](args):
-            print(line, flush=True)
+    measure(PARTS, args)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ Example:
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -29,6 +29,7 @@ SIZES = (256, 512, 1024)
 JUDGED_SIZE = 256
 NEW = "new"
 Paint = Callable[[torch.Tensor], torch.Tensor]
+Part = Callable[[argparse.Namespace], Iterator[str]]
 
 
 @torch.inference_mode()
@@ -132,6 +133,15 @@ def curves(args: argparse.Namespace) -> Iterator[str]:
                 nst.save_image(painted, args.out / f"{picture}_{name.replace(' ', '_')}.png")
 
 
+def measure(parts: Mapping[str, Part], args: argparse.Namespace) -> None:
+    """Print the lines of each part that is asked for."""
+    print(f"torch {torch.__version__}, {args.device or nst.default_device()}, {torch.get_num_threads()} threads")
+    for part in args.only:
+        print(f"\n## {part}\n")
+        for line in parts[part](args):
+            print(line, flush=True)
+
+
 PARTS = {"seconds": costs, "loss": losses, "curves": curves}
 
 
@@ -150,11 +160,7 @@ def main() -> None:
     args = parser.parse_args()
     if "curves" in args.only and not args.painting:
         parser.error("say which painting the curves are to be of: --painting FILE")
-    print(f"torch {torch.__version__}, {args.device or nst.default_device()}, {torch.get_num_threads()} threads")
-    for part in args.only:
-        print(f"\n## {part}\n")
-        for line in PARTS[part](args):
-            print(line, flush=True)
+    measure(PARTS, args)
 
 
 if __name__ == "__main__":

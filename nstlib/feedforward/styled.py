@@ -152,7 +152,7 @@ class Styled(nn.Module):
                 none.
             OutOfMemory: not even tiles fit.
         """
-        if isinstance(strength, Tensor):
+        if isinstance(strength, Tensor) and strength.device.type != "cpu":  # on the CPU `shares` looks at them
             check_strengths(strength)
         pictures, shares = picture("batch of pictures", pictures), self.shares(style, strength)
         check_pictures(pictures, len(shares))
