@@ -241,7 +241,7 @@ def _cut(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
 
 def _cut_at(net: nn.Module, nodes: Mapping[str, str]) -> nn.Module:
     """What gives the responses of the nodes by the names that they are mapped to."""
-    if _is_sequence(net, nodes):
+    if is_sequence(net, nodes):
         return _Sequence(net, nodes)
     from .networks.tracing import traced  # imports torchvision, which takes two seconds
 
@@ -279,7 +279,7 @@ class _Sequence(nn.Module):
         return found
 
 
-def _is_sequence(net: nn.Module, nodes: Iterable[str]) -> TypeGuard[nn.Sequential]:
+def is_sequence(net: nn.Module, nodes: Iterable[str]) -> TypeGuard[nn.Sequential]:
     """Whether the network runs its modules one after the other, and the nodes are positions among them."""
     if not isinstance(net, nn.Sequential) or type(net).forward is not nn.Sequential.forward:
         return False

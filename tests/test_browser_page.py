@@ -195,6 +195,86 @@ def test_styles_are_mixed_by_their_sliders(page, tmp_path):
     assert_painted_alike(page, path, "swirls")
 
 
+def add_own(page, path):
+    """Add a painting; gives the name of its style."""
+    styles = page.page.locator("#styles button")
+    before = styles.count()
+    page.find("own-file").set_input_files(path)
+    styles.nth(before).wait_for()
+    page.settled()
+    return styles.nth(before).get_attribute("data-style")
+
+
+def assert_painted_in_any(page, path, shares, paintings):
+    """As torch paints in bundled styles and in paintings, of which shares (their places in order) are taken."""
+    network = nst.load_any_style(device="cpu").float()
+    network.keep_only(list(nst.load_network(device="cpu").styles))
+    for name, painting in paintings.items():
+        network.add_style(name, painting)
+    with torch.no_grad():
+        assert_close(page.pixels(), network(nst.load_image(path), shares))
+
+
+def test_a_painting_of_ones_own_becomes_a_style_like_the_others(page, tmp_path):
+    path, painting = saved(tmp_path / "small.png", 40, 64), saved(tmp_path / "my_waves.png", 160, 256, "mosaic")
+    page.open(path)
+    own = add_own(page, painting)
+    assert own == "my_waves"
+    assert page.page.locator(f"button[data-style={own}]").get_attribute("aria-pressed") == "true"
+    assert page.page.locator(f"button[data-style={own}]").inner_text() == "My waves"
+    assert page.said("problem") == ""
+    assert_painted_in_any(page, path, "own", {"own": painting})
+    page.find("mix").check()
+    page.choose("swirls")
+    assert_painted_in_any(page, path, {"own": 0.5, "swirls": 0.5}, {"own": painting})
+    assert "my waves 50 %, swirls 50 %" in page.find("painted").get_attribute("aria-label")
+    page.set("#shares label[data-style=my_waves] input", 0)
+    assert_painted_alike(page, path, "swirls")  # what learned the style paints it, where nothing else is asked for
+    page.find("mix").uncheck()
+    page.set("#strength", 40)
+    page.choose(own)
+    again = add_own(page, painting)
+    assert again == "my_waves 2"
+    page.set("#strength", 0)
+    assert float((page.pixels() - page.pixels("content")).abs().max()) < 0.005
+
+
+@pytest.mark.parametrize("size", [640, 180])
+def test_a_painting_of_any_size_is_looked_at_in_the_one_that_the_network_knows(page, tmp_path, size):
+    painting = tmp_path / "a painting of some size.jpg"
+    nst.to_pil(nst.load_image("watercolor", size)).save(painting, quality=95)
+    path = saved(tmp_path / "small.png", 48, 48)
+    page.open(path)
+    own = add_own(page, painting)
+    assert own.startswith("a painting of some…")
+    network = nst.load_any_style(device="cpu").float()
+    network.add_style("own", painting)
+    with torch.no_grad():
+        away = (page.pixels() - network(nst.load_image(path), "own")).abs().mean()
+        other = (page.pixels() - network(nst.load_image(path), "swirls")).abs().mean()
+    assert away < 0.2 * other  # the browser makes pictures smaller in its own way
+
+
+def test_what_is_no_painting_or_cannot_be_looked_at_is_said_and_the_styles_still_paint(browser, address, tmp_path):
+    path, painting = saved(tmp_path / "small.png", 40, 64), saved(tmp_path / "waves.png", 192, 256, "mosaic")
+    (tmp_path / "text.png").write_text("no picture")
+    with opened(browser, address, {"**/look.onnx": lambda route: route.abort()}) as page:
+        page.open(path)
+        page.find("own-file").set_input_files(tmp_path / "text.png")
+        page.complains("text.png is no picture that this browser can read")
+        page.find("own-file").set_input_files(painting)
+        page.complains("The painting could not be looked at")
+        page.settled()
+        assert page.page.locator("#styles button").count() == len(nst.load_network().styles)
+        assert_painted_alike(page, path, "swirls")
+        page.page.context.unroute("**/look.onnx")
+        own = add_own(page, painting)
+        assert page.said("problem") == ""
+        assert_painted_in_any(page, path, "own", {"own": painting})
+        assert own == "waves"
+        assert all("look.onnx" in error or "ERR_FAILED" in error for error in page.errors)
+
+
 def test_shares_of_nothing_leave_the_picture_and_say_so(page, tmp_path):
     page.open(saved(tmp_path / "small.png", 40, 64))
     page.find("mix").check()
@@ -609,7 +689,7 @@ def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser
         route.fulfill(body=gzip.decompress(route.fetch().body()), content_type="application/octet-stream")
 
     def without_room(route):
-        text, line = route.fetch().text(), "  const feeds = {"
+        text, line = route.fetch().text(), "  const feeds = { "
         assert line in text
         limit = '  if (width * height > 50000) throw new Error("out of memory");\n'
         route.fulfill(body=text.replace(line, limit + line), content_type="text/javascript")

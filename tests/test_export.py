@@ -3,11 +3,13 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 import nstlib as nst
 from nstlib.errors import InputError, MissingPackage
+from nstlib.feedforward import export
 from nstlib.feedforward.export import IR, OPSET, onnx_of
 from nstlib.feedforward.network import StyleNetwork
 
@@ -62,6 +64,79 @@ def session(network, tmp_path_factory):
 def test_one_file_paints_every_size_in_every_mix_at_every_strength(session, network, size):
     for style, strength in MIXES:
         assert_paints_alike(session, network, pictures(1, 3, *size), style, strength)
+
+
+@pytest.fixture(scope="module")
+def predicting():
+    """A small network for any style, whose rows differ from each other."""
+    network = nst.PredictingNetwork(nst.FeatureExtractor("mini"), widths=(4, 6, 8), blocks=2, bottleneck=6)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in [*network.predictor.parameters(), network.painter.rows[0], network.painter.content]:
+            weights.add_(0.3 * torch.randn(weights.shape, generator=generator))
+        network.predictor.look_around(torch.cat([network.row_of(pictures(1, 3, side, 40)) for side in (20, 40, 60)]))
+    network.add_style("mosaic", "mosaic", 48)
+    network.add_style("swirls", "swirls", 48)
+    return network
+
+
+@pytest.fixture(scope="module")
+def two_sessions(predicting, tmp_path_factory):
+    """Of what paints in any style, and of what looks at paintings."""
+    folder = tmp_path_factory.mktemp("any")
+    return session_of(nst.save_onnx(predicting, folder / "any.onnx", look=folder / "look.onnx")), session_of(
+        folder / "look.onnx"
+    )
+
+
+@pytest.mark.parametrize("size", [(48, 40), (64, 33), (17, 90), (5, 3)], ids=str)
+def test_one_file_looks_at_paintings_and_another_paints_in_their_style(predicting, two_sessions, size):
+    paints, looks = two_sessions
+    painting, x = pictures(1, 3, *size), pictures(1, 3, 21, 30)
+    (row,) = looks.run(["rows"], {"paintings": painting.numpy()})
+    torch.testing.assert_close(torch.from_numpy(row), predicting.row_of(painting), rtol=1e-4, atol=1e-4)
+    for strength in (1.0, 0.4, 0.0):
+        feeds = {"pictures": x.numpy(), "rows": row, "shares": np.array([[strength]], np.float32)}
+        with torch.no_grad():
+            wanted = predicting(x, painting, strength)
+        torch.testing.assert_close(torch.from_numpy(paints.run(["painted"], feeds)[0]), wanted, rtol=0, atol=5e-4)
+
+
+def test_paintings_are_looked_at_in_batches_and_mixed_with_known_styles(predicting, two_sessions):
+    paints, looks = two_sessions
+    both, x = pictures(2, 3, 40, 40), pictures(1, 3, 24, 24)
+    (rows,) = looks.run(["rows"], {"paintings": both.numpy()})
+    torch.testing.assert_close(torch.from_numpy(rows), predicting.row_of(both), rtol=1e-4, atol=1e-4)
+    twin = predicting.that_knows([])
+    twin.rows, twin._names = torch.cat([predicting.rows, torch.from_numpy(rows)]), ["mosaic", "swirls", "one", "other"]
+    shares = twin.shares({"swirls": 0.5, "one": 0.2, "other": 0.3}, 0.9)
+    with torch.no_grad():
+        wanted = twin(x, shares)
+    feeds = {"pictures": x.numpy(), "rows": twin.rows.numpy(), "shares": shares.numpy()}
+    torch.testing.assert_close(torch.from_numpy(paints.run(None, feeds)[0]), wanted, rtol=0, atol=1e-4)
+    assert (wanted - twin(x, twin.shares("mosaic"))).abs().mean() > 0.001
+
+
+def test_the_bundled_network_for_any_style_fits_into_two_small_files(tmp_path):
+    path = nst.save_onnx(nst.load_any_style(), tmp_path / "any.onnx", look=tmp_path / "look.onnx", half=True)
+    assert path.stat().st_size + (tmp_path / "look.onnx").stat().st_size < 7_000_000
+
+
+def test_what_looks_is_refused_where_there_is_none_or_no_place_for_it(network, predicting, tmp_path):
+    with pytest.raises(InputError, match="look is for a network for any style"):
+        nst.save_onnx(network, tmp_path / "a.onnx", look=tmp_path / "b.onnx")
+    with pytest.raises(InputError, match="give each a file of its own"):
+        nst.save_onnx(predicting, tmp_path / "a.onnx", look=tmp_path / "a.onnx")
+    with pytest.raises(InputError, match="AdaINNetwork"):
+        nst.save_onnx(nst.AdaINNetwork(predicting.encoder, widths=(4, 4, 4, 4)), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_is_no_sequence_is_refused_and_nothing_is_written(predicting, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "is_sequence", lambda *given: False)
+    with pytest.raises(InputError, match="no plain sequence"):
+        nst.save_onnx(predicting, tmp_path / "a.onnx", look=tmp_path / "b.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_mixes_and_strengths_differ(session, network):

@@ -6,7 +6,7 @@ python tools/build_page.py --out elsewhere
 The folder is complete: any host of files serves it, from any address. To look at it here:
 python -m http.server --directory build/page
 
-The network comes from the weights in the package, the thumbnails from img/style, and the runtime, onnxruntime-web, from
+The networks come from the weights in the package, the thumbnails from img/style, and the runtime, onnxruntime-web, from
 npm, in the version that page/package-lock.json pins. Its two parts are packed by gzip, since not every host packs such
 files: 41 MB become 10, of which a visitor loads one part.
 """
@@ -40,8 +40,8 @@ onnxruntime-web {version}, https://github.com/microsoft/onnxruntime
 
 {mit}
 
-This project's own: the pictures of styles and the sample, under CC0 1.0; the weights of the network, styles.onnx, under
-CC BY 4.0; and the page itself, under these terms:
+This project's own: the pictures of styles and the sample, under CC0 1.0; the weights of the networks, *.onnx and
+rows.bin, under CC BY 4.0; and the page itself, under these terms:
 
 {own}"""
 MIT_HOLDER = "Copyright (c) Microsoft Corporation"
@@ -63,7 +63,8 @@ def build(out: Path = OUT, npm: Path = NPM) -> Path:
     shutil.copytree(SOURCE, out, ignore=shutil.ignore_patterns("package*.json"))
     (out / "vendor").mkdir()
     network = nst.load_network(device="cpu")
-    packed = [nst.save_onnx(network, out / "styles.onnx", half=True), *_vendored(npm / DIST, out / "vendor")]
+    packed = [nst.save_onnx(network, out / "styles.onnx", half=True), *_for_any_style(network.styles, out)]
+    packed += _vendored(npm / DIST, out / "vendor")
     _write_thumbnails(network.styles, out / "styles")
     shutil.copy(SAMPLE, out / "sample.jpg")
     sizes = {path.relative_to(out).as_posix(): path.stat().st_size for path in packed}
@@ -71,6 +72,15 @@ def build(out: Path = OUT, npm: Path = NPM) -> Path:
     (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     (out / "vendor" / "LICENSES.txt").write_text(_licenses(npm), encoding="utf-8")
     return out
+
+
+def _for_any_style(styles: tuple[str, ...], out: Path) -> list[Path]:
+    """What looks at paintings, what paints in their style, and what both know of the bundled styles."""
+    network = nst.load_any_style(device="cpu")
+    network.keep_only(styles)
+    rows = out / "rows.bin"
+    rows.write_bytes(network.rows.detach().float().numpy().astype("<f4").tobytes())
+    return [nst.save_onnx(network, out / "any.onnx", look=out / "look.onnx", half=True), out / "look.onnx", rows]
 
 
 def installed(npm: Path = NPM) -> None:

@@ -63,7 +63,7 @@ class AdaINNetwork(AnyStyleNetwork):
         super().__init__()
         self._look_with(encoder, layers, styles)
         strides = _checked_strides(encoder, self.layers)
-        self.stride, self.smallest = strides[-1], max(2 * strides[-1], self._seen_smallest)
+        self.stride, self.smallest = strides[-1], max(2 * strides[-1], self.seen_smallest)
         self.widths = _checked_widths(widths, self.stride)
         channels = dict(zip(strides, self._channels, strict=True))
         check_numbers(_numbers(channels, self.widths))

@@ -46,6 +46,8 @@ class AnyStyleNetwork(Styled):
     Attributes:
         layers: whose means and deviations make a style.
         rows: of each style, (styles, numbers): mean and deviation of each channel, layer by layer.
+        seen_stride, seen_smallest: a painting is continued until its sides are multiples of the one and not below the
+            other, in pixels.
     """
 
     layers: tuple[str, ...]
@@ -62,11 +64,11 @@ class AnyStyleNetwork(Styled):
         self.layers = checked_layers(layers)
         encoder.check(self.layers)
         strides = [encoder.backbone.strides[layer] for layer in self.layers]
-        self._seen_stride = max(strides)
-        self._seen_smallest = max(SMALLEST, *(encoder.backbone.smallest_side(layer) for layer in self.layers))
+        self.seen_stride = max(strides)
+        self.seen_smallest = max(SMALLEST, *(encoder.backbone.smallest_side(layer) for layer in self.layers))
         self._names = checked_names(styles) if styles else []
         with torch.inference_mode(False), torch.no_grad():
-            side = -(-self._seen_smallest // self._seen_stride) * self._seen_stride
+            side = -(-self.seen_smallest // self.seen_stride) * self.seen_stride
             flat = torch.zeros(1, 3, side, side, dtype=torch.float32, device=encoder.device)
             features = encoder(flat, self.layers)
             self._channels: list[int] = [features[layer].shape[1] for layer in self.layers]
@@ -115,7 +117,7 @@ class AnyStyleNetwork(Styled):
 
     def row_of(self, style: Tensor) -> Tensor:
         """What the encoder says of paintings (B, 3, h, w): the mean and the deviation of each channel, (B, numbers)."""
-        features = self.encoder(continued(style, self._seen_stride, self._seen_smallest), self.layers)
+        features = self.encoder(continued(style, self.seen_stride, self.seen_smallest), self.layers)
         return _row(moments(features[layer]) for layer in self.layers)
 
     def add_style(self, name: str, picture: Source, size: int | None = STYLE_SIZE) -> None:
@@ -147,7 +149,7 @@ class AnyStyleNetwork(Styled):
         painting = load_image(picture, size)[:1]
         if painting[0, 0].numel() <= LOOKED_AT_ONCE:
             return self.row_of(painting.to(self.device)).to(self.rows)
-        painting = continued(painting, self._seen_stride, self._seen_smallest)
+        painting = continued(painting, self.seen_stride, self.seen_smallest)
         return _row(self._moments_in_tiles(painting, LOOK, lambda: None)[layer] for layer in self.layers)
 
     def _moments_in_tiles(self, picture: Tensor, side: int, advance: Callable[[], object]) -> dict[str, Moments]:
@@ -157,7 +159,7 @@ class AnyStyleNetwork(Styled):
         """
         encoder = self.encoder
         halo, statistics = halo_of(encoder, self.layers), {layer: Statistics() for layer in self.layers}
-        for tile in cut(size_of(picture), side, halo, self._seen_stride):
+        for tile in cut(size_of(picture), side, halo, self.seen_stride):
             features = encoder(tile.crop(picture).to(self.device), self.layers)
             for layer, response in features.items():
                 statistics[layer].add(tile.own_of_seen(response, encoder.backbone.strides[layer]))

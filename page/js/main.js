@@ -3,12 +3,14 @@
 import { Camera } from "./camera.js";
 import { Pace } from "./pace.js";
 import { Painter } from "./painter.js";
-import { LARGEST, opened, pixelsOf, save, scaled, shown } from "./pictures.js";
+import { LARGEST, opened, pixelsOf, save, scaled, shown, sized, thumbnail } from "./pictures.js";
 import { Styles } from "./styles.js";
 import { mixed, words } from "./words.js";
 
 const SAMPLE = { url: "sample.jpg", name: "village.jpg" };
 const LIVE = "camera"; // the name of what it sees
+const LOOK = 256; // pixels of the longer side of a painting, as the network learned to look at them
+const THUMBNAIL = 176; // pixels a side
 const SMALLEST = 256; // pixels: below this a picture that cannot be painted is not tried smaller
 
 const find = (name) => document.getElementById(name);
@@ -33,12 +35,14 @@ const say = (text) => (find("status").textContent = text);
 const complain = (text = lost) => (find("problem").textContent = text);
 const busy = (is) => stage.setAttribute("aria-busy", is);
 
+const COMING = ["loading", "fetching"];
+
 function hear(kind, message) {
   const bar = find("loading");
-  bar.hidden = kind !== "loading";
-  if (kind === "loading") {
+  bar.hidden = !COMING.includes(kind);
+  if (COMING.includes(kind)) {
     bar.value = message.share;
-    if (find("status").textContent !== words.loading) say(words.loading);
+    if (find("status").textContent !== words[kind]) say(words[kind]);
   } else if (kind === "preparing") say(words.preparing);
   else if (kind === "ready") ready(message);
   else {
@@ -110,7 +114,7 @@ async function repaint() {
   const pixels = pixelsOf(scaled(wanted.canvas, width, height, side()));
   const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height); // what is sent is gone here
   try {
-    const result = await painter.paint(copy, styles.row(how.strength));
+    const result = await painter.paint(copy, styles.row(how.strength), styles.rows);
     if (!result || wanted !== picture || camera.isOn || opening) return;
     pace.took(result);
     showContent(pixels, wanted.name);
@@ -187,6 +191,33 @@ function changed() {
   if (!camera.isOn) repaint();
 }
 
+// A style of one's own
+
+async function addOwn(file) {
+  if (!file) return;
+  complain();
+  busy(true);
+  say(words.opening);
+  try {
+    const { canvas } = await opened(file);
+    await lookAt(canvas, file.name || "painting");
+  } catch {
+    complain(words.unpicture(file.name || "This"));
+  }
+  find("loading").hidden = true;
+  if (!camera.isOn) repaint();
+}
+
+async function lookAt(canvas, name) {
+  say(words.looking);
+  try {
+    const row = await painter.look(pixelsOf(sized(canvas, LOOK)));
+    styles.add(name, thumbnail(canvas, THUMBNAIL), row);
+  } catch (error) {
+    complain(words.unlooked(error.message));
+  }
+}
+
 // The camera
 
 async function startCamera() {
@@ -222,7 +253,7 @@ async function live() {
     const pixels = pixelsOf(now.canvas);
     const copy = new ImageData(pixels.data.slice(), pixels.width, pixels.height);
     const how = wished();
-    last = await painter.paint(copy, styles.row(how.strength));
+    last = await painter.paint(copy, styles.row(how.strength), styles.rows);
     if (!last || turn !== camera.turn) continue;
     showContent(pixels, LIVE);
     showPainted(last, LIVE, how);
@@ -299,6 +330,11 @@ function listen() {
     openFile(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
   });
+  on("own", "click", () => find("own-file").click());
+  on("own-file", "change", ({ target }) => {
+    addOwn(target.files[0]);
+    target.value = "";
+  });
   on("camera", "click", toggleCamera);
   on("take", "click", takePicture);
   on("turn", "click", turnCamera);
@@ -359,6 +395,7 @@ async function begin() {
   const parts = { group: find("styles"), shares: find("shares"), mix: find("mix") };
   find("mix").checked = false;
   styles = new Styles(parts, about.styles, changed);
+  find("own").disabled = false;
   changed();
   const wanted = new URLSearchParams(location.search).get("on"); // ?on=wasm where a graphics processor misbehaves
   painter.load({ wanted, sizes: about.sizes, styles: about.styles.length });

@@ -1,12 +1,14 @@
-// The page's side of the worker. One request is painted, at most one waits, and a newer one takes its place.
+// The page's side of the worker. One request is painted, at most one waits, and a newer one takes its place. Paintings
+// are looked at in turn.
 
 export class Painter {
   #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   #current = null;
   #next = null;
   #isReady = false;
+  #looks = []; // who waits for what is seen in a painting
 
-  // `hear(kind, message)` hears of "loading", "preparing", "ready" and "unloaded".
+  // `hear(kind, message)` hears of "loading", "fetching", "preparing", "ready" and "unloaded".
   constructor(hear) {
     this.hear = hear;
     this.#worker.onmessage = ({ data }) => this.#answer(data);
@@ -20,11 +22,20 @@ export class Painter {
     this.#worker.postMessage({ kind: "load", ...request });
   }
 
-  // {pixels, width, height, seconds, where}; null when a newer request has come before this one was begun.
-  paint(pixels, shares) {
+  // The row of numbers by which it can be painted in the style of a painting.
+  look({ data, width, height }) {
+    return new Promise((resolve, reject) => {
+      this.#looks.push({ resolve, reject });
+      this.#worker.postMessage({ kind: "look", rgba: data, width, height }, [data.buffer]);
+    });
+  }
+
+  // {pixels, width, height, seconds, where}; null when a newer request has come before this one was begun. After the
+  // shares of the network's own styles come those of paintings, of which these are the rows.
+  paint(pixels, shares, rows = []) {
     return new Promise((resolve, reject) => {
       this.#next?.resolve(null);
-      this.#next = { pixels, shares, resolve, reject };
+      this.#next = { pixels, shares, rows, resolve, reject };
       this.#go();
     });
   }
@@ -33,7 +44,8 @@ export class Painter {
     if (!this.#isReady || this.#current || !this.#next) return;
     [this.#current, this.#next] = [this.#next, null];
     const { data, width, height } = this.#current.pixels;
-    const request = { kind: "paint", rgba: data, width, height, shares: this.#current.shares };
+    const { shares, rows } = this.#current;
+    const request = { kind: "paint", rgba: data, width, height, shares, rows };
     this.#worker.postMessage(request, [data.buffer]);
     Object.assign(this.#current, { width, height });
   }
@@ -47,7 +59,9 @@ export class Painter {
         const { rgba, seconds, where } = message;
         resolve({ pixels: new ImageData(rgba, width, height), width, height, seconds, where });
       }
-    } else {
+    } else if (kind === "looked") this.#looks.shift().resolve(message.row);
+    else if (kind === "unlooked") this.#looks.shift().reject(new Error(message.why));
+    else {
       this.#isReady ||= kind === "ready";
       this.hear(kind, message);
     }

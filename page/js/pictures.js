@@ -53,6 +53,25 @@ export function scaled(source, width, height, longest, mirrored = false) {
   return canvas;
 }
 
+// Of exactly so many pixels on the longer side, larger or smaller.
+export function sized(canvas, longest) {
+  const { width, height } = canvas;
+  if (Math.max(width, height) >= longest) return scaled(canvas, width, height, longest);
+  const scale = longest / Math.max(width, height);
+  const [larger, context] = canvasOf(Math.max(1, Math.round(scale * width)), Math.max(1, Math.round(scale * height)));
+  context.drawImage(canvas, 0, 0, larger.width, larger.height);
+  return larger;
+}
+
+// The middle of a picture, as an address that an <img> can have.
+export function thumbnail(canvas, side) {
+  const least = Math.min(canvas.width, canvas.height);
+  const [square, context] = canvasOf(side, side);
+  const [left, top] = [(canvas.width - least) / 2, (canvas.height - least) / 2];
+  context.drawImage(canvas, left, top, least, least, 0, 0, side, side);
+  return square.toDataURL("image/jpeg", 0.85);
+}
+
 export const pixelsOf = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 
 export function shown(onto, pixels) {

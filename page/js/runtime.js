@@ -1,4 +1,4 @@
-// The network in the worker: its files, where it can run, and one pass of it.
+// The networks in the worker: their files, where they can run, and one pass of each.
 
 const NAMES = { webgpu: "ort-webgpu", wasm: "ort-wasm" };
 const FOLDER = new URL("../", import.meta.url);
@@ -13,32 +13,63 @@ export async function bestPlace() {
   }
 }
 
-// A session of onnxruntime with the network. `tell` hears how many bytes of how many have come.
+// A session of onnxruntime with the network. `tell` hears which share of the bytes has come.
 export async function open(where, sizes, tell) {
-  const names = ["styles.onnx", `vendor/${NAMES[where]}.bin`];
-  const total = names.reduce((sum, name) => sum + sizes[name], 0);
-  let here = 0;
-  const count = (bytes) => tell((here += bytes) / total);
-  const [network, wasm] = await Promise.all(names.map((name) => fetched(new URL(name, FOLDER), count)));
+  const [network, wasm] = await all(["styles.onnx", `vendor/${NAMES[where]}.bin`], sizes, tell);
   const ort = await import(new URL(`vendor/${NAMES[where]}.js`, FOLDER));
   ort.env.logLevel = "error";
   ort.env.wasm.numThreads = 1; // more need headers that plain hosts, such as GitHub Pages, do not send
   ort.env.wasm.wasmBinary = await unpacked(wasm);
   ort.env.wasm.wasmPaths = { mjs: new URL(`vendor/${NAMES[where]}-glue.js`, FOLDER).href };
-  const session = await ort.InferenceSession.create(network, { executionProviders: [where], logSeverityLevel: 3 });
-  return { ort, session, where };
+  return { ort, session: await session(ort, where, network), where };
+}
+
+// Two sessions more, for paintings: one looks at them, one paints. With them, the rows of the styles that both know.
+export async function openAny({ ort, where }, sizes, tell) {
+  const [look, network, rows] = await all(["look.onnx", "any.onnx", "rows.bin"], sizes, tell);
+  const sessions = { look: await session(ort, where, look), session: await session(ort, where, network) };
+  return { ort, ...sessions, rows: new Float32Array(rows.buffer) };
+}
+
+const session = (ort, where, network) =>
+  ort.InferenceSession.create(network, { executionProviders: [where], logSeverityLevel: 3 });
+
+async function all(names, sizes, tell) {
+  const total = names.reduce((sum, name) => sum + sizes[name], 0);
+  let here = 0;
+  const count = (bytes) => tell((here += bytes) / total);
+  return Promise.all(names.map((name) => fetched(new URL(name, FOLDER), count)));
 }
 
 // RGBA of a picture, painted, in the same form. Shares are in the order of the network's styles.
-export async function painted({ ort, session }, rgba, width, height, shares) {
+export function painted({ ort, session }, rgba, width, height, shares) {
+  const feeds = { pictures: pictures(ort, rgba, width, height), shares: line(ort, shares) };
+  return run(session, feeds, "painted").then(rgbaOf);
+}
+
+// The same in the style of paintings, too: their rows follow those of the styles, and so do their shares.
+export function paintedAny({ ort, session, rows: known }, rgba, width, height, shares, rows) {
+  const all = Float32Array.from([...known, ...rows.flatMap((row) => [...row])]);
   const feeds = {
-    pictures: new ort.Tensor("float32", planes(rgba), [1, 3, height, width]),
-    shares: new ort.Tensor("float32", Float32Array.from(shares), [1, shares.length]),
+    pictures: pictures(ort, rgba, width, height),
+    rows: new ort.Tensor("float32", all, [shares.length, all.length / shares.length]),
+    shares: line(ort, shares),
   };
+  return run(session, feeds, "painted").then(rgbaOf);
+}
+
+// The row of a painting.
+export const looked = ({ ort, look }, rgba, width, height) =>
+  run(look, { paintings: pictures(ort, rgba, width, height) }, "rows");
+
+const pictures = (ort, rgba, width, height) => new ort.Tensor("float32", planes(rgba), [1, 3, height, width]);
+const line = (ort, numbers) => new ort.Tensor("float32", Float32Array.from(numbers), [1, numbers.length]);
+
+async function run(session, feeds, name) {
   const results = await session.run(feeds);
-  const picture = rgbaOf(results.painted.data);
+  const values = results[name].data.slice();
   for (const tensor of [...Object.values(feeds), ...Object.values(results)]) tensor.dispose();
-  return picture;
+  return values;
 }
 
 function planes(rgba) {

@@ -1,21 +1,49 @@
-// Which styles are chosen, and how much of each: thumbnails to press, and a slider for each when several are mixed.
+// Which styles are chosen, and how much of each: thumbnails to press, and a slider for each when several are mixed. After
+// the network's own come the paintings that were added, of each of which a row of numbers is known.
 
 import { titled } from "./words.js";
 
 const HALF = 50; // where the slider of a style begins
+const LONGEST = 20; // letters of a painting's name
 
 export class Styles {
   #parts = new Map(); // of each chosen style, its slider's value
+  rows = []; // of each painting that was added, in order
 
   constructor({ group, shares, mix }, names, changed) {
     Object.assign(this, { group, sliders: shares, mix, names, changed });
-    this.buttons = new Map(names.map((name) => [name, this.#button(name)]));
+    this.buttons = new Map(names.map((name) => [name, this.#button(name, `styles/${name}.jpg`)]));
     group.append(...this.buttons.values());
     mix.addEventListener("change", () => this.#mixing());
     const first = names.includes("swirls") ? "swirls" : names[0];
     this.#choose([first]);
-    const { offsetLeft, offsetWidth } = this.buttons.get(first); // on phones the styles are a strip
-    group.scrollLeft = offsetLeft - (group.clientWidth - offsetWidth) / 2;
+    this.#show(first);
+  }
+
+  // A painting from now on is a style as the others are, and the chosen one, or one of those that are mixed.
+  add(file, image, row) {
+    const name = this.#free(file);
+    this.names = [...this.names, name];
+    this.rows.push(row);
+    this.buttons.set(name, this.#button(name, image));
+    this.group.append(this.buttons.get(name));
+    this.#choose(this.mix.checked ? [...this.#parts.keys(), name] : [name]);
+    this.#show(name);
+    this.changed();
+  }
+
+  #free(file) {
+    const whole = file.replace(/\.\w+$/, "").trim() || "painting";
+    const short = whole.length > LONGEST ? `${whole.slice(0, LONGEST - 1).trim()}…` : whole;
+    let [name, count] = [short, 1];
+    while (this.buttons.has(name)) name = `${short} ${++count}`;
+    return name;
+  }
+
+  // On phones the styles are a strip to move along.
+  #show(name) {
+    const { offsetLeft, offsetWidth } = this.buttons.get(name);
+    this.group.scrollLeft = offsetLeft - (this.group.clientWidth - offsetWidth) / 2;
   }
 
   // {style: share}: the shares have the sum 1, or are all 0.
@@ -24,14 +52,14 @@ export class Styles {
     return Object.fromEntries([...this.#parts].map(([name, part]) => [name, sum ? part / sum : 0]));
   }
 
-  // What the network takes: a number for each of its styles.
+  // What a network takes: a number for each of its styles, then for each painting.
   row(strength) {
     const shares = this.shares;
     return this.names.map((name) => strength * (shares[name] ?? 0));
   }
 
-  #button(name) {
-    const image = Object.assign(new Image(160, 160), { src: `styles/${name}.jpg`, alt: "", draggable: false });
+  #button(name, src) {
+    const image = Object.assign(new Image(160, 160), { src, alt: "", draggable: false });
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.append(image, titled(name));
     button.dataset.style = name;

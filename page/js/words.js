@@ -34,6 +34,10 @@ export const words = {
   },
   untouched: ({ width, height }, natural) =>
     `At strength 0 this is the picture itself: ${sized(width, height, natural)}.`,
+  fetching: "Loading what looks at paintings, once: six megabytes …",
+  looking: "Looking at the painting …",
+  unlooked: (why) =>
+    `The painting could not be looked at (${why}). Check the connection, then add it again. The other styles still paint.`,
   camera: "The camera is on. Its frames are painted here and kept nowhere.",
   asking: "The browser asks whether this page may use the camera …",
   off: "The camera is off.",
