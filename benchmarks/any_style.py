@@ -2,7 +2,8 @@
 
 Parts: "losses" of their pictures of two photographs, beside the photographs themselves, recolored ones, and slow
 transfers of quality "good" on their way; "start": the total loss of "good" in so many steps from the content and from
-the fast picture; "seconds" a picture at two sizes, with the painting looked at before.
+the fast picture; "study": the total loss after so many steps of study, and what they cost; "seconds" a picture at two
+sizes, with the painting looked at before.
 
 Example:
     python benchmarks/any_style.py
@@ -10,6 +11,7 @@ Example:
 """
 
 import argparse
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from nstlib.feedforward.judging import Judge
 UNSEEN = ("swirls", "mosaic", "watercolor")  # of the bundled styles, those that the bundled networks never learned on
 KINDS = ("any", "adain")
 EARLY, STEPS = 15, (10, 20, 40, 120)
+STUDIED = (0, 60, 120, 240)
 SIZES = (256, 512)
 
 
@@ -67,6 +70,26 @@ def slow(content: torch.Tensor, painting: torch.Tensor, init: str, planned: int,
     return run.image
 
 
+def study(args: argparse.Namespace) -> Iterator[str]:
+    """Total loss after a painting was studied for so many steps, and seconds of them; means over the photographs."""
+    contents, paintings = loaded(args)
+    judge = Judge(nst.FeatureExtractor("mini", device=args.device), dict(paintings))
+    others = nst.Contents(size=128, without=[name for name in HELD_OUT if name in args.contents])
+    yield f"| total loss, style, seconds | {' | '.join(map(str, STUDIED))} |"
+    yield "| --- " * (1 + len(STUDIED)) + "|"
+    for name, painting in paintings.items():
+        found = []
+        for steps in STUDIED:
+            others.taken, start = 0, time.perf_counter()
+            how = {"contents": others, "device": args.device, "progress": False}
+            network = nst.study({name: painting}, steps=steps, **how)
+            took = time.perf_counter() - start
+            with torch.no_grad():
+                judged = judge.judged(network, contents, name)
+            found.append(f"{judged.total:.2f} {judged.style:.3f} {took:.1f}")
+        yield f"| {name} | {' | '.join(found)} |"
+
+
 def costs(args: argparse.Namespace) -> Iterator[str]:
     """Seconds of one picture, the painting looked at before, in what the device is fastest in and in float32."""
     yield from ("| network | pixels | precision | seconds a picture |", "| --- | --- | --- | --- |")
@@ -89,7 +112,7 @@ def loaded(args: argparse.Namespace) -> tuple[list[torch.Tensor], dict[str, torc
     return contents, {Path(name).stem: nst.load_image(name, JUDGED_SIZE, args.device) for name in args.paintings}
 
 
-PARTS = {"losses": losses, "start": start, "seconds": costs}
+PARTS = {"losses": losses, "start": start, "study": study, "seconds": costs}
 
 
 def main() -> None:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .feedforward.paintings import Paintings
     from .feedforward.pictures import Contents
     from .feedforward.predicting import PredictingNetwork
+    from .feedforward.studying import study
     from .feedforward.training import Training
     from .history import History, Snapshots
     from .images import bundled_images, load_image, save_gif, save_image, to_pil
@@ -92,6 +93,7 @@ _FACES = {
     "feedforward.paintings": ("Paintings",),
     "feedforward.pictures": ("Contents",),
     "feedforward.predicting": ("PredictingNetwork",),
+    "feedforward.studying": ("study",),
     "feedforward.training": ("Training",),
     "history": ("History", "Snapshots"),
     "images": ("bundled_images", "load_image", "save_gif", "save_image", "to_pil"),
@@ -178,6 +180,7 @@ __all__ = [
     "save_network",
     "save_onnx",
     "strokes_on_forms",
+    "study",
     "style_loss",
     "style_size_for",
     "stylize",

@@ -24,7 +24,7 @@ from ..images import bundled_images, check_output
 from ..outputs import default_output, free_name, keep_inputs, save_picture
 from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address
 from ..transfer import named_files
-from .fast import fast, painter_of, ready_network
+from .fast import fast, is_painting, network_for, painter_of, ready_network
 from .pictures import folder_pictures
 from .styled import Styled
 
@@ -75,6 +75,8 @@ def parser() -> Parser:
     add("--shares", type=numbers, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
     add("--masks", type=files, metavar="FILE[,...]", help=masks)
+    study = "look at a painting, then learn to paint in its style for so many steps; 60 take some seconds"
+    add("--study", type=positive, metavar="STEPS", help=study)
     training = "teach a network a painting instead: --train painting.jpg -o mine.safetensors; --train --help says more"
     add(TRAIN, action="store_true", help=training)
     _add_passed_on(p)
@@ -141,8 +143,10 @@ def _run(args: argparse.Namespace) -> int:
         keep_inputs({"-o": job.out}, {**inputs, **_paintings(job.style)})
     options = {name: vars(args)[name] for name in PASSED_ON if name in vars(args)}
     styles = list(dict.fromkeys(name for job in jobs for name in _paintings(job.style).values()))
-    looks = {name: vars(args)[name] for name in ("style_size", "precision", "device") if name in vars(args)}
-    painter = painter_of(args.network, styles, **looks)  # it looks at each painting once, for all pictures
+    looks: dict[str, Any] = {
+        name: vars(args)[name] for name in ("style_size", "precision", "device") if name in vars(args)
+    }
+    painter = _painter(args, styles, looks)
     if args.masks is not None:  # read once for all pictures; here the style is a list with one for each
         options["masks"] = read_masks(args.masks, len(jobs[0].style))
     done = Done()
@@ -153,6 +157,21 @@ def _run(args: argparse.Namespace) -> int:
             raise
         done.interruptions.append(1)
     return _told(jobs, done, args.quiet)
+
+
+def _painter(args: argparse.Namespace, styles: Sequence[str], looks: dict[str, Any]) -> Styled:
+    """What has looked at each painting, or studied it, once for all pictures."""
+    if args.study is None:
+        return painter_of(args.network, styles, **looks)
+    precision = looks.pop("precision", "auto")
+    found = network_for(styles, args.network, "float32", looks.get("device"))
+    paintings = {name: name for name in styles if is_painting(name, found.styles)}
+    if not paintings:
+        raise InputError(f"--study is for a painting, and the network knows {', '.join(styles)}; leave it out")
+    from .studying import study  # reads far more than painting needs
+
+    studied = study(paintings, found, steps=args.study, progress=not args.quiet, **looks)
+    return ready_network(studied, precision)
 
 
 def _paint(jobs: Sequence[Job], options: dict[str, Any], done: Done, quiet: bool) -> None:

@@ -80,10 +80,10 @@ def save_onnx(
         InputError: weights that are not finite, notes that JSON cannot hold, or a file that cannot be written.
         MissingPackage: onnx is not installed.
     """
-    if look is not None and not isinstance(network, PredictingNetwork):
-        raise InputError("look is for a network for any style, a PredictingNetwork; this one looks at no paintings")
     models = {path_of_network(path): onnx_of(network, notes, half=half)}
     if look is not None:
+        if not isinstance(network, PredictingNetwork):
+            raise InputError("look is for a network for any style, a PredictingNetwork; this one looks at no paintings")
         models[path_of_network(look)] = onnx_of_look(network, notes, half=half)
     if len(models) < 1 + (look is not None):
         raise InputError(f"path and look are both {os.fspath(path)!r:.80}; give each a file of its own")
@@ -322,8 +322,8 @@ def _seen(graph: _Graph, maps: str, module: nn.Module, name: str) -> str:
         weights = (graph.weights(f"{name}.{each}", getattr(module, each)) for each in ("weight", "bias"))
         return graph.add("Conv", maps, *weights, strides=list(module.stride))
     if type(module) in POOLINGS:
-        window = {"kernel_shape": [module.kernel_size] * 2, "strides": [module.stride] * 2}
-        return graph.add(POOLINGS[type(module)], maps, **window)
+        window, stride = ([size, size] for size in (module.kernel_size, module.stride))
+        return graph.add(POOLINGS[type(module)], maps, kernel_shape=window, strides=stride)
     raise InputError(f"the encoder has a layer {type(module).__name__}, which cannot be written as ONNX")
 
 
