@@ -139,6 +139,31 @@ def test_an_encoder_that_is_no_sequence_is_refused_and_nothing_is_written(predic
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        torch.nn.Conv2d(32, 32, 3, groups=2),
+        torch.nn.Conv2d(32, 32, 3, dilation=2),
+        torch.nn.Conv2d(32, 32, 3, bias=False),
+        torch.nn.Conv2d(32, 32, 3, padding="same"),
+        torch.nn.Conv2d(32, 32, 3, padding_mode="circular"),
+        torch.nn.MaxPool2d(2, ceil_mode=True),
+        torch.nn.AvgPool2d(2, padding=1),
+        torch.nn.Tanh(),
+    ],
+    ids=repr,
+)
+def test_a_layer_that_would_be_written_as_another_is_refused(layer):
+    with pytest.raises(InputError, match=f"layer {type(layer).__name__}, which cannot be written"):
+        export._seen(export._Graph(half=False), "maps", layer, "layer")
+
+
+def test_an_encoder_that_sees_otherwise_is_refused(tmp_path):
+    gray = nst.PredictingNetwork(nst.FeatureExtractor("mini", sees="luminance"), widths=(4, 4, 4), blocks=1)
+    with pytest.raises(InputError, match="sees luminance alone"):
+        nst.save_onnx(gray, tmp_path / "a.onnx", look=tmp_path / "b.onnx")
+
+
 def test_the_mixes_and_strengths_differ(session, network):
     x = pictures(1, 3, 32, 32).numpy()
     painted = [

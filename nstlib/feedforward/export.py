@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import torch
@@ -298,6 +298,8 @@ def _write_look(graph: _Graph, network: PredictingNetwork) -> None:
     maps = _continued(graph, "paintings", _size(graph, "paintings"), stride, smallest)
     maps = graph.add("Sub", maps, graph.exact("mean", encoder.mean))
     maps = graph.add("Div", maps, graph.exact("std", encoder.std))
+    if encoder.sees != "colors" or encoder.smoothing is not None:
+        raise InputError("the encoder sees luminance alone, or is smoothed; only what it sees of colors can be written")
     if not is_sequence(encoder.net, encoder.backbone.nodes.values()):
         raise InputError(
             f"{encoder.backbone.name} is no plain sequence of layers; only what mini or VGG see is written"
@@ -315,16 +317,23 @@ def _seen(graph: _Graph, maps: str, module: nn.Module, name: str) -> str:
     """What a layer of the encoder makes of maps."""
     if isinstance(module, nn.ReLU):
         return graph.add("Relu", maps)
-    if isinstance(module, nn.Conv2d) and module.bias is not None:
+    if _is_plain_convolution(module):
         height, width = (int(each) for each in module.padding)
         pads = graph.wholes(0, 0, height, width, 0, 0, height, width)
         maps = graph.add("Pad", maps, pads, mode=PADDINGS[module.padding_mode])
         weights = (graph.weights(f"{name}.{each}", getattr(module, each)) for each in ("weight", "bias"))
         return graph.add("Conv", maps, *weights, strides=list(module.stride))
-    if type(module) in POOLINGS:
+    if type(module) in POOLINGS and not module.padding and not module.ceil_mode:
         window, stride = ([size, size] for size in (module.kernel_size, module.stride))
         return graph.add(POOLINGS[type(module)], maps, kernel_shape=window, strides=stride)
     raise InputError(f"the encoder has a layer {type(module).__name__}, which cannot be written as ONNX")
+
+
+def _is_plain_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is nothing but a convolution, such as VGG's: one that also blurs is of a class of its own."""
+    if type(module) is not nn.Conv2d or module.bias is None or isinstance(module.padding, str):
+        return False
+    return module.groups == 1 and set(module.dilation) == {1} and module.padding_mode in PADDINGS
 
 
 def _moments(graph: _Graph, maps: str) -> tuple[str, str]:
