@@ -49,6 +49,13 @@ def test_only_the_row_of_the_painting_changes_and_the_network_stays_as_it_was(ne
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+def test_it_learns_inside_a_block_without_gradients_too(network):
+    how = {"steps": 1, "contents": "content", "progress": False}
+    with torch.inference_mode():
+        inside = nst.study({"s": "swirls"}, network, **how)
+    assert torch.equal(inside.rows[-1], nst.study({"s": "swirls"}, network, **how).rows[-1])
+
+
 def test_without_steps_it_is_what_the_first_look_says(network):
     x = nst.load_image("village", 48)
     with torch.no_grad():
@@ -83,6 +90,10 @@ def test_what_cannot_study_is_refused_with_what_can(network):
         nst.study({}, network)
     with pytest.raises(InputError, match="steps"):
         nst.study({"s": "swirls"}, network, steps=-1)
+    with pytest.raises(InputError, match="style_size is -3"):
+        nst.study({"s": "swirls"}, network, style_size=-3)
+    with pytest.raises(InputError, match="steeps"):
+        nst.study({"s": "swirls"}, network, steeps=3)
     with pytest.raises(InputError, match="styles is 'swirls'"):
         nst.study("swirls", network)
     with pytest.raises(ImageError):

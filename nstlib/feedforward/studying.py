@@ -13,7 +13,7 @@ import torch
 
 from ..base.checks import instance, known_arguments, whole
 from ..errors import InputError
-from ..images import Source
+from ..images import MAX_SIZE, Source
 from .any_style import STYLE_SIZE, AnyStyleNetwork
 from .fast import ANY, Network, ready_network
 from .judging import Judge
@@ -28,6 +28,7 @@ AVERAGED = 0.9  # of the averages that stays with each step: there are few steps
 
 
 @known_arguments
+@torch.inference_mode(False)  # what is learned needs gradients
 def study(
     styles: Mapping[str, Source],
     network: Network = ANY,
@@ -71,7 +72,9 @@ def study(
     if not isinstance(found, PredictingNetwork):
         other = "AdaIN draws by no row" if isinstance(found, AnyStyleNetwork) else "it looks at no paintings"
         raise InputError(f"this network cannot study a painting: {other}; give a PredictingNetwork, such as {ANY!r}")
-    size = STYLE_SIZE if style_size is None else style_size
+    size = STYLE_SIZE
+    if style_size is not None:
+        size = whole("style_size", style_size, 1, MAX_SIZE, "; it is the longer side in pixels")
     looked = found.that_knows([])  # a network that somebody else holds is not to learn names
     for name, painting in styles.items():
         (looked.look_again if name in looked.styles else looked.add_style)(name, painting, size)

@@ -43,7 +43,8 @@ function hear(kind, message) {
   if (COMING.includes(kind)) {
     bar.value = message.share;
     if (find("status").textContent !== words[kind]) say(words[kind]);
-  } else if (kind === "preparing") say(words.preparing);
+  } else if (kind === "fetched") say(words.looking);
+  else if (kind === "preparing") say(words.preparing);
   else if (kind === "ready") ready(message);
   else {
     lost = words.unloaded(message.why);
@@ -205,7 +206,8 @@ async function addOwn(file) {
     complain(words.unpicture(file.name || "This"));
   }
   find("loading").hidden = true;
-  if (!camera.isOn) repaint();
+  if (camera.isOn) say(words.camera);
+  else repaint();
 }
 
 async function lookAt(canvas, name) {

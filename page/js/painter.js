@@ -8,7 +8,7 @@ export class Painter {
   #isReady = false;
   #looks = []; // who waits for what is seen in a painting
 
-  // `hear(kind, message)` hears of "loading", "fetching", "preparing", "ready" and "unloaded".
+  // `hear(kind, message)` hears of "loading", "fetching", "fetched", "preparing", "ready" and "unloaded".
   constructor(hear) {
     this.hear = hear;
     this.#worker.onmessage = ({ data }) => this.#answer(data);

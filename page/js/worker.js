@@ -23,7 +23,9 @@ async function timed(rgba, width, height, shares, rows = []) {
 
 async function readyForAny() {
   if (!engine) throw new Error("the painter is not here");
-  any ??= await openAny(engine, sizes, (share) => tell("fetching", { share }));
+  if (any) return;
+  any = await openAny(engine, sizes, (share) => tell("fetching", { share }));
+  tell("fetched");
 }
 
 // Seconds a pixel. The first pass also prepares what later ones find ready.
