@@ -115,6 +115,18 @@ def test_the_command_studies_a_painting_once_for_all_pictures(network, tmp_path,
     assert (one - other).abs().mean() > 0.001
 
 
+def test_of_several_paintings_in_a_batch_the_first_is_studied(network):
+    both = torch.cat([nst.load_image("swirls", 64)[..., :40, :40], torch.rand(1, 3, 40, 40)])
+    how = {"steps": 1, "contents": "content", "progress": False}
+    one, two = (nst.study({"s": painting}, network, **how) for painting in (both[:1], both))
+    assert torch.equal(one.rows[-1], two.rows[-1])
+
+
+def test_the_command_says_that_it_does_not_know_a_misspelled_style(capsys):
+    assert main(["village", "swirlz", "--study", "5"]) == 2
+    assert "swirls" in capsys.readouterr().err
+
+
 def test_the_command_refuses_to_study_what_is_no_painting(capsys):
     assert main(["village", "mosaic", "--study", "5"]) == 2
     assert "--study is for a painting" in capsys.readouterr().err

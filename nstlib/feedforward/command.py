@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import Parser, files, numbers, positive, positive_or_none
-from ..base.checks import counted
+from ..base.checks import counted, one_of
 from ..base.interrupts import finish
 from ..base.reporting import progress_bar, shown_path, tell
 from ..cli import exit_status
@@ -24,6 +24,7 @@ from ..images import bundled_images, check_output
 from ..outputs import default_output, free_name, keep_inputs, save_picture
 from ..pictures.sources import PICTURE_SUFFIXES, full_path, is_address
 from ..transfer import named_files
+from .any_style import AnyStyleNetwork
 from .fast import fast, is_painting, network_for, painter_of, ready_network
 from .pictures import folder_pictures
 from .styled import Styled
@@ -165,7 +166,12 @@ def _painter(args: argparse.Namespace, styles: Sequence[str], looks: dict[str, A
         return painter_of(args.network, styles, **looks)
     precision = looks.pop("precision", "auto")
     found = network_for(styles, args.network, "float32", looks.get("device"))
-    paintings = {name: name for name in styles if is_painting(name, found.styles)}
+    any_style = isinstance(found, AnyStyleNetwork)
+    unknown = [name for name in styles if name not in found.styles]
+    paintings = {name: name for name in unknown if any_style or is_painting(name, found.styles)}
+    for name in unknown:
+        if name not in paintings:
+            one_of("the style", name, found.styles)
     if not paintings:
         raise InputError(f"--study is for a painting, and the network knows {', '.join(styles)}; leave it out")
     from .studying import study  # reads far more than painting needs

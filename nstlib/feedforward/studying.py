@@ -13,7 +13,7 @@ import torch
 
 from ..base.checks import instance, known_arguments, whole
 from ..errors import InputError
-from ..images import MAX_SIZE, Source
+from ..images import MAX_SIZE, Source, load_image
 from .any_style import STYLE_SIZE, AnyStyleNetwork
 from .fast import ANY, Network, ready_network
 from .judging import Judge
@@ -76,11 +76,12 @@ def study(
     if style_size is not None:
         size = whole("style_size", style_size, 1, MAX_SIZE, "; it is the longer side in pixels")
     looked = found.that_knows([])  # a network that somebody else holds is not to learn names
-    for name, painting in styles.items():
+    paintings = {name: load_image(painting, size)[:1] for name, painting in styles.items()}
+    for name, painting in paintings.items():
         (looked.look_again if name in looked.styles else looked.add_style)(name, painting, size)
     learned = looked.learned().eval()
     if steps:
-        judge = Judge(found.encoder.other(precision="auto"), styles, style_size=size)
+        judge = Judge(found.encoder.other(precision="auto"), paintings, style_size=size)
         how: dict[str, Any] = {
             "size": SIZE,
             "batch": BATCH,

@@ -197,6 +197,7 @@ function changed() {
 async function addOwn(file) {
   if (!file) return;
   complain();
+  if (lost) return;
   busy(true);
   say(words.opening);
   try {

@@ -14,6 +14,7 @@ export class Painter {
     this.#worker.onmessage = ({ data }) => this.#answer(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
+      for (const { reject } of this.#looks.splice(0)) reject(new Error("the worker ended"));
       hear("unloaded", { why: event.message || "its worker did not start" });
     };
   }

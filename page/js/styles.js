@@ -24,7 +24,7 @@ export class Styles {
   add(file, image, row) {
     const name = this.#free(file);
     this.names = [...this.names, name];
-    this.rows.push(row);
+    this.rows = [...this.rows, row]; // a request that waits keeps its own
     this.buttons.set(name, this.#button(name, image));
     this.group.append(this.buttons.get(name));
     this.#choose(this.mix.checked ? [...this.#parts.keys(), name] : [name]);
@@ -55,7 +55,7 @@ export class Styles {
   // What a network takes: a number for each of its styles, then for each painting.
   row(strength) {
     const shares = this.shares;
-    return this.names.map((name) => strength * (shares[name] ?? 0));
+    return this.names.map((name) => strength * (Object.hasOwn(shares, name) ? shares[name] : 0));
   }
 
   #button(name, src) {
