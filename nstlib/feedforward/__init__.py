@@ -9,6 +9,6 @@ et al. 2017, arXiv 1610.07629). `layers` are its parts, `painting` and `tiles` d
 
 `training` teaches them: `judging` says how well they paint, by the objective of a slow transfer, and `pictures` and
 `drawing` give what they learn on; `any_training` and `paintings` are for any style, and `studying` makes the first look
-at a painting better in some seconds. `stages` shows small pictures
-first; `python -m nstlib.fast --train` does it from the command line.
+at a painting better in some seconds. `stages` shows small pictures first; `python -m nstlib.fast --train` does it from
+the command line.
 """
