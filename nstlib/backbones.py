@@ -25,7 +25,7 @@ from .networks.backbone import IMAGENET_STD as IMAGENET_STD
 from .networks.backbone import Backbone as Backbone
 from .networks.initializing import Seed, initialize
 from .networks.pooling import KINDS
-from .networks.vgg import MINI_WIDTHS, mini_net, named_vgg, vgg_backbone
+from .networks.vgg import MINI_WIDTHS, mini_net, named_vgg, plan_of, vgg_backbone
 
 MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
 SQUEEZENET_WEIGHTS = MINI_WEIGHTS.with_name("squeezenet.safetensors")
@@ -239,15 +239,10 @@ def _mini(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbo
         return vgg_backbone("mini", named_vgg(net, pooling, keep_scale))
     path = weights or MINI_WEIGHTS
     state = _read(path, load_file)
-    net = named_vgg(mini_net(_widths(state)), pooling, keep_scale)
+    # The file's own, as another training of mini may have chosen others.
+    net = named_vgg(mini_net(plan_of(state) or MINI_WIDTHS), pooling, keep_scale)
     _load(net, state, path)
     return vgg_backbone("mini", net)
-
-
-def _widths(state: Mapping[str, Tensor]) -> list[int | str]:
-    """Those of the file, in place of `MINI_WIDTHS`: another training of mini may have chosen others."""
-    widths = iter([len(state[key]) for key in sorted(state) if state[key].ndim == 4])
-    return [next(widths, width) if isinstance(width, int) else width for width in MINI_WIDTHS]
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:

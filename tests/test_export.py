@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import nstlib as nst
 from nstlib.errors import InputError, MissingPackage
 from nstlib.feedforward import export
 from nstlib.feedforward.export import IR, OPSET, onnx_of
 from nstlib.feedforward.network import StyleNetwork
+from nstlib.networks.vgg import mini_net, named_vgg
 
 onnx = pytest.importorskip("onnx", reason="no onnx here: pip install -e '.[lab,test]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="no onnxruntime here: pip install -e '.[lab,test]'")
@@ -117,6 +119,18 @@ def test_paintings_are_looked_at_in_batches_and_mixed_with_known_styles(predicti
     assert (wanted - twin(x, twin.shares("mosaic"))).abs().mean() > 0.001
 
 
+def test_an_encoder_of_low_rank_is_written_as_it_sees(tmp_path):
+    torch.manual_seed(3)
+    plan = (4, "M", (None, 4, 6), "M", (4, 4, 8), "M", (4, 5, 8), "M", (4, 4, 8))
+    save_file(named_vgg(mini_net(plan)).state_dict(), tmp_path / "eyes.safetensors")
+    encoder = nst.FeatureExtractor("mini", weights=tmp_path / "eyes.safetensors", device="cpu")
+    network = nst.PredictingNetwork(encoder, widths=(4, 4, 4), blocks=1)
+    nst.save_onnx(network, tmp_path / "any.onnx", look=tmp_path / "look.onnx")
+    painting = pictures(1, 3, 45, 37)
+    (rows,) = session_of(tmp_path / "look.onnx").run(["rows"], {"paintings": painting.numpy()})
+    torch.testing.assert_close(torch.from_numpy(rows), network.row_of(painting), rtol=1e-4, atol=1e-5)
+
+
 def test_the_bundled_network_for_any_style_fits_into_two_small_files(tmp_path):
     path = nst.save_onnx(nst.load_any_style(), tmp_path / "any.onnx", look=tmp_path / "look.onnx", half=True)
     assert path.stat().st_size + (tmp_path / "look.onnx").stat().st_size < 7_000_000
@@ -144,7 +158,6 @@ def test_an_encoder_that_is_no_sequence_is_refused_and_nothing_is_written(predic
     [
         torch.nn.Conv2d(32, 32, 3, groups=2),
         torch.nn.Conv2d(32, 32, 3, dilation=2),
-        torch.nn.Conv2d(32, 32, 3, bias=False),
         torch.nn.Conv2d(32, 32, 3, padding="same"),
         torch.nn.Conv2d(32, 32, 3, padding_mode="circular"),
         torch.nn.MaxPool2d(2, ceil_mode=True),

@@ -8,8 +8,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nstlib import FeatureExtractor, load_backbone, load_image, stylize
-from nstlib.backbones import MINI_WEIGHTS
-from nstlib.networks.vgg import mini_net, named_vgg
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WEIGHTS
+from nstlib.networks.initializing import Seed, initialize
+from nstlib.networks.vgg import LowRankConv2d, mini_net, named_vgg, plan_of
 
 RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)]
 TAUGHT = RELUS[:5]  # by the same layers of VGG-19
@@ -94,3 +95,58 @@ def test_weights_of_other_widths_are_read_as_they_are(tmp_path):
     extract = FeatureExtractor("mini", weights=tmp_path / "other.safetensors", device="cpu")
     features = extract(torch.rand(1, 3, 32, 32), ["relu3_1", "relu5_1"])
     assert [features[layer].shape[1] for layer in features] == [5, 7]
+
+
+LOW_RANK = (2, 3, "M", 4, "M", (None, 3, 6), (4, 3, 7), "M", (4, 3, 9), "M", (5, 4, 8))
+
+
+def test_weights_of_low_rank_and_of_another_topology_are_read_as_they_are(tmp_path):
+    torch.manual_seed(0)
+    net = named_vgg(mini_net(LOW_RANK))
+    save_file(net.state_dict(), tmp_path / "other.safetensors")
+    extract = FeatureExtractor("mini", weights=tmp_path / "other.safetensors", device="cpu")
+    picture = torch.rand(1, 3, 32, 32)
+    found = extract(picture, ["conv3_2", "relu5_1"])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            found["relu5_1"],
+            net((picture - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)),
+        )
+    assert found["conv3_2"].shape[1] == 7
+    assert found["conv3_2"].min() < 0
+    assert [layer for layer in extract.backbone.layers if layer.startswith("conv")] == [
+        *("conv1_1", "conv1_2", "conv2_1", "conv3_1", "conv3_2", "conv4_1", "conv5_1")
+    ]
+
+
+def test_a_convolution_of_low_rank_is_one_convolution():
+    torch.manual_seed(1)
+    convolution, features = LowRankConv2d(5, 3, 2, 4).requires_grad_(False), torch.randn(1, 5, 7, 7)
+    weight = torch.einsum(
+        "os,srhw,ri->oihw",
+        convolution.tell.weight.flatten(1),
+        convolution.see.weight,
+        convolution.read.weight.flatten(1),
+    )
+    padded = torch.nn.functional.pad(features, (1, 1, 1, 1), mode="replicate")
+    expected = torch.nn.functional.conv2d(padded, weight, convolution.tell.bias)
+    torch.testing.assert_close(convolution(features), expected)
+    assert torch.linalg.matrix_rank(weight.flatten(1)) == 2
+
+
+@pytest.mark.parametrize("plan", [LOW_RANK, (3, "M", 4), (2,)])
+def test_a_plan_is_read_from_the_weights_that_it_made(plan):
+    assert plan_of(named_vgg(mini_net(plan)).state_dict()) == list(plan)
+
+
+def test_weights_under_other_names_belong_to_no_plan():
+    assert plan_of(mini_net((2, "M", 3)).state_dict()) == []
+    assert plan_of({"conv1_1.weight": torch.tensor(1.0)}) == []
+
+
+def test_random_responses_of_low_rank_keep_their_size():
+    net = mini_net((32, *[(24, 24, 32)] * 8))
+    initialize(net, Seed(0))
+    with torch.no_grad():
+        responses = net(torch.randn(1, 3, 32, 32))
+    assert 0.1 < responses.square().mean().sqrt() < 10

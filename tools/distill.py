@@ -1,11 +1,14 @@
-"""Train the bundled backbone "mini": a narrow VGG-19 that sees pictures as the real networks do.
+"""Train the bundled backbone "mini": a small VGG that sees pictures as the real network does.
 
-First it is pruned out of its teachers by least squares (pruning.py). Each of its channels is then one of a teacher's
-(teachers.py says of which layer), and training brings the features of all layers, and their Gram matrices, nearer to
-the teacher's. Half of the steps train on photographs, paintings and drawn pictures (training_batches.py), the others on
-pictures that are being painted with the network itself (easel.py).
+First the teacher is compressed into it by least squares (compressing.py). Each channel of mini is then one of the
+teacher's, and training brings the features of all layers, and their Gram matrices, nearer to the teacher's. Half of the
+steps train on photographs, paintings and drawn pictures (training_batches.py), the others on pictures that are being
+painted with the network itself (easel.py).
 
-Student and teachers pool alike: on painted pictures by average, as transfers do; on others at times by maximum.
+Student and teacher pool alike: on painted pictures by average, as transfers do; on others at times by maximum.
+
+Example:
+    python tools/distill.py --teacher vgg16 --photographs folder --checkpoint mini.pt
 """
 
 import argparse
@@ -13,37 +16,44 @@ import copy
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from compressing import Kept, compress
 from easel import Easel, Network
-from pruning import Kept, prune
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from teachers import Teachers, Vgg, load_network
+from teachers import Vgg, load_network, narrower
 from torch import Tensor, nn
 from tqdm import tqdm
 from training_batches import Pictures
 
 from nstlib.base.devices import keep_freed_memory
 from nstlib.losses import gram
-from nstlib.networks.vgg import mini_net
+from nstlib.networks.vgg import LowRankConv2d, Width
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 
-# Wide in the deep layers, where a channel costs little time: a step costs less than a third of VGG-19's.
-WIDTHS = (32, 32, "M", 64, 64, "M", 144, 128, 128, 144, "M", 208, 208, 208, 208, "M", 320, 160, 160, 160, "M")
+# Some of the teacher's channels where a picture is large, all of them deeper: (reads, sees, width) of a LowRankConv2d.
+# A step costs less than a third of VGG-19's.
+WIDTHS: dict[str, Width] = {
+    **{"conv1_1": 24, "conv1_2": 32, "conv2_1": 64, "conv2_2": 80},
+    **{"conv3_1": (None, 80, 208), "conv3_2": (96, 96, 256), "conv3_3": (96, 96, 256)},
+    **{"conv4_1": (128, 128, 512), "conv4_2": (160, 160, 512), "conv4_3": (160, 160, 512)},
+    **{"conv5_1": (192, 192, 512), "conv5_2": (96, 96, 512), "conv5_3": (96, 96, 512)},
+}
 MAXIMUM_SHARE = 0.4  # of the steps that do not train on painted pictures pool by maximum
 PASSING = 0.35  # what layers count that transfers do not look at by default, but deeper ones are made of
 LAST = 0.1  # what layers count that are not even that
-PRUNING_CROP, PRUNING_BATCH = 224, 4
+COMPRESSING_CROP, COMPRESSING_BATCH = 224, 4
+PAINTED_EACH, VISITS_BETWEEN = 5, 4  # of the painted ones, so many are stages of one transfer
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the result, beside the teachers and the machine. A checkpoint remembers it."""
+    """What decides the result, beside the teacher and the machine. A checkpoint remembers it."""
 
     steps: int
     seed: int
@@ -52,7 +62,8 @@ class Recipe:
     drawn: int
     rate: float
     gram_weight: float
-    pruning_batches: int
+    compressing_batches: int
+    painted_batches: int
     precision: str
 
 
@@ -105,13 +116,15 @@ def loud(student: Vgg, kept: Mapping[str, Kept]) -> Network:
 
 
 @torch.no_grad()
-def rescale(convolutions: Mapping[str, nn.Conv2d], factors: Mapping[str, Tensor]) -> None:
+def rescale(convolutions: Mapping[str, nn.Module], factors: Mapping[str, Tensor]) -> None:
     """Multiply each layer's channels by its factors (C,). The next layer undoes it, so that all else stays as it is."""
     before = torch.ones(3)
     for name, module in convolutions.items():
         factor = factors[name.replace("conv", "relu")]
-        module.weight.mul_(factor[:, None, None, None] / before[None, :, None, None])
-        module.bias.mul_(factor)
+        parts = list(module) if isinstance(module, LowRankConv2d) else [module]
+        parts[0].weight.div_(before[None, :, None, None])
+        parts[-1].weight.mul_(factor[:, None, None, None])
+        parts[-1].bias.mul_(factor)
         before = factor
 
 
@@ -119,14 +132,14 @@ def rescale(convolutions: Mapping[str, nn.Conv2d], factors: Mapping[str, Tensor]
 
 
 class Optimizer:
-    """Muon (Jordan et al. 2024) for the weights, each a matrix (C_out, 9 C_in), and Adam for the biases.
+    """Muon (Jordan et al. 2024) for the weights, each a matrix (C_out, k k C_in), and Adam for the biases.
 
     Muon moves all directions of a matrix at the same pace, and not mostly the few that are loud. At the same rate it
     came further in the same steps than Adam.
     """
 
-    def __init__(self, convolutions: Iterable[nn.Conv2d], rate: float):
-        self._convolutions = list(convolutions)
+    def __init__(self, convolutions: Iterable[nn.Module], rate: float):
+        self._convolutions = [m for each in convolutions for m in each.modules() if isinstance(m, nn.Conv2d)]
         self._matrices = [nn.Parameter(_as_matrix(module.weight.detach())) for module in self._convolutions]
         biases = [module.bias for module in self._convolutions if module.bias is not None]
         self._parts = [
@@ -157,7 +170,7 @@ class Optimizer:
 
 
 def _as_matrix(weight: Tensor) -> Tensor:
-    """(C_out, 9 C_in) of a weight with channels innermost; they share their memory."""
+    """(C_out, k k C_in) of a weight with channels innermost; they share their memory."""
     return weight.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -165,23 +178,23 @@ class Training:
     """Student, optimizer and progress: all that a checkpoint holds.
 
     Args:
-        start: weights to start from, as `weights` wrote them; without it, the student is pruned out of the teachers.
+        start: weights to start from, as `weights` wrote them; without it, the teacher is compressed into the student.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        teachers: tuple[Vgg, Vgg],
+        teacher: Vgg,
         pictures: Pictures,
         device: str = "cpu",
-        widths: Iterable[int | str] = WIDTHS,
+        widths: Mapping[str, Width] = WIDTHS,
         start: Path | None = None,
         groups: int = 3,
     ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step, self.pictures = recipe, device, 0, pictures
-        self.student = Vgg(mini_net(widths))
-        self.teachers = Teachers(*teachers, self.student.convolutions, recipe.precision).to(device)
+        self.student, self.teacher = narrower(teacher, widths), teacher
+        self.teacher.features.to(device)
         self.easel = Easel(pictures, groups, recipe.batch, recipe.crop)
         self.kept: dict[str, Kept] = {}
         if start is not None:
@@ -191,20 +204,36 @@ class Training:
         self.average.features.requires_grad_(False)
         self.optimizer = Optimizer(self.student.convolutions.values(), recipe.rate)
 
-    def prune(self) -> dict[str, float]:
-        """Start from the pruned teachers; gives each layer's relative squared error."""
+    def compress(self) -> dict[str, float]:
+        """Start from the compressed teacher; gives each layer's relative squared error.
+
+        It is compressed a second time with pictures besides that the first result has painted.
+        """
+        pooling = ("avg", "avg", "max")
         batches = [
-            ("max" if index % 3 == 2 else "avg", self.pictures.batch(index, PRUNING_BATCH, PRUNING_CROP, use=3))
-            for index in range(self.recipe.pruning_batches)
+            (pooling[index % 3], self.pictures.batch(index, COMPRESSING_BATCH, COMPRESSING_CROP, use=3))
+            for index in range(self.recipe.compressing_batches)
         ]
-        self.kept, found = prune(self.student, self.teachers, batches, seed=self.recipe.seed)
+        if not self.kept:
+            self.kept, _ = compress(self.student, self.teacher, batches, seed=self.recipe.seed)
+        batches += [("avg", pictures) for pictures in self._paint()]
+        self.kept, found = compress(self.student, self.teacher, batches, seed=self.recipe.seed)
         self.average.features.load_state_dict(self.student.features.state_dict())
         return found
+
+    def _paint(self) -> Iterator[Tensor]:
+        """Pictures on the way of transfers with the student, normalized."""
+        easel = Easel(self.pictures, self.recipe.painted_batches // PAINTED_EACH, COMPRESSING_BATCH, COMPRESSING_CROP)
+        network = loud(self.student, self.kept)
+        for visit in tqdm(range(len(easel.groups) * PAINTED_EACH * VISITS_BETWEEN), desc="painting", unit="visit"):
+            pictures = easel.visit(network, visit)
+            if visit // len(easel.groups) % VISITS_BETWEEN == VISITS_BETWEEN - 1:
+                yield pictures
 
     def run(self) -> Iterator[dict[str, Tensor]]:
         """Train to the end of the recipe; gives each step's errors."""
         if not self.kept:
-            self.prune()
+            self.compress()
         while self.step < self.recipe.steps:
             yield self.advance()
 
@@ -213,8 +242,8 @@ class Training:
         step, recipe = self.step, self.recipe
         self.optimizer.set_rate(recipe.rate * _schedule(step / recipe.steps))
         normalized, pooling = self._batch(step)
-        taught = self.teachers(normalized, pooling)
         with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            taught = self.teacher(normalized, self.kept, pooling)
             found = errors(self.student, self.kept, taught, normalized, pooling)
         loss = sum(_weight(layer) * (e[0] + recipe.gram_weight * e[1]) for layer, e in found.items())
         self.student.features.zero_grad()
@@ -269,7 +298,7 @@ class Training:
         rescale(vgg.convolutions, {layer: kept.loudness for layer, kept in self.kept.items()})
         tensors = {key: value.half().contiguous() for key, value in vgg.named["avg"].state_dict().items()}
         notes = {
-            layer: json.dumps({"channels": kept.channels.tolist(), "scale": kept.scale.tolist()})
+            layer: json.dumps({"channels": kept.channels.tolist(), "scale": [float(f"{x:.4g}") for x in kept.scale]})
             for layer, kept in self.kept.items()
         }
         return tensors, notes
@@ -277,13 +306,14 @@ class Training:
     def _start(self, path: Path) -> None:
         with safe_open(path, "pt") as file:
             notes = file.metadata() or {}
-        missing = [layer for layer in self.teachers.sources if layer not in notes]
+        layers = [name.replace("conv", "relu") for name in self.student.convolutions]
+        missing = [layer for layer in layers if layer not in notes]
         if missing:
             raise SystemExit(
-                f"{path} does not say which of the teachers' channels {missing[0]} keeps; it was not made here"
+                f"{path} does not say which of the teacher's channels {missing[0]} keeps; it was not made here"
             )
         self.student.named["avg"].load_state_dict(load_file(path))
-        for layer in self.teachers.sources:
+        for layer in layers:
             note = json.loads(notes[layer])
             self.kept[layer] = Kept(torch.tensor(note["channels"]), torch.tensor(note["scale"]))
         rescale(self.student.convolutions, {layer: 1 / kept.loudness for layer, kept in self.kept.items()})
@@ -316,11 +346,9 @@ def options() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--teacher", help='"vgg19" (downloads it), or a file, as the teacher of all depths')
-    add("--teacher-shallow", help="a file with the first layers of VGG-19, for as deep as it goes")
-    add("--teacher-deep", help='a file, or "vgg16" or "vgg19", for the layers past that')
+    add("--teacher", required=True, help='"vgg16" or "vgg19" (downloads it), or a file of their weights')
     add("--photographs", type=Path, help="folder of photographs (*.jpg) to learn from beside scikit-image's")
-    add("--start", type=Path, help="weights of an earlier training to start from, in place of pruning")
+    add("--start", type=Path, help="weights of an earlier training to start from")
     add("--out", type=Path, default=Path("nstlib/weights/mini.safetensors"), help="the weights (default: %(default)s)")
     add("--steps", type=int, default=6000, help="optimizer steps (default: %(default)s)")
     add("--batch", type=int, default=6, help="pictures a step (default: %(default)s)")
@@ -328,7 +356,8 @@ def options() -> argparse.Namespace:
     add("--drawn", type=int, default=600, help="how many pictures to draw (default: %(default)s)")
     add("--rate", type=float, default=3e-4, help="highest learning rate (default: %(default)s)")
     add("--gram-weight", type=float, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
-    add("--pruning-batches", type=int, default=100, help="of four pictures, to prune by (default: %(default)s)")
+    add("--compressing-batches", type=int, default=260, help="of four pictures, to begin with (default: %(default)s)")
+    add("--painted-batches", type=int, default=80, help="of four, painted, to begin with (default: %(default)s)")
     add("--seed", type=int, default=0, help="same seed, same machine: same weights (default: %(default)s)")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster where it is native")
     add("--device", choices=("cpu", "cuda"), default="cpu")
@@ -336,9 +365,6 @@ def options() -> argparse.Namespace:
     add("--save-every", type=int, default=100, help="(default: %(default)s)")
     add("--resume", action="store_true", help="go on from --checkpoint, exactly as if it had not stopped")
     args = parser.parse_args()
-    args.teacher_shallow, args.teacher_deep = args.teacher_shallow or args.teacher, args.teacher_deep or args.teacher
-    if not (args.teacher_shallow and args.teacher_deep):
-        parser.error("give --teacher, or both --teacher-shallow and --teacher-deep")
     if args.resume and not args.checkpoint:
         parser.error("--resume needs --checkpoint")
     return args
@@ -346,11 +372,9 @@ def options() -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> Training:
     """Train with a progress bar, saving checkpoints and weights."""
-    names = ("steps", "seed", "batch", "crop", "drawn", "rate", "gram_weight", "pruning_batches", "precision")
-    recipe = Recipe(**{name: getattr(args, name) for name in names})
-    teachers = load_network(args.teacher_shallow), load_network(args.teacher_deep)
+    recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
     pictures = Pictures(args.drawn, args.seed, args.photographs)
-    training = Training(recipe, teachers, pictures, args.device, start=args.start)
+    training = Training(recipe, load_network(args.teacher), pictures, args.device, start=args.start)
     if args.resume and args.checkpoint.exists():
         training.load_state(torch.load(args.checkpoint, weights_only=True))
     shown: dict[str, Tensor] = {}

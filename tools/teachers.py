@@ -1,8 +1,4 @@
-"""The networks that the bundled backbone learns from, and which of their layers each of its layers learns.
-
-Two teachers may share the work: a shallow one for as deep as it goes, a deep one for what lies past that. Both see the
-picture itself, each through all of its own layers.
-"""
+"""The networks that the bundled backbone learns from, and its own in training."""
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -12,9 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, load_backbone
-from nstlib.networks.vgg import mini_net, named_vgg
-
-Source = tuple[str, str]  # "shallow" or "deep", and a layer of that teacher
+from nstlib.networks.vgg import LowRankConv2d, Width, mini_net, named_vgg
 
 
 class Vgg:
@@ -25,9 +19,9 @@ class Vgg:
         self.named = {pooling: named_vgg(features, pooling) for pooling in ("avg", "max")}
 
     @property
-    def convolutions(self) -> dict[str, nn.Conv2d]:
+    def convolutions(self) -> dict[str, nn.Conv2d | LowRankConv2d]:
         """Name to convolution, in order of depth."""
-        return {name: m for name, m in self.named["avg"].named_children() if isinstance(m, nn.Conv2d)}
+        return {name: m for name, m in self.named["avg"].named_children() if name.startswith("conv")}
 
     def __call__(self, normalized: Tensor, layers: Iterable[str], pooling: str) -> dict[str, Tensor]:
         """Features of a normalized picture at the layers, computing nothing past the deepest."""
@@ -64,7 +58,7 @@ def load_network(source: str | Path, padding_mode: str = "replicate") -> Vgg:
     return Vgg(features.eval().requires_grad_(False))
 
 
-def _read(state: Mapping[str, Tensor]) -> tuple[list[int | str], list[tuple[Tensor, Tensor]]]:
+def _read(state: Mapping[str, Tensor]) -> tuple[list[Width | str], list[tuple[Tensor, Tensor]]]:
     """The plan that `mini_net` takes, and each convolution's weight and bias."""
     state = {key.removeprefix("features."): value.float() for key, value in state.items()}
     places = sorted(int(key.removesuffix(".weight")) for key in state if key.endswith(".weight"))
@@ -72,7 +66,7 @@ def _read(state: Mapping[str, Tensor]) -> tuple[list[int | str], list[tuple[Tens
     if convolutions[0][0].shape[-1] == 1:
         first, second, *rest = convolutions
         places, convolutions = places[1:], [_fold(*first, *second), *rest]
-    plan: list[int | str] = [len(convolutions[0][0])]
+    plan: list[Width | str] = [len(convolutions[0][0])]
     for (before, after), (weight, _) in zip(pairwise(places), convolutions[1:], strict=True):
         # The first two are of one block; a wider gap than theirs holds a pooling.
         plan += [*(["M"] if after - before > places[1] - places[0] else []), len(weight)]
@@ -91,65 +85,17 @@ def _convs(features: nn.Sequential) -> list[nn.Conv2d]:
     return [m for m in features if isinstance(m, nn.Conv2d)]
 
 
-class Teachers:
-    """Both teachers as one: for each layer of the pupil, all the channels that it may learn.
-
-    Attributes:
-        sources: for each of the pupil's layers, where these channels come from.
-    """
-
-    def __init__(self, shallow: Vgg, deep: Vgg, pupil_convolutions: Iterable[str], precision: str = "float32"):
-        self.networks, self.precision = {"shallow": shallow, "deep": deep}, precision
-        self.sources = curriculum(shallow.convolutions, deep.convolutions, pupil_convolutions)
-
-    @torch.no_grad()
-    def __call__(self, normalized: Tensor, pooling: str, rectified: bool = True) -> dict[str, Tensor]:
-        """Features (B, C, H, W) for each of the pupil's layers; not rectified, the convolutions' own responses."""
-        seen = {}
-        for name, network in self.networks.items():
-            layers = {layer for sources in self.sources.values() for teacher, layer in sources if teacher == name}
-            named = {layer: layer if rectified else layer.replace("relu", "conv") for layer in layers}
-            with torch.autocast(normalized.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-                features = network(normalized, named.values(), pooling) if layers else {}
-            seen |= {(name, layer): features[at] for layer, at in named.items()}
-        return {layer: torch.cat([seen[source] for source in sources], 1) for layer, sources in self.sources.items()}
-
-    def to(self, device: str) -> "Teachers":
-        """Both on the device."""
-        for network in self.networks.values():
-            network.features.to(device)
-        return self
-
-
-def curriculum(shallow: Iterable[str], deep: Iterable[str], pupil: Iterable[str]) -> dict[str, tuple[Source, ...]]:
-    """For each rectified layer of the pupil, the teachers' layers whose channels it may learn.
-
-    A layer learns its namesake of the shallow teacher; past that teacher's last, of the deep one, or of the neighbor
-    before, where a block of the deep teacher is shorter. In the shallow teacher's last block a layer may learn besides
-    what the deep teacher sees there: the deep teacher's next block is made of that.
+def narrower(teacher: Vgg, widths: Mapping[str, Width]) -> Vgg:
+    """A pupil of the teacher's topology with random weights, not trained.
 
     Args:
-        shallow, deep, pupil: names of the convolutions, in order of depth.
+        widths: those of the teacher's convolutions by name, as `mini_net` takes them. A block that is longer in the
+            teacher goes on with the last of its widths here.
     """
-    shallow, deep, pupil = list(shallow), list(deep), list(pupil)
-    last = _block(shallow[-1])
-    found: dict[str, tuple[Source, ...]] = {}
-    for name in pupil:
-        block, index = _block(name), int(name.split("_")[1])
-        counts = [sum(_block(other) == block for other in names) for names in (deep, pupil)]
-        namesake = _layer(name)
-        if name not in shallow:
-            found[namesake] = (("deep", f"relu{block}_{min(index, counts[0])}"),)
-        elif block == last and shallow != deep and index > counts[1] - counts[0]:
-            found[namesake] = (("shallow", namesake), ("deep", f"relu{block}_{index - counts[1] + counts[0]}"))
-        else:
-            found[namesake] = (("shallow", namesake),)
-    return found
-
-
-def _layer(convolution: str) -> str:
-    return convolution.replace("conv", "relu")
-
-
-def _block(convolution: str) -> int:
-    return int(convolution[4])
+    plan: list[Width | str] = []
+    for name in teacher.named["avg"]._modules:
+        if name.startswith("conv"):
+            plan.append(widths.get(name) or plan[-1])
+        elif name.startswith("pool"):
+            plan.append("M")
+    return Vgg(mini_net(plan))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..base.checks import instance, known_arguments
 from ..errors import InputError, MissingPackage
 from ..extractor import is_sequence
+from ..networks.vgg import LowRankConv2d
 from .any_style import QUIET
 from .files import metadata_of, path_of_network, write_complete
 from .layers import DARKEST, EPS, SMALLEST, STRIDE, Convolution
@@ -317,12 +318,19 @@ def _seen(graph: _Graph, maps: str, module: nn.Module, name: str) -> str:
     """What a layer of the encoder makes of maps."""
     if isinstance(module, nn.ReLU):
         return graph.add("Relu", maps)
+    if isinstance(module, LowRankConv2d):
+        for part, convolution in module.named_children():
+            maps = _seen(graph, maps, convolution, f"{name}.{part}")
+        return maps
     if _is_plain_convolution(module):
         height, width = (int(each) for each in module.padding)
         pads = graph.wholes(0, 0, height, width, 0, 0, height, width)
-        maps = graph.add("Pad", maps, pads, mode=PADDINGS[module.padding_mode])
-        weights = (graph.weights(f"{name}.{each}", getattr(module, each)) for each in ("weight", "bias"))
-        return graph.add("Conv", maps, *weights, strides=list(module.stride))
+        if height or width:
+            maps = graph.add("Pad", maps, pads, mode=PADDINGS[module.padding_mode])
+        bias = [] if module.bias is None else [graph.weights(f"{name}.bias", module.bias)]
+        return graph.add(
+            "Conv", maps, graph.weights(f"{name}.weight", module.weight), *bias, strides=list(module.stride)
+        )
     if type(module) in POOLINGS and not module.padding and not module.ceil_mode:
         window, stride = ([size, size] for size in (module.kernel_size, module.stride))
         return graph.add(POOLINGS[type(module)], maps, kernel_shape=window, strides=stride)
@@ -331,7 +339,7 @@ def _seen(graph: _Graph, maps: str, module: nn.Module, name: str) -> str:
 
 def _is_plain_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether a layer is nothing but a convolution, such as VGG's: one that also blurs is of a class of its own."""
-    if type(module) is not nn.Conv2d or module.bias is None or isinstance(module.padding, str):
+    if type(module) is not nn.Conv2d or isinstance(module.padding, str):
         return False
     return module.groups == 1 and set(module.dilation) == {1} and module.padding_mode in PADDINGS
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
+from .vgg import LowRankConv2d
 
 RANDOM = "random"
 BATCH, SIDE, OCTAVES = 4, 128, 7  # of the noise whose statistics batch normalizations take for those of a training
@@ -41,14 +42,17 @@ class Seed:
 def initialize(net: nn.Module, seed: Seed) -> None:
     """Give a network on the CPU weights with which responses keep their size from layer to layer.
 
-    Convolutions: normal, of variance 2 / fan_out (He et al. 2015, arXiv 1502.01852, equation 14), biases 0. Batch
-    normalizations: weight 1 and bias 0; their means and variances are measured once, on noise from the same seed.
+    Convolutions: normal, of variance 2 / fan_out (He et al. 2015, arXiv 1502.01852, equation 14), or 1 / fan_out where
+    no rectifier follows, within a convolution of low rank; biases 0. Batch normalizations: weight 1 and bias 0; their
+    means and variances are measured once, on noise from the same seed.
     """
     generator = torch.Generator().manual_seed(seed.number)
     net.to_empty(device="cpu")
+    linear = {part for module in net.modules() if isinstance(module, LowRankConv2d) for part in list(module)[:-1]}
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            after = "linear" if module in linear else "relu"
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity=after, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):

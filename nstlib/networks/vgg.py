@@ -1,8 +1,11 @@
 """VGG (Simonyan and Zisserman 2014, arXiv 1409.1556) under the paper's names of layers, and mini, its small pupil."""
 
-from collections.abc import Iterable
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
 from .backbone import Backbone
 from .pooling import pooling_of
@@ -15,6 +18,31 @@ MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160,
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4, "blur": 1.0}
 
 
+Width = int | tuple[int | None, int, int]  # of a convolution; see `mini_net`
+
+
+class LowRankConv2d(nn.Sequential):
+    """A 3 x 3 convolution told by less: it reads a few mixtures of its inputs, and gives mixtures of a few responses.
+
+    A convolution 1 x 1, one of 3 x 3, and one of 1 x 1 in turn, with nothing between them; the bias is the last one's
+    (Kim et al. 2016, arXiv 1511.06530; Zhang et al. 2015, arXiv 1411.4229).
+
+    Args:
+        inputs: channels of the features.
+        reads: how many mixtures of them the convolution sees; None for the features as they are.
+        sees: how many responses it has.
+        width: how many mixtures of these it gives.
+    """
+
+    def __init__(self, inputs: int, reads: int | None, sees: int, width: int):
+        parts = OrderedDict[str, nn.Module]()
+        if reads is not None:
+            parts["read"] = nn.Conv2d(inputs, reads, 1, bias=False)
+        parts["see"] = _conv3x3(inputs if reads is None else reads, sees, bias=False)
+        parts["tell"] = nn.Conv2d(sees, width, 1)
+        super().__init__(parts)
+
+
 def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = False) -> nn.Sequential:
     """Give torchvision's VGG layers the paper's names (conv1_1, relu1_1, ..., pool5) and the pooling asked for.
 
@@ -23,7 +51,7 @@ def named_vgg(features: nn.Sequential, pooling: str = "avg", keep_scale: bool = 
     named = nn.Sequential()
     block, index = 1, 0
     for module in features:
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | LowRankConv2d):
             index += 1
             named.add_module(f"conv{block}_{index}", module)
         elif isinstance(module, nn.ReLU):
@@ -45,16 +73,41 @@ def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
     return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
 
 
-def mini_net(widths: Iterable[int | str] = MINI_WIDTHS) -> nn.Sequential:
-    """The bundled backbone's network with random weights: VGG-19's topology and layer names, narrower.
+def mini_net(plan: Iterable[Width | str] = MINI_WIDTHS) -> nn.Sequential:
+    """A VGG with random weights, in the topology and of the widths of a plan.
 
     Its convolutions continue the picture past its border by its outermost pixels; zeros there would teach a dark frame.
+
+    Args:
+        plan: in order, each convolution's width, or (reads, sees, width) of a `LowRankConv2d`, and "M" for poolings.
     """
     net, channels = nn.Sequential(), 3
-    for width in widths:
-        if isinstance(width, int):
-            net.extend((nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate"), nn.ReLU()))
-            channels = width
-        else:
+    for width in plan:
+        if isinstance(width, str):
             net.append(nn.MaxPool2d(2))
+            continue
+        net.append(_conv3x3(channels, width) if isinstance(width, int) else LowRankConv2d(channels, *width))
+        net.append(nn.ReLU())
+        channels = width if isinstance(width, int) else width[-1]
     return net
+
+
+def plan_of(state: Mapping[str, Tensor]) -> list[Width | str]:
+    """The plan of the `mini_net` that a state dict under the paper's names of layers belongs to; [] if to none."""
+    widths: dict[tuple[int, int], Width] = {}
+    for key, weight in state.items():
+        named = re.fullmatch(r"conv(\d+)_(\d+)\.(tell\.)?weight", key)
+        if named and weight.ndim == 4:
+            place, (_, *mixed) = (int(named[1]), int(named[2])), weight.shape
+            read = state.get(f"{key.removesuffix('tell.weight')}read.weight")
+            reads = None if read is None else len(read)
+            widths[place] = (reads, mixed[0], len(weight)) if named[3] else len(weight)
+    places = sorted(widths)
+    plan: list[Width | str] = [widths[places[0]]] if places else []
+    for before, after in pairwise(places):
+        plan += [*(["M"] if after[0] > before[0] else []), widths[after]]
+    return plan
+
+
+def _conv3x3(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate", bias=bias)
