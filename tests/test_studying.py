@@ -130,3 +130,25 @@ def test_the_command_says_that_it_does_not_know_a_misspelled_style(capsys):
 def test_the_command_refuses_to_study_what_is_no_painting(capsys):
     assert main(["village", "mosaic", "--study", "5"]) == 2
     assert "--study is for a painting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg"),
+        (["village", "--strength", "1,0.5"], "one strength"),
+        (["village", "--tile", "1"], "tile"),
+        (["village", "--masks", "nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_the_command_says_what_cannot_work_before_it_studies(words, said, tmp_path, monkeypatch, capsys):
+    from nstlib.feedforward import studying
+
+    def refuse(*_args, **_keywords):
+        raise AssertionError("it has studied")
+
+    monkeypatch.setattr(studying, "study", refuse)
+    nst.save_image(nst.load_image("swirls", 32), tmp_path / "painting.png")
+    content, *options = words
+    assert main([content, str(tmp_path / "painting.png"), "--study", "5", *options]) == 2
+    assert said in capsys.readouterr().err

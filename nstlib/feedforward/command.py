@@ -32,6 +32,7 @@ from .styled import Styled
 ALL = "all"  # the word for each style of the network in turn
 TRAIN = "--train"
 # What is given on to `fast` as it is, where it is given at all.
+TRIED, TRIED_SIZE = "village", 32  # a content and its longer side, to find out whether all else can work
 PASSED_ON = ("strength", "size", "color", "tile", "precision", "device")
 
 
@@ -76,7 +77,8 @@ def parser() -> Parser:
     add("--shares", type=numbers, metavar="SHARE,SHARE,...", help="how much of each of several styles (equal shares)")
     masks = "where each style goes: gray, one each; or one with a color each: red, green, blue, ... (everywhere)"
     add("--masks", type=files, metavar="FILE[,...]", help=masks)
-    study = "look at a painting, then learn to paint in its style for so many steps; 60 take some seconds"
+    study = "look at a painting, then learn to paint in its style for so many steps; 60 take some seconds, and Ctrl-C "
+    study += "ends them early and paints with what is learned"
     add("--study", type=positive, metavar="STEPS", help=study)
     training = "teach a network a painting instead: --train painting.jpg -o mine.safetensors; --train --help says more"
     add(TRAIN, action="store_true", help=training)
@@ -147,9 +149,11 @@ def _run(args: argparse.Namespace) -> int:
     looks: dict[str, Any] = {
         name: vars(args)[name] for name in ("style_size", "precision", "device") if name in vars(args)
     }
-    painter = _painter(args, styles, looks)
     if args.masks is not None:  # read once for all pictures; here the style is a list with one for each
         options["masks"] = read_masks(args.masks, len(jobs[0].style))
+    if args.study is not None:
+        _try(jobs, {**options, **looks, "network": args.network})
+    painter = _painter(args, styles, looks)
     done = Done()
     try:
         _paint(jobs, {"network": painter, **options}, done, args.quiet)
@@ -158,6 +162,13 @@ def _run(args: argparse.Namespace) -> int:
             raise
         done.interruptions.append(1)
     return _told(jobs, done, args.quiet)
+
+
+def _try(jobs: Sequence[Job], options: dict[str, Any]) -> None:
+    """Paint a small picture after one look: what cannot work is to be said before the study, not after it."""
+    contents = {job.content for job in jobs}
+    content = jobs[0].content if len(contents) == 1 else TRIED  # of several, one that cannot be read is left out
+    fast(content, jobs[0].style, **{**options, "size": TRIED_SIZE, "progress": False})
 
 
 def _painter(args: argparse.Namespace, styles: Sequence[str], looks: dict[str, Any]) -> Styled:

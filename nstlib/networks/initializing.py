@@ -51,8 +51,9 @@ def initialize(net: nn.Module, seed: Seed) -> None:
     linear = {part for module in net.modules() if isinstance(module, LowRankConv2d) for part in list(module)[:-1]}
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            after = "linear" if module in linear else "relu"
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity=after, generator=generator)
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if module in linear:
+                module.weight.data.mul_(0.5**0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
