@@ -40,9 +40,9 @@ from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 # A step costs less than a third of VGG-19's.
 WIDTHS: dict[str, Width] = {
     **{"conv1_1": 24, "conv1_2": 32, "conv2_1": 64, "conv2_2": 80},
-    **{"conv3_1": (None, 80, 208), "conv3_2": (96, 96, 256), "conv3_3": (96, 96, 256)},
-    **{"conv4_1": (128, 128, 512), "conv4_2": (160, 160, 512), "conv4_3": (160, 160, 512)},
-    **{"conv5_1": (192, 192, 512), "conv5_2": (96, 96, 512), "conv5_3": (96, 96, 512)},
+    **{"conv3_1": (None, 80, 208), "conv3_2": (80, 80, 256), "conv3_3": (80, 80, 256)},
+    **{"conv4_1": (128, 128, 512), "conv4_2": (176, 176, 512), "conv4_3": (208, 208, 512)},
+    **{"conv5_1": (288, 288, 512), "conv5_2": (96, 96, 512), "conv5_3": (96, 96, 512)},
 }
 MAXIMUM_SHARE = 0.4  # of the steps that do not train on painted pictures pool by maximum
 PASSING = 0.35  # what layers count that transfers do not look at by default, but deeper ones are made of
