@@ -21,7 +21,7 @@ from nstlib.style_losses.names import STYLE_LOSSES, name_of, style_loss_of
 from nstlib.style_losses.patches import Patches
 from nstlib.style_losses.positions import mixed_positions
 from nstlib.style_losses.relaxed import YUV, Relaxed
-from nstlib.style_losses.roots import by_eigenvalues, by_products, common_trace, edge_of, root
+from nstlib.style_losses.roots import by_eigenvalues, by_products, common_trace, edge_of, root, rounding_of
 from nstlib.style_losses.sliced import Sliced
 from nstlib.style_losses.statistics import OfMeans, StyleLoss
 
@@ -328,8 +328,10 @@ def test_traces_by_products_are_those_by_eigenvalues_and_of_scipy(seed, channels
     spread, other = (torch.from_numpy(each @ each.T / each.shape[1]) for each in made)
     half = root(other[None])
     between = half.double() @ spread @ half.double()
-    traces = [by(between.to(kind), edge_of(half).to(kind)) for by, kind in
-              ((by_eigenvalues, torch.float64), (by_products, torch.float32))]  # fmt: skip
+    traces = [
+        by_eigenvalues(between, edge_of(half).double()),
+        by_products(between.float(), edge_of(half), rounding_of(spread[None].float(), half)),
+    ]
     torch.testing.assert_close(traces[1][0].double(), traces[0][0], rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(traces[1][1].double(), traces[0][1], rtol=0.02, atol=0.02 * float(traces[0][1].max()))
     expected = np.trace(linalg.sqrtm(half[0].double().numpy() @ spread.numpy() @ half[0].double().numpy()).real)
@@ -357,10 +359,23 @@ def test_singular_covariances_have_finite_traces_and_gradients(ranks):
     (slope,) = torch.autograd.grad(value.sum(), leaf)
     assert value.isfinite().all()
     assert slope.isfinite().all()
-    trace, inverse = by_products(half @ spread.detach() @ half, edge_of(half))
+    trace, inverse = by_products(half @ spread.detach() @ half, edge_of(half), rounding_of(spread.detach(), half))
     assert trace.isfinite().all()
     assert inverse.isfinite().all()
     torch.testing.assert_close(trace, value.detach(), rtol=0.02, atol=1e-3)
+
+
+@given(seeds, st.integers(1, 40), st.integers(0, 40), st.integers(0, 40))
+@settings(max_examples=60)
+def test_traces_by_products_of_singular_covariances_stay_near(seed, channels, rank, other_rank):
+    rng = np.random.default_rng(seed)
+    spread, other = (torch.from_numpy(each @ each.T).float()[None] for each in
+                     (rng.normal(size=(channels, count)) for count in (rank, other_rank)))  # fmt: skip
+    half = root(other)
+    found, inverse = by_products(half @ spread @ half, edge_of(half), rounding_of(spread, half))
+    assert inverse.isfinite().all()
+    bound = (spread.diagonal(dim1=-2, dim2=-1).sum() * other.diagonal(dim1=-2, dim2=-1).sum()).sqrt()
+    torch.testing.assert_close(found, common_trace(spread, half), rtol=0.05, atol=float(3e-3 * bound))
 
 
 # ---------------------------------------------------------------- what "relative" means

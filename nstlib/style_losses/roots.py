@@ -21,7 +21,7 @@ def common_trace(covariance: Tensor, other: Tensor) -> Tensor:
     """tr (R S R)^1/2 of covariances S (B, C, C), with R the root of another, (B or 1, C, C); (B,).
 
     On the CPU from eigenvalues in float64. Elsewhere by Newton's and Schulz's iteration in float32, which takes
-    products alone, and so neither waits for a GPU nor is slow there; it is exact to about a hundredth.
+    products alone, and so neither waits for a GPU nor is slow there; it is exact to some hundredths.
     """
     traces: Tensor = _CommonTrace.apply(covariance, other.detach())
     return traces
@@ -36,7 +36,10 @@ class _CommonTrace(torch.autograd.Function):
         on_cpu = covariance.device.type == "cpu"
         wide = _exact(other) if on_cpu else other
         between = wide @ covariance.to(wide.dtype) @ wide
-        traces, inverse = (by_eigenvalues if on_cpu else by_products)(between, edge_of(wide))
+        if on_cpu:
+            traces, inverse = by_eigenvalues(between, edge_of(wide))
+        else:
+            traces, inverse = by_products(between, edge_of(wide), rounding_of(covariance, wide))
         ctx.save_for_backward((wide @ inverse @ wide / 2).to(covariance.dtype))
         return traces.to(covariance.dtype)
 
@@ -61,16 +64,29 @@ def by_eigenvalues(matrices: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
     return (roots - edge).sum(-1), vectors / roots.unsqueeze(-2) @ vectors.mT
 
 
-def by_products(matrices: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by Newton's and Schulz's coupled iteration: Y goes to the root, Z to its inverse."""
+def rounding_of(covariance: Tensor, root_matrices: Tensor) -> Tensor:
+    """By how much rounding moves eigenvalues of R S R in float32, (B,): half of what it may do to a single number."""
+    largest = (root_matrices @ root_matrices).square().sum((-2, -1)) * covariance.square().sum((-2, -1))
+    return torch.finfo(torch.float32).eps / 2 * largest.sqrt()
+
+
+def by_products(matrices: Tensor, edge: Tensor, rounding: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by Newton's and Schulz's coupled iteration: Y goes to the root, Z to its inverse.
+
+    Of an eigenvalue below zero, as rounding leaves them, the iteration makes ever larger numbers. So all are lifted by
+    the rounding, and the trace gives back what that alone has added.
+    """
     one = torch.eye(matrices.shape[-1], device=matrices.device, dtype=matrices.dtype)
-    scale = matrices.square().sum((-2, -1)).sqrt() + edge.square()
-    y, z = matrices / scale[:, None, None], one.expand_as(matrices)
+    scale = matrices.square().sum((-2, -1)).sqrt() + rounding + edge.square()
+    lifted = rounding / scale
+    y, z = matrices / scale[:, None, None] + lifted[:, None, None] * one, one.expand_as(matrices)
+    zero, inverse_zero = lifted, torch.ones_like(lifted)  # what becomes of an eigenvalue of zero
     for _ in range(STEPS):
-        step = 1.5 * one - 0.5 * z @ y
-        y, z = y @ step, step @ z
+        step, step_zero = 1.5 * one - 0.5 * z @ y, 1.5 - 0.5 * zero * inverse_zero
+        y, z, zero, inverse_zero = y @ step, step @ z, zero * step_zero, inverse_zero * step_zero
         y, z = (y + y.mT) / 2, (z + z.mT) / 2  # rounding would grow
-    return y.diagonal(dim1=-2, dim2=-1).sum(-1) * scale.sqrt(), z / scale.sqrt()[:, None, None]
+    traces = (y.diagonal(dim1=-2, dim2=-1) - zero[:, None]).sum(-1)
+    return traces * scale.sqrt(), z / scale.sqrt()[:, None, None]
 
 
 def _exact(matrices: Tensor) -> Tensor:
