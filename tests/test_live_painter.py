@@ -62,7 +62,7 @@ def calls(monkeypatch):
 
 
 def same(image, other):
-    return torch.allclose(image, other, atol=1e-5)
+    return torch.allclose(image, other, atol=1e-4)  # processors round differently; a color is 4e-3
 
 
 # Painting
