@@ -125,7 +125,7 @@ def test_a_regression_through_the_relu_does_not_care_how_negative_a_response_is(
 
 
 def test_a_regression_of_low_rank_is_the_best_such_of_all():
-    """Against the theory: what a rank leaves over are the smallest eigenvalues of what all weights give."""
+    """Against a truncated singular value decomposition of what all weights give."""
     torch.manual_seed(2)
     inputs, importance = torch.randn(500, 8), torch.tensor([1.0, 3.0, 0.5, 2.0, 1.0])
     responses = inputs @ torch.randn(8, 5) + 0.3 * torch.randn(500, 5)

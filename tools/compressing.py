@@ -3,8 +3,8 @@
 Where pictures are large a layer keeps some of the channels alone: those that best explain all of them (He et al. 2017,
 arXiv 1707.06168). Deeper, it gives all channels, but reads only a few mixtures of its inputs and has only a few
 responses of its own, of which the channels are mixtures (Zhang et al. 2015, arXiv 1411.4229; Kim et al. 2016, arXiv
-1511.06530): the responses of a trained layer lie near such a space. At equal cost the channels that a layer keeps are
-far nearer to the large network's than those of a layer that is merely narrow.
+1511.06530): the responses of a trained layer lie near such a space. It brings deep layers far nearer to the large
+network's than keeping fewer channels does.
 
 Each layer is told anew from what the small network sees before it, by ridge regression onto the response of the large
 one. The regression goes through the ReLU: where the large network's response is negative, any negative response is
@@ -167,7 +167,7 @@ def compress(
     """
     batches = list(batches)
     layers = _listen(teacher, batches, positions, seed)
-    maps = [(pooling, pictures) for pooling, pictures in batches]
+    maps = batches
     kept, errors, before = {}, {}, Kept(torch.arange(3), torch.ones(3))
     for name, module in (bar := tqdm(list(pupil.named["avg"].named_children()), desc="compressing", unit="layer")):
         if name.startswith("conv"):
@@ -225,9 +225,9 @@ def _tell(
         module.weight.copy_(weights[:-1].T.view(module.weight.shape))
         module.bias.copy_(weights[-1])
         return error.mean().item()
-    weights, error = regress(inputs, wanted, ridge=ridge, rank=module.see.out_channels, importance=importance)
-    left, size, right = torch.linalg.svd(weights, full_matrices=False)
     rank = module.see.out_channels
+    weights, error = regress(inputs, wanted, ridge=ridge, rank=rank, importance=importance)
+    left, size, right = torch.linalg.svd(weights, full_matrices=False)
     seen = left[:-1, :rank] * size[:rank]
     loud = (inputs[:, :-1] @ seen).square().mean(0).sqrt().clamp_min(1e-6)
     module.see.weight.copy_((seen / loud).T.reshape(module.see.weight.shape))

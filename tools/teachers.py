@@ -93,7 +93,7 @@ def narrower(teacher: Vgg, widths: Mapping[str, Width]) -> Vgg:
             teacher goes on with the last of its widths here.
     """
     plan: list[Width | str] = []
-    for name in teacher.named["avg"]._modules:
+    for name, _ in teacher.named["avg"].named_children():
         if name.startswith("conv"):
             plan.append(widths.get(name) or plan[-1])
         elif name.startswith("pool"):

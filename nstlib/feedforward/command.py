@@ -31,8 +31,8 @@ from .styled import Styled
 
 ALL = "all"  # the word for each style of the network in turn
 TRAIN = "--train"
-# What is given on to `fast` as it is, where it is given at all.
 TRIED, TRIED_SIZE = "village", 32  # a content and its longer side, to find out whether all else can work
+# What is given on to `fast` as it is, where it is given at all.
 PASSED_ON = ("strength", "size", "color", "tile", "precision", "device")
 
 

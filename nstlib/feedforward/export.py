@@ -324,8 +324,8 @@ def _seen(graph: _Graph, maps: str, module: nn.Module, name: str) -> str:
         return maps
     if _is_plain_convolution(module):
         height, width = (int(each) for each in module.padding)
-        pads = graph.wholes(0, 0, height, width, 0, 0, height, width)
         if height or width:
+            pads = graph.wholes(0, 0, height, width, 0, 0, height, width)
             maps = graph.add("Pad", maps, pads, mode=PADDINGS[module.padding_mode])
         bias = [] if module.bias is None else [graph.weights(f"{name}.bias", module.bias)]
         return graph.add(

@@ -100,7 +100,7 @@ def plan_of(state: Mapping[str, Tensor]) -> list[Width | str]:
         if named and weight.ndim == 4:
             place, (_, *mixed) = (int(named[1]), int(named[2])), weight.shape
             read = state.get(f"{key.removesuffix('tell.weight')}read.weight")
-            reads = None if read is None else len(read)
+            reads = None if read is None or not read.ndim else len(read)
             widths[place] = (reads, mixed[0], len(weight)) if named[3] else len(weight)
     places = sorted(widths)
     plan: list[Width | str] = [widths[places[0]]] if places else []

@@ -65,7 +65,7 @@ def by_eigenvalues(matrices: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rounding_of(covariance: Tensor, root_matrices: Tensor) -> Tensor:
-    """By how much rounding moves eigenvalues of R S R in float32, (B,): half of what it may do to a single number."""
+    """By how much rounding moves eigenvalues of R S R in float32, (B,): a unit roundoff of the largest it can be."""
     largest = (root_matrices @ root_matrices).square().sum((-2, -1)) * covariance.square().sum((-2, -1))
     return torch.finfo(torch.float32).eps / 2 * largest.sqrt()
 
