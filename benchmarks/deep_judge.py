@@ -17,6 +17,7 @@ from torch import Tensor
 
 import nstlib as nst
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
+from nstlib.options import DEFAULTS
 
 JUDGED = tuple(GATYS_STYLE)
 (CONTENT_LAYER,) = GATYS_CONTENT
@@ -46,6 +47,7 @@ def transfers(args: argparse.Namespace, content: str, style: str) -> Iterator[tu
                     size=args.size,
                     quality=args.quality,
                     beta=beta,
+                    tv=args.tv,
                     init=args.init,
                     seed=seed,
                     backbone=backbone,
@@ -94,6 +96,7 @@ def options() -> argparse.Namespace:
     add("--size", type=int, default=384, help="longer side in pixels (default: %(default)s)")
     add("--quality", choices=("draft", "good", "best"), default="good", help="(default: %(default)s)")
     add("--beta", type=float, nargs="+", default=[10.0], help="weights of the style (default: %(default)s)")
+    add("--tv", type=float, default=DEFAULTS["tv"], help="weight of the smoothness (default: %(default)s)")
     add("--init", default="content", help="where the image starts: content or noise (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0], help="of the noise, if it starts there (default: %(default)s)")
     add(

@@ -48,7 +48,7 @@ def random_net(seed: int) -> nn.Sequential:
     """mini's network with He's random weights."""
     torch.manual_seed(seed)
     features = mini_net()
-    for module in features:
+    for module in features.modules():
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)

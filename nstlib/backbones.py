@@ -25,9 +25,10 @@ from .networks.backbone import IMAGENET_STD as IMAGENET_STD
 from .networks.backbone import Backbone as Backbone
 from .networks.initializing import Seed, initialize
 from .networks.pooling import KINDS
-from .networks.vgg import MINI_WIDTHS, mini_net, named_vgg, plan_of, vgg_backbone
+from .networks.vgg import MINI_PLAN, mini_net, named_vgg, plan_of, vgg_backbone
 
 MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
+MINI19_WEIGHTS = MINI_WEIGHTS.with_name("mini19.safetensors")
 SQUEEZENET_WEIGHTS = MINI_WEIGHTS.with_name("squeezenet.safetensors")
 AUTO = "auto"
 POOLINGS = (AUTO, *KINDS)
@@ -61,6 +62,7 @@ class _Known:
     style_layers: Mapping[str, float]
     pooling: str
     download: str | None
+    listed: bool
 
 
 _KNOWN: dict[str, _Known] = {}
@@ -72,6 +74,7 @@ def register(
     style_layers: Mapping[str, float] = GATYS_STYLE,
     pooling: str = "avg",
     download: str | None = None,
+    listed: bool = True,
 ) -> Callable[[Builder], Builder]:
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
@@ -91,6 +94,7 @@ def register(
         content_layers, style_layers: its `default_layers`, layer name to w_l.
         pooling: what "auto" means for it.
         download: the network of torchvision's whose weights are fetched where none are given, if any are.
+        listed: whether `available_backbones` names it.
 
     Raises:
         InputError: no name, another pooling, or layers that are no dict.
@@ -103,15 +107,15 @@ def register(
             raise InputError(f"the layers of {name} are {layers!r:.80}; expected a dict of layer name to w_l")
 
     def add(builder: Builder) -> Builder:
-        _KNOWN[name] = _Known(builder, dict(content_layers), dict(style_layers), pooling, download)
+        _KNOWN[name] = _Known(builder, dict(content_layers), dict(style_layers), pooling, download, listed)
         return builder
 
     return add
 
 
 def available_backbones() -> list[str]:
-    """Names that `load_backbone` accepts."""
-    return sorted(_KNOWN)
+    """Names that `load_backbone` accepts, but for one: that of a network which files of older networks look with."""
+    return sorted(name for name, known in _KNOWN.items() if known.listed)
 
 
 def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
@@ -230,19 +234,23 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
     return "mini", "the weights of vgg19 are not here and cannot be fetched"
 
 
-@register("mini")
-def _mini(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+def _mini(name: str, bundled: Path, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
     if isinstance(weights, Seed):
         with torch.device("meta"):  # its own random weights would draw from everybody's generator
             net = mini_net()
         initialize(net, weights)
-        return vgg_backbone("mini", named_vgg(net, pooling, keep_scale))
-    path = weights or MINI_WEIGHTS
+        return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
+    path = weights or bundled
     state = _read(path, load_file)
     # The file's own, as another training of mini may have chosen others.
-    net = named_vgg(mini_net(plan_of(state) or MINI_WIDTHS), pooling, keep_scale)
+    net = named_vgg(mini_net(plan_of(state) or MINI_PLAN), pooling, keep_scale)
     _load(net, state, path)
-    return vgg_backbone("mini", net)
+    return vgg_backbone(name, net)
+
+
+register("mini")(partial(_mini, "mini", MINI_WEIGHTS))
+# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes.
+register("mini19", listed=False)(partial(_mini, "mini19", MINI19_WEIGHTS))
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:

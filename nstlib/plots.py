@@ -24,6 +24,7 @@ from .errors import InputError
 from .images import to_pil
 
 WIDTH = 9.0  # inches; 900 pixels fill a notebook's column
+JPEG = {"quality": 75, "optimize": True, "progressive": True}
 # Okabe and Ito's colors, which the color-blind can tell apart; the dashes do so without any color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
@@ -53,7 +54,7 @@ class Figure(figure.Figure):
 
         kind = "jpeg" if self.photographic else "png"
         file = BytesIO()
-        self.savefig(file, format=kind, pil_kwargs={"quality": 75} if self.photographic else {})
+        self.savefig(file, format=kind, pil_kwargs=JPEG if self.photographic else {})
         data = {f"image/{kind}": file.getvalue(), "text/plain": self.alt}
         display(data, raw=True, metadata={f"image/{kind}": {"alt": self.alt}})  # type: ignore[no-untyped-call]
 
@@ -303,11 +304,8 @@ def chart(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: str, a
         ax.annotate(name, place, offset, textcoords="offset points", fontsize=9, ha="center", va=side)
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
     ax.margins(0.16)
-    axes: tuple[Axis, ...] = (ax.xaxis, ax.yaxis)
-    for axis in axes:
-        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(ticker.NullFormatter())
+    _label_closely(ax.xaxis)
+    _label_closely(ax.yaxis)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="0.93")
     return fig
@@ -353,6 +351,9 @@ def tradeoff(
     ax.grid(color="0.93")
     if min(min(point) for point in points) > 0:
         ax.set(xscale="log", yscale="log")
+        for axis, errors in zip((ax.xaxis, ax.yaxis), zip(*points, strict=True), strict=True):
+            if max(errors) < 100 * min(errors):
+                _label_closely(axis)
     for column, (label, array, point) in enumerate(zip(order, arrays, points, strict=True)):
         thumbnail = fig.add_subplot(places[0, column])
         _show(thumbnail, array)
@@ -540,6 +541,13 @@ def _places(name: str, values: np.ndarray, at: Sequence[float], first: int, log:
     if log and not places.min() > 0:
         raise InputError(f"{name} stands at {places.min():g}, which a logarithmic axis lacks; leave log_steps out")
     return places
+
+
+def _label_closely(axis: Axis) -> None:
+    """Label 1, 2 and 5 of each decade, for a logarithmic axis of one or two."""
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _remarked(name: str, values: np.ndarray, log: bool) -> str:

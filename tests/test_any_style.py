@@ -195,7 +195,7 @@ def test_the_papers_network_swaps_at_one_depth(extract):
     network = AdaINNetwork(extract, ["relu4_1"], widths=(4, 6, 8, 10))
     assert len(network.decoder.add) == 0
     network.add_style("swirls", "swirls", 64)
-    assert network.rows.shape == (1, 2 * 192)
+    assert network.rows.shape == (1, 2 * 512)
     assert network(pictures(1, 3, 33, 20), "swirls").shape == (1, 3, 33, 20)
 
 
@@ -337,7 +337,7 @@ def test_a_painting_is_painted_in_by_the_network_for_any_style(saved, tmp_path):
     for style in (str(painting), painting, Image.open(painting)):
         same_up_to(nst.fast(x, style, precision="float32"), wanted(x, "mine").detach())
     # Tensors are resampled in floats, pictures in bytes.
-    same_up_to(nst.fast(x, nst.load_image(painting), precision="float32"), wanted(x, "mine").detach(), 0.05)
+    same_up_to(nst.fast(x, nst.load_image(painting), precision="float32"), wanted(x, "mine").detach(), 0.1)
 
 
 def test_known_names_keep_the_network_of_many_styles(saved):

@@ -132,8 +132,9 @@ def bytes_kept_for_the_gradient(objective, image):
 @pytest.mark.parametrize("pooling", ["avg", "max", "l2"])
 def test_what_a_pixel_takes_is_measured_as_a_step_takes_it(pooling, precision):
     extract = nst.FeatureExtractor("mini", pooling, precision=precision, device="cpu")
-    content, style = nst.load_image("village", 128), nst.load_image("swirls", 128)
+    content, style = nst.load_image("village", 256), nst.load_image("swirls", 128)
     objective = nst.Objective(extract, content, style, tv=10)
+    # Of a small picture, Gram matrices of 512 channels take as much as the features do.
     assert saved_bytes(extract, objective.layers) == pytest.approx(
         bytes_kept_for_the_gradient(objective, content), rel=0.1
     )

@@ -20,11 +20,7 @@ easel, compressing, teachers, training_batches = (
 )
 
 TEACHER = (6, 6, "M", 8, 8, "M", 12, 12, 12, "M", 10, 10, 10, "M", 10, 10, 10)
-WIDTHS = {
-    **{"conv1_1": 4, "conv1_2": 4, "conv2_1": 6, "conv2_2": 6},
-    **{"conv3_1": (None, 6, 8), "conv3_2": (6, 6, 12)},
-    **{"conv4_1": (6, 6, 10), "conv5_1": (6, 6, 10)},
-}
+PLAN = (4, 4, "M", 6, 6, "M", (None, 6, 8), (6, 6, 12), "M", (6, 6, 10), "M", (6, 6, 10))
 PUPIL = (4, 4, "M", 6, 6, "M", (None, 6, 8), (6, 6, 12), (6, 6, 12), "M", *[(6, 6, 10)] * 3, "M", *[(6, 6, 10)] * 3)
 RECIPE = distill.Recipe(
     *(8, 3, 2, 32, 4, 1e-3),  # steps, seed, batch, crop, drawn, rate
@@ -52,14 +48,14 @@ def pictures():
 @pytest.fixture
 def training(pictures):
     def begin(recipe=RECIPE, **options):
-        return distill.Training(recipe, network(TEACHER, 1), pictures, widths=WIDTHS, groups=2, **options)
+        return distill.Training(recipe, network(TEACHER, 1), pictures, plan=PLAN, groups=2, **options)
 
     return begin
 
 
 @pytest.fixture(scope="module")
 def finished(pictures):
-    whole = distill.Training(RECIPE, network(TEACHER, 1), pictures, widths=WIDTHS, groups=2)
+    whole = distill.Training(RECIPE, network(TEACHER, 1), pictures, plan=PLAN, groups=2)
     list(whole.run())
     return whole
 
@@ -68,7 +64,7 @@ def finished(pictures):
 
 
 def test_a_pupil_has_its_teachers_topology_and_widths_of_its_own():
-    found = teachers.narrower(network(TEACHER), WIDTHS)
+    found = teachers.narrower(network(TEACHER), PLAN)
     assert list(found.convolutions) == list(network(TEACHER).convolutions)
     shapes = {key: value.shape for key, value in found.features.state_dict().items()}
     assert shapes == {key: value.shape for key, value in mini_net(PUPIL).state_dict().items()}
@@ -157,7 +153,7 @@ def test_a_pupil_as_wide_as_its_teacher_becomes_the_teacher(pictures, last):
         weight = whole.convolutions["conv2_2"].weight
         weight.copy_(torch.einsum("oi,ijhw->ojhw", torch.linalg.qr(torch.randn(8, 6))[0] @ torch.randn(6, 8), weight))
         weight.copy_(torch.einsum("oihw,ij->ojhw", weight, torch.randn(8, 6) @ torch.randn(6, 8) / 4))
-    pupil = teachers.narrower(whole, {"conv1_1": 6, "conv1_2": 6, "conv2_1": 8, "conv2_2": last})
+    pupil = teachers.narrower(whole, (*widths[:-1], last))
     batches = [("max", pictures.batch(step, 4, 64)) for step in range(4)]
     kept, errors = compressing.compress(pupil, whole, batches, ridge=1e-6)
     assert max(errors.values()) < 0.01
@@ -171,7 +167,7 @@ def test_a_pupil_as_wide_as_its_teacher_becomes_the_teacher(pictures, last):
 @torch.no_grad()
 def test_a_pupil_is_nearer_to_its_teacher_than_silence_on_pictures_that_it_never_saw(pictures):
     whole = network(TEACHER, 1)
-    pupil = teachers.narrower(whole, WIDTHS)
+    pupil = teachers.narrower(whole, PLAN)
     kept, _ = compressing.compress(pupil, whole, [("avg", pictures.batch(step, 4, 64)) for step in range(12)])
     assert [len(kept[layer].channels) for layer in ("relu1_1", "relu3_1", "relu3_2")] == [4, 8, 12]
     fresh = pictures.batch(99, 8, 64)

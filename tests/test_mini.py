@@ -12,8 +12,7 @@ from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, MINI_WEIGHTS
 from nstlib.networks.initializing import Seed, initialize
 from nstlib.networks.vgg import LowRankConv2d, mini_net, named_vgg, plan_of
 
-RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)]
-TAUGHT = RELUS[:5]  # by the same layers of VGG-19
+RELUS = [f"relu{block}_{index}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for index in range(1, count + 1)]
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +20,14 @@ def mini():
     return FeatureExtractor("mini", device="cpu")
 
 
-def test_file_is_small_and_holds_sixteen_convolutions_in_half_precision():
+def test_file_is_small_and_holds_thirteen_convolutions_in_half_precision():
     assert MINI_WEIGHTS.stat().st_size <= 8_000_000
     expected = {key: list(value.shape) for key, value in named_vgg(mini_net()).state_dict().items()}
     with safe_open(MINI_WEIGHTS, "pt") as file:
         found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  not a dict
         assert {key: part.get_shape() for key, part in found.items()} == expected
         assert {part.get_dtype() for part in found.values()} == {"F16"}
-    assert len(expected) == 2 * 16
+    assert sum(key.endswith("bias") for key in expected) == 13
 
 
 def test_loads_without_a_network(monkeypatch):
@@ -45,10 +44,9 @@ def test_mean_activation_is_near_one(mini, photograph):
     image = load_image(photograph, size=256)
     with torch.no_grad():
         means = {layer: float(response.mean()) for layer, response in mini(image, RELUS).items()}
-    # Deeper layers vary more: a photograph of one animal is not the mean of all pictures.
-    bound = {layer: 2 if layer in TAUGHT else 3 for layer in RELUS}
-    outside = {layer: mean for layer, mean in means.items() if not 1 / bound[layer] < mean < bound[layer]}
-    assert not outside
+    # In the last layer there are many that respond seldom, and these stay quiet.
+    del means["relu5_3"]
+    assert not {layer: mean for layer, mean in means.items() if not 1 / 2 < mean < 2}
 
 
 def test_few_filters_are_dead(mini):
@@ -57,8 +55,8 @@ def test_few_filters_are_dead(mini):
         peaks = [mini(image, RELUS) for image in images]
     for layer in RELUS:
         peak = torch.stack([features[layer].amax((0, 2, 3)) for features in peaks]).amax(0)
-        most = 0.0 if layer in TAUGHT else 0.4 if layer.startswith("relu5") else 0.15
-        assert (peak == 0).float().mean() <= most, layer
+        # Each is one of the teacher's, some of which respond to what is in few pictures.
+        assert (peak == 0).float().mean() <= (0.02 if layer < "relu4" else 0.1), layer
 
 
 @pytest.mark.parametrize("pooling", ["max", "avg", "l2"])

@@ -106,7 +106,7 @@ def test_of_mini_a_temperature_of_1_lowers_the_entropy_and_10_raises_it():
         torch.cat([entropy(each) for each in mini.other(smoothing=smoothing)(picture, layers).values()])
         for smoothing in (None, "softmax", "softmax:10")
     )
-    assert (cold < 0.3).all()
+    assert (cold < 0.45).all()
     assert ((plain > 0.8) & (plain < 0.96)).all()
     assert (warm > 0.985).all()
 

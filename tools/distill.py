@@ -15,7 +15,7 @@ import argparse
 import copy
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,9 @@ from training_batches import Pictures
 
 from nstlib.base.devices import keep_freed_memory
 from nstlib.losses import gram
-from nstlib.networks.vgg import LowRankConv2d, Width
+from nstlib.networks.vgg import MINI_PLAN, LowRankConv2d, Width
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
 
-# Some of the teacher's channels where a picture is large, all of them deeper: (reads, sees, width) of a LowRankConv2d.
-# A step costs less than a third of VGG-19's.
-WIDTHS: dict[str, Width] = {
-    **{"conv1_1": 24, "conv1_2": 32, "conv2_1": 64, "conv2_2": 80},
-    **{"conv3_1": (None, 80, 208), "conv3_2": (80, 80, 256), "conv3_3": (80, 80, 256)},
-    **{"conv4_1": (128, 128, 512), "conv4_2": (176, 176, 512), "conv4_3": (208, 208, 512)},
-    **{"conv5_1": (288, 288, 512), "conv5_2": (96, 96, 512), "conv5_3": (96, 96, 512)},
-}
 MAXIMUM_SHARE = 0.4  # of the steps that do not train on painted pictures pool by maximum
 PASSING = 0.35  # what layers count that transfers do not look at by default, but deeper ones are made of
 LAST = 0.1  # what layers count that are not even that
@@ -187,13 +179,13 @@ class Training:
         teacher: Vgg,
         pictures: Pictures,
         device: str = "cpu",
-        widths: Mapping[str, Width] = WIDTHS,
+        plan: Sequence[Width | str] = MINI_PLAN,
         start: Path | None = None,
         groups: int = 3,
     ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step, self.pictures = recipe, device, 0, pictures
-        self.student, self.teacher = narrower(teacher, widths), teacher
+        self.student, self.teacher = narrower(teacher, plan), teacher
         self.teacher.features.to(device)
         self.easel = Easel(pictures, groups, recipe.batch, recipe.crop)
         self.kept: dict[str, Kept] = {}

@@ -1,7 +1,7 @@
 """The networks that the bundled backbone learns from, and its own in training."""
 
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import torch
@@ -85,17 +85,18 @@ def _convs(features: nn.Sequential) -> list[nn.Conv2d]:
     return [m for m in features if isinstance(m, nn.Conv2d)]
 
 
-def narrower(teacher: Vgg, widths: Mapping[str, Width]) -> Vgg:
+def narrower(teacher: Vgg, plan: Sequence[Width | str]) -> Vgg:
     """A pupil of the teacher's topology with random weights, not trained.
 
     Args:
-        widths: those of the teacher's convolutions by name, as `mini_net` takes them. A block that is longer in the
-            teacher goes on with the last of its widths here.
+        plan: as `mini_net` takes it. A block that is longer in the teacher goes on with its last width.
     """
-    plan: list[Width | str] = []
+    blocks = [list(block) for pooling, block in groupby(plan, lambda width: width == "M") if not pooling]
+    widths: list[Width | str] = []
     for name, _ in teacher.named["avg"].named_children():
         if name.startswith("conv"):
-            plan.append(widths.get(name) or plan[-1])
+            block = blocks[int(name[4]) - 1]
+            widths.append(block.pop(0) if len(block) > 1 else block[0])
         elif name.startswith("pool"):
-            plan.append("M")
-    return Vgg(mini_net(plan))
+            widths.append("M")
+    return Vgg(mini_net(widths))

@@ -10,15 +10,21 @@ from torch import Tensor, nn
 from .backbone import Backbone
 from .pooling import pooling_of
 
-# Wide where the judge looks (conv3_1), narrow where a picture is large: a step costs less than a third of VGG-19's.
-MINI_WIDTHS = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, 192, 192, 192, "M")
-
 # Mean activation after max pooling over that after the other pooling, measured at pool1 and pool2 of VGG-19 on
 # scikit-image's photographs (tools/pooling_scale.py prints them).
 KEEP_SCALE = {"max": 1.0, "avg": 1.6, "l2": 1.4, "blur": 1.0}
 
 
 Width = int | tuple[int | None, int, int]  # of a convolution; see `mini_net`
+
+# VGG-16's topology. Fewer channels than it has where a picture is large; deeper, nearly all or all, told by fewer: a
+# step costs a third of VGG-19's.
+MINI_PLAN: tuple[Width | str, ...] = (
+    *(24, 32, "M", 64, 80, "M"),
+    *((None, 80, 208), (80, 80, 256), (80, 80, 256), "M"),
+    *((128, 128, 512), (176, 176, 512), (208, 208, 512), "M"),
+    *((288, 288, 512), (96, 96, 512), (96, 96, 512), "M"),
+)
 
 
 class LowRankConv2d(nn.Sequential):
@@ -73,7 +79,7 @@ def vgg_backbone(name: str, named: nn.Sequential) -> Backbone:
     return Backbone(name, nn.Sequential(*named.children()), nodes, strides)
 
 
-def mini_net(plan: Iterable[Width | str] = MINI_WIDTHS) -> nn.Sequential:
+def mini_net(plan: Iterable[Width | str] = MINI_PLAN) -> nn.Sequential:
     """A VGG with random weights, in the topology and of the widths of a plan.
 
     Its convolutions continue the picture past its border by its outermost pixels; zeros there would teach a dark frame.
