@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import nstlib as nst
+from nstlib.networks.initializing import Seed, initialize
 from nstlib.networks.vgg import mini_net, named_vgg, vgg_backbone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
@@ -46,12 +47,8 @@ def extractor(name: str, teacher: nst.FeatureExtractor, seed: int) -> nst.Featur
 
 def random_net(seed: int) -> nn.Sequential:
     """mini's network with He's random weights."""
-    torch.manual_seed(seed)
     features = mini_net()
-    for module in features.modules():
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+    initialize(features, Seed(seed))
     return features
 
 

@@ -5,7 +5,7 @@ function decorated with `register` adds a network, and no caller changes.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from .networks.backbone import IMAGENET_STD as IMAGENET_STD
 from .networks.backbone import Backbone as Backbone
 from .networks.initializing import Seed, initialize
 from .networks.pooling import KINDS
-from .networks.vgg import MINI_PLAN, mini_net, named_vgg, plan_of, vgg_backbone
+from .networks.vgg import MINI19_PLAN, MINI_PLAN, Width, mini_net, named_vgg, plan_of, vgg_backbone
 
 MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
 MINI19_WEIGHTS = MINI_WEIGHTS.with_name("mini19.safetensors")
@@ -114,7 +114,11 @@ def register(
 
 
 def available_backbones() -> list[str]:
-    """Names that `load_backbone` accepts, but for one: that of a network which files of older networks look with."""
+    """Names that `load_backbone` accepts.
+
+    Those that were registered with `listed=False` are not among them, as "mini19", by whose eyes the bundled networks
+    for any style look.
+    """
     return sorted(name for name, known in _KNOWN.items() if known.listed)
 
 
@@ -148,7 +152,7 @@ def load_backbone(
     """Load a backbone by name, on the CPU, frozen and in evaluation mode.
 
     Args:
-        name: one of `available_backbones()`.
+        name: one of `available_backbones()`, or "mini19", which was mini in version 0.9.
         pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend), "l2" (root mean square) or
             "blur" (the maximum, blurred before every second position is taken, and so are convolutions with a stride:
             fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "blur"
@@ -234,23 +238,32 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
     return "mini", "the weights of vgg19 are not here and cannot be fetched"
 
 
-def _mini(name: str, bundled: Path, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+def _mini(
+    name: str,
+    plan: Sequence[Width | str],
+    bundled: Path,
+    pooling: str,
+    keep_scale: bool,
+    weights: Path | Seed | None,
+) -> Backbone:
     if isinstance(weights, Seed):
         with torch.device("meta"):  # its own random weights would draw from everybody's generator
-            net = mini_net()
+            net = mini_net(plan)
         initialize(net, weights)
         return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
     path = weights or bundled
     state = _read(path, load_file)
     # The file's own, as another training of mini may have chosen others.
-    net = named_vgg(mini_net(plan_of(state) or MINI_PLAN), pooling, keep_scale)
+    found = plan_of(state)
+    net = named_vgg(mini_net([*found, "M"] if found else plan), pooling, keep_scale)
     _load(net, state, path)
     return vgg_backbone(name, net)
 
 
-register("mini")(partial(_mini, "mini", MINI_WEIGHTS))
-# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes.
-register("mini19", listed=False)(partial(_mini, "mini19", MINI19_WEIGHTS))
+register("mini")(partial(_mini, "mini", MINI_PLAN, MINI_WEIGHTS))
+# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes, and
+# the one of many styles has learned from its judgment.
+register("mini19", listed=False)(partial(_mini, "mini19", MINI19_PLAN, MINI19_WEIGHTS))
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:

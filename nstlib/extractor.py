@@ -31,7 +31,7 @@ class FeatureExtractor(nn.Module):
     Example:
         >>> extract = FeatureExtractor("mini", pooling="avg")
         >>> extract(picture, ["relu1_1", "relu4_2"])["relu4_2"].shape
-        torch.Size([1, 192, 64, 64])
+        torch.Size([1, 512, 64, 64])
 
     Args:
         backbone: a name that `load_backbone` knows, or a `Backbone`.

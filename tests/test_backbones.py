@@ -505,6 +505,9 @@ def test_the_network_that_older_files_look_with_is_loaded_by_its_name_and_not_of
     assert nst.load_backbone("mini19").name == "mini19"
     for bundled in (None, "adain"):
         assert nst.load_any_style(bundled).encoder.backbone.name == "mini19"
+    trained, untrained = (nst.load_backbone("mini19", weights=weights) for weights in (None, "random"))
+    assert trained.layers == untrained.layers
+    assert [w.shape for w in trained.net.parameters()] == [w.shape for w in untrained.net.parameters()]
 
 
 def test_a_registered_function_that_returns_no_backbone_is_named():

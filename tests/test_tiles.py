@@ -52,7 +52,7 @@ def test_terms_and_gradient_equal_those_of_the_whole_picture(pooling, tile):
     extract = nst.FeatureExtractor("mini", pooling, device="cpu")
     content, style = nst.load_image("village", 135)[..., :77, :], nst.load_image("swirls", 120)
     objective = nst.Objective(extract, content, style, beta=20.0, tv=10.0)
-    # By another seed's noise two of a pooling's four are as large, and the larger is another's after rounding.
+    # With the noise of seed 0 two of the four that a maximum chooses from are equal up to rounding.
     assert_equal_from_tiles(objective, noisy(content, seed=1), tile)
 
 

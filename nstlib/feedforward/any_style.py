@@ -28,7 +28,7 @@ QUIET = 0.1  # added to means and deviations before their logarithms: a silent c
 SAME = 0.06  # how far the logarithms of a painting's row may be from those of another look at it
 STYLE_SIZE = 256  # longer side of a style in pixels, as a judge has it
 LOOK = 1024  # side of the tiles in which a large painting is looked at, in pixels
-LOOKED_AT_ONCE = 1024**2  # pixels: 0.6 GB by mini
+LOOKED_AT_ONCE = 1024**2  # pixels: 0.6 GB by mini19
 ENCODER = ("backbone", "pooling")  # what is kept of one
 
 Moments = tuple[Tensor, Tensor]  # mean and deviation of each channel, (B, C) each

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, Unpack
 
-from ..backbones import available_backbones, default_layers
+from ..backbones import default_layers
 from ..base.reporting import shown_path
 from ..control.styles import Blend
-from ..errors import InputError
+from ..errors import BackboneNotFound, InputError
 from ..images import Source, bundled_images
 from ..optimize import DEFAULT_LR, Run
 from ..options import DEFAULTS, Options, Styles
@@ -377,7 +377,7 @@ class Studio(Live):
 
     def _fetching(self) -> str:
         name = self.engine.wanted["backbone"]
-        if name == self.engine.settings["backbone"] or name not in available_backbones():
+        if name == self.engine.settings["backbone"] or _kind(name) is None:
             return ""
         size = megabytes(name, self._weights(name))
         return "" if size is None else f"fetching the weights of {name}, {size:.0f} MB"
@@ -385,9 +385,10 @@ class Studio(Live):
 
 def _kind(backbone: str) -> Kind | None:
     """What networks whose layers have the same names have in common; None of what is no backbone."""
-    if backbone not in available_backbones():
+    try:
+        content_layers, style_layers = default_layers(backbone)
+    except BackboneNotFound:
         return None
-    content_layers, style_layers = default_layers(backbone)
     return tuple(content_layers), tuple(style_layers)
 
 
