@@ -107,6 +107,7 @@ class Camera:
 
     def sent(self):
         """How many frames the page has sent."""
+        self.page.evaluate("0")  # the events that have come are counted while the page is asked something
         return self.page.frames_sent[0]
 
     def states(self):
