@@ -238,32 +238,28 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
     return "mini", "the weights of vgg19 are not here and cannot be fetched"
 
 
-def _mini(
-    name: str,
-    plan: Sequence[Width | str],
-    bundled: Path,
-    pooling: str,
-    keep_scale: bool,
-    weights: Path | Seed | None,
-) -> Backbone:
-    if isinstance(weights, Seed):
-        with torch.device("meta"):  # its own random weights would draw from everybody's generator
-            net = mini_net(plan)
-        initialize(net, weights)
-        return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
-    path = weights or bundled
-    state = _read(path, load_file)
-    # The file's own, as another training of mini may have chosen others.
-    found = plan_of(state)
-    net = named_vgg(mini_net([*found, "M"] if found else plan), pooling, keep_scale)
-    _load(net, state, path)
-    return vgg_backbone(name, net)
+def _mini(name: str, plan: Sequence[Width | str], bundled: Path) -> Builder:
+    def build(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+        if isinstance(weights, Seed):
+            with torch.device("meta"):  # its own random weights would draw from everybody's generator
+                net = mini_net(plan)
+            initialize(net, weights)
+            return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
+        path = weights or bundled
+        state = _read(path, load_file)
+        # The file's own, as another training of mini may have chosen others.
+        found = plan_of(state)
+        net = named_vgg(mini_net([*found, "M"] if found else plan), pooling, keep_scale)
+        _load(net, state, path)
+        return vgg_backbone(name, net)
+
+    return build
 
 
-register("mini")(partial(_mini, "mini", MINI_PLAN, MINI_WEIGHTS))
+register("mini")(_mini("mini", MINI_PLAN, MINI_WEIGHTS))
 # mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes, and
 # the one of many styles has learned from its judgment.
-register("mini19", listed=False)(partial(_mini, "mini19", MINI19_PLAN, MINI19_WEIGHTS))
+register("mini19", listed=False)(_mini("mini19", MINI19_PLAN, MINI19_WEIGHTS))
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:

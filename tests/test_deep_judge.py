@@ -44,6 +44,7 @@ def test_the_table_has_a_row_for_each_maker_and_beta_and_the_means_of_the_pairs(
     judge = nst.FeatureExtractor("tiny", device="cpu")
     monkeypatch.setattr(nst, "FeatureExtractor", lambda *_, **__: judge)
     words = ["judge", "teacher.pth", "chelsea", "coffee", "coffee", "chelsea", "--size", "48", "--beta", "10", "40"]
+    words += ["--tv", "7"]
     monkeypatch.setattr(sys, "argv", [*words, "--weights", "next.safetensors", "--out", str(tmp_path)])
     deep_judge.main()
 
@@ -60,10 +61,11 @@ def test_the_table_has_a_row_for_each_maker_and_beta_and_the_means_of_the_pairs(
     }
     assert len(list(tmp_path.iterdir())) == 8
     for options in (options for *_, options in made):  # nothing but the network differs
-        assert {key: options[key] for key in ("size", "quality", "init")} == {
+        assert {key: options[key] for key in ("size", "quality", "init", "tv")} == {
             "size": 48,
             "quality": "good",
             "init": "content",
+            "tv": 7.0,
         }
 
 
