@@ -686,6 +686,22 @@ def test_without_webgpu_the_processor_paints(browser, address, tmp_path):
         assert_painted_alike(page, path, "swirls")
 
 
+def test_a_download_that_fails_is_not_taken_for_a_lost_graphics_processor(browser, address, tmp_path):
+    def pretending(route):  # the processor paints, under the other's name
+        text, line = route.fetch().text(), "executionProviders: [where]"
+        assert line in text
+        route.fulfill(body=text.replace(line, 'executionProviders: ["wasm"]'), content_type="text/javascript")
+
+    routes = {"**/runtime.js": pretending, "**/look.onnx": lambda route: route.abort()}
+    with opened(browser, f"{address}?on=webgpu", routes) as page:
+        page.open(saved(tmp_path / "small.png", 24, 32))
+        assert "by WebGPU" in page.said()
+        page.find("own-file").set_input_files(saved(tmp_path / "waves.png", 192, 256, "mosaic"))
+        page.complains("The painting could not be looked at")
+        page.set("#strength", 60)
+        assert "by WebGPU" in page.said()
+
+
 def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser, address, tmp_path):
     def unpacked(route):
         route.fulfill(body=gzip.decompress(route.fetch().body()), content_type="application/octet-stream")

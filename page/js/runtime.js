@@ -90,7 +90,15 @@ function rgbaOf(values) {
   return rgba;
 }
 
-async function fetched(url, count) {
+// What has not come: another place to paint would not help.
+export class Unfetched extends Error {}
+
+const fetched = (url, count) =>
+  bytesOf(url, count).catch((error) => {
+    throw new Unfetched(error.message, { cause: error });
+  });
+
+async function bytesOf(url, count) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url.pathname.split("/").at(-1)}: ${answer.status}`);
   const parts = [];

@@ -1,6 +1,6 @@
 // The painter's own thread: the page stays quick while it works. What is asked is done in turn.
 
-import { bestPlace, looked, open, openAny, painted, paintedAny } from "./runtime.js";
+import { bestPlace, looked, open, openAny, painted, paintedAny, Unfetched } from "./runtime.js";
 
 const TRIAL = 160; // pixels a side of the picture on which speed is measured
 let engine = null;
@@ -60,7 +60,7 @@ async function orSlower(act) {
   try {
     return await act();
   } catch (error) {
-    if (!engine || engine.where === "wasm") throw error;
+    if (!engine || engine.where === "wasm" || error instanceof Unfetched) throw error;
     await start("wasm");
     return await act();
   }
