@@ -554,6 +554,14 @@ def test_a_file_whose_rows_cannot_be_those_of_styles_is_refused(network, tmp_pat
         nst.load_any_style(path)
 
 
+def test_a_file_whose_paintings_differ_by_nothing_is_refused_as_it_would_paint_no_numbers(predicting, tmp_path):
+    spread = predicting.predictor.spread.half()
+    spread[1] = 0
+    path = changed_file(predicting, tmp_path / "other.safetensors", **{"predictor.spread": spread})
+    with pytest.raises(WeightsUnavailable, match=r"predictor.spread holds numbers that are not above 0"):
+        nst.load_any_style(path)
+
+
 @pytest.mark.parametrize("layers", [["relu1_1", "relu1_1"], [1], "relu1_1", []])
 def test_layers_are_names_each_once(extract, layers):
     with pytest.raises(InputError, match="each once"):

@@ -28,6 +28,7 @@ ANY_STYLE = WEIGHTS / "any_style.safetensors"  # the network for any style
 ADAIN = WEIGHTS / "adain.safetensors"  # another, by AdaIN
 CALLED = {"any": ANY_STYLE, "adain": ADAIN}  # the words for them
 KIND, VERSION = "nstlib.", 1
+SPREAD = "predictor.spread"  # what paintings differ by, of which the network makes one
 SETTINGS: dict[type[Styled], tuple[str, ...]] = {
     StyleNetwork: ("styles", "widths", "blocks", "kernel"),
     AdaINNetwork: ("encoder", "layers", "styles", "widths"),
@@ -203,7 +204,7 @@ def _fill(network: Styled, file: Any) -> None:
     Nothing is read before its name and shape are known to fit: a file may say more than memory holds.
 
     Raises:
-        InputError: other tensors than the network's, or numbers that are not finite.
+        InputError: other tensors than the network's, or numbers with which nothing can be painted.
     """
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
@@ -211,14 +212,16 @@ def _fill(network: Styled, file: Any) -> None:
         if wanted.get(name) != shapes.get(name):
             here, there = (shape.get(name, "not there") for shape in (shapes, wanted))
             raise InputError(f"{name:.80} is {here}; by the settings it should be {there}")
-    network.load_state_dict({name: _finite(name, file.get_tensor(name)) for name in wanted})
+    network.load_state_dict({name: _usable(name, file.get_tensor(name)) for name in wanted})
 
 
-def _finite(name: str, tensor: Tensor) -> Tensor:
+def _usable(name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         raise InputError(f"{name} is {tensor.dtype}; expected floats")
     if not tensor.isfinite().all():
         raise InputError(f"{name} holds numbers that are not finite")
+    if name == SPREAD and not (tensor > 0).all():
+        raise InputError(f"{name} holds numbers that are not above 0; it is divided by them")
     return tensor
 
 
