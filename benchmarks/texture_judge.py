@@ -93,6 +93,7 @@ def main() -> None:
         style = nst.load_image(path, args.size).to(judge.device)
         for name in args.backbone:
             extract = extractor(name, judge, args.seed)
+            extract.check(JUDGED[:1])
             for layers in args.layers:
                 if LAYER_SETS[layers][-1] not in extract.layers:
                     continue

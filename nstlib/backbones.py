@@ -158,7 +158,8 @@ def load_backbone(
             fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "blur"
             for networks some of whose strides are those of convolutions: there any other leaves a grid in pictures.
         keep_scale: average and L2 pooling give smaller activations than the max pooling that the network was trained
-            with. False leaves them so, as in the paper; True multiplies them back to the scale of max pooling.
+            with. False leaves them so, as in the paper; True multiplies them by what brings them back to the scale of
+            max pooling where a picture is large, measured at VGG-19's first two poolings: deeper they become too large.
         weights: a state dict on disk to use in place of the backbone's own weights; for all but mini, under
             torchvision's names. Or "random": no download, the same weights for the same seed, which is 0 or stands
             behind it, as in "random:7"; see `nstlib.networks.initializing`. (A file of that name is "./random".)
@@ -218,7 +219,8 @@ def default_backbone(quiet: bool = False, device: str | torch.device | None = No
     """
     chosen = os.environ.get("NST_BACKBONE")
     if chosen and chosen not in _KNOWN:
-        raise BackboneNotFound(f"NST_BACKBONE is {chosen!r}; choose one of: {', '.join(available_backbones())}")
+        known = available_backbones()
+        raise BackboneNotFound(f"NST_BACKBONE is {chosen!r}{guess(chosen, known)}; choose one of: {', '.join(known)}")
     name, reason = (chosen, "chosen by NST_BACKBONE") if chosen else _best_backbone(device)
     if not quiet:
         tell(f"backbone: {name} ({reason})")
@@ -241,19 +243,23 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
 def _mini(name: str, plan: Sequence[Width | str], bundled: Path) -> Builder:
     def build(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
         if isinstance(weights, Seed):
-            with torch.device("meta"):  # its own random weights would draw from everybody's generator
-                net = mini_net(plan)
+            net = _mini_without_weights(plan)
             initialize(net, weights)
             return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
         path = weights or bundled
-        state = _read(path, load_file)
+        state = read_weights(path, load_file)
         # The file's own, as another training of mini may have chosen others.
         found = plan_of(state)
-        net = named_vgg(mini_net([*found, "M"] if found else plan), pooling, keep_scale)
-        _load(net, state, path)
+        net = named_vgg(_mini_without_weights([*found, "M"] if found else plan), pooling, keep_scale)
+        load_weights(net, state, path)
         return vgg_backbone(name, net)
 
     return build
+
+
+def _mini_without_weights(plan: Sequence[Width | str]) -> nn.Sequential:
+    with torch.device("meta"):  # random weights of its own would draw from everybody's generator
+        return mini_net(plan)
 
 
 register("mini")(_mini("mini", MINI_PLAN, MINI_WEIGHTS))
@@ -272,7 +278,7 @@ def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | 
     else:
         state, path = _torchvisions_state(name, weights)
         state = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
-        _load(features, state, path)
+        load_weights(features, state, path)
     return vgg_backbone(name, named_vgg(features, pooling, keep_scale))
 
 
@@ -307,7 +313,7 @@ def _squeezenet(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> 
 
     net = squeezenet_without_weights()
     if weights is None:
-        _load(net, _read(SQUEEZENET_WEIGHTS, load_file), SQUEEZENET_WEIGHTS)
+        load_weights(net, read_weights(SQUEEZENET_WEIGHTS, load_file), SQUEEZENET_WEIGHTS)
     else:
         _fill(net, "squeezenet1_1", weights, but="classifier.")
     return squeezenet_backbone("squeezenet", net, pooling, keep_scale)
@@ -319,14 +325,14 @@ def _fill(net: nn.Module, name: str, weights: Path | Seed | None, but: str | tup
         initialize(net, weights)
         return
     state, path = _torchvisions_state(name, weights)
-    _load(net, {key: value for key, value in state.items() if not key.startswith(but)}, path)
+    load_weights(net, {key: value for key, value in state.items() if not key.startswith(but)}, path)
 
 
 def _torchvisions_state(name: str, weights: Path | None) -> tuple[dict[str, Tensor], Path]:
     """The state dict of a file, or torchvision's own, and where it lies."""
     if weights is None:
         return _download(name)
-    return _read(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
+    return read_weights(weights, partial(torch.load, map_location="cpu", weights_only=True)), weights
 
 
 def weights_url(name: str) -> str:
@@ -396,7 +402,12 @@ def _reachable(url: str) -> bool:
         return False
 
 
-def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+def read_weights(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """The state dict that the reader finds in a file.
+
+    Raises:
+        WeightsUnavailable: no file, or one that holds something else. OutOfMemory.
+    """
     if os.path.isdir(path):
         raise WeightsUnavailable(f"{path} is a folder; give the file of weights itself")
     try:
@@ -411,13 +422,23 @@ def _read(path: Path, reader: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     return state
 
 
-def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_weights(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Give a network the weights that were read from a path, in float32.
+
+    Raises:
+        WeightsUnavailable: they are another network's, or not finite. OutOfMemory.
+    """
+    broken = next((key for key, value in state.items() if not value.isfinite().all()), None)
+    if broken is not None:
+        raise WeightsUnavailable(f"{path} is of no use: {broken} holds numbers that are not finite")
     try:
         wide = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
         net.load_state_dict(wide, assign=True)
     except RuntimeError as error:
         _refuse_lack_of_memory(error, path)
-        raise WeightsUnavailable(f"{path} holds the weights of another network ({brief(error)})") from error
+        # The first line names torch's class, the second what does not fit.
+        *_, said = brief(error), *str(error).strip().splitlines()[1:2]
+        raise WeightsUnavailable(f"{path} holds the weights of another network ({said.strip()[:200]})") from error
 
 
 def _refuse_lack_of_memory(error: Exception, path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import nstlib as nst
 from nstlib import backbones
@@ -103,6 +104,29 @@ def test_weights_of_another_network_are_refused(weights_file):
         nst.load_backbone("vgg16", weights=weights_file)
 
 
+def test_it_is_said_which_weights_do_not_fit(tmp_path):
+    state = load_file(backbones.MINI_WEIGHTS)
+    del state["conv2_1.bias"]
+    save_file(state, tmp_path / "short.safetensors")
+    with pytest.raises(nst.WeightsUnavailable, match=r"another network \(Missing key.*conv2_1\.bias"):
+        nst.load_backbone("mini", weights=tmp_path / "short.safetensors")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    state = load_file(backbones.MINI_WEIGHTS)
+    state["conv1_1.bias"] = state["conv1_1.bias"] * torch.nan
+    save_file(state, tmp_path / "broken.safetensors")
+    with pytest.raises(nst.WeightsUnavailable, match=r"conv1_1\.bias holds numbers that are not finite"):
+        nst.load_backbone("mini", weights=tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize("name", ["mini", "mini19", "squeezenet", "any style"])
+def test_loading_what_is_bundled_draws_from_nobodys_generator(name):
+    before = torch.get_rng_state()
+    nst.load_any_style() if name == "any style" else nst.load_backbone(name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_missing_or_broken_file_of_weights_is_refused(tmp_path):
     with pytest.raises(nst.WeightsUnavailable, match=r"no file of weights at .*nowhere\.pth"):
         nst.load_backbone("vgg19", weights=tmp_path / "nowhere.pth")
@@ -159,7 +183,7 @@ def test_default_backbone_is_the_one_in_the_environment(monkeypatch, capsys):
     assert nst.default_backbone() == "vgg16"
     assert "NST_BACKBONE" in capsys.readouterr().out
     monkeypatch.setenv("NST_BACKBONE", "vgg18")
-    with pytest.raises(nst.BackboneNotFound, match="NST_BACKBONE is 'vgg18'"):
+    with pytest.raises(nst.BackboneNotFound, match=r"NST_BACKBONE is 'vgg18' \(did you mean 'vgg1"):
         nst.default_backbone()
 
 

@@ -1,13 +1,17 @@
 """The scripts that train the bundled backbone, with a small random teacher in place of a real VGG."""
 
+import copy
+import os
+import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import nstlib as nst
@@ -54,8 +58,17 @@ def training(pictures):
 
 
 @pytest.fixture(scope="module")
-def finished(pictures):
+def compressed(pictures):
+    """The state right after compressing."""
+    begun = distill.Training(RECIPE, network(TEACHER, 1), pictures, plan=PLAN, groups=2)
+    begun.compress()
+    return begun.state()
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, compressed):
     whole = distill.Training(RECIPE, network(TEACHER, 1), pictures, plan=PLAN, groups=2)
+    whole.load_state(copy.deepcopy(compressed))
     list(whole.run())
     return whole
 
@@ -80,6 +93,21 @@ def test_reads_a_file_of_torchvisions_names(widths, tmp_path):
     last = list(whole.convolutions)[-1]
     picture = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(found(picture, [last], "avg"), whole(picture, [last], "avg"), rtol=1e-2, atol=1e-3)
+
+
+def test_reads_torchvisions_whole_file_and_leaves_the_classifier_out(tmp_path):
+    whole = network(TEACHER)
+    state = {f"features.{key}": value for key, value in whole.features.state_dict().items()}
+    state |= {"classifier.0.weight": torch.rand(7, 5), "classifier.0.bias": torch.rand(7)}
+    torch.save(state, tmp_path / "teacher.pth")
+    assert list(teachers.load_network(tmp_path / "teacher.pth").convolutions) == list(whole.convolutions)
+
+
+@pytest.mark.parametrize("state", [{"fc.weight": torch.rand(2, 2)}, {}, {"0.weight": torch.rand(4, 3, 3, 3)}])
+def test_a_file_of_another_network_is_no_teacher(tmp_path, state):
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(nst.WeightsUnavailable, match=r"other.pth holds no VGG's weights"):
+        teachers.load_network(tmp_path / "other.pth")
 
 
 def test_reads_a_published_file_of_normalised_weights(tmp_path):
@@ -144,6 +172,14 @@ def test_mixtures_to_read_keep_what_a_convolution_listens_to():
     torch.testing.assert_close(told, wanted, rtol=1e-3, atol=1e-3)
 
 
+def test_mixtures_of_fewer_places_than_channels_are_numbers():
+    torch.manual_seed(8)
+    inputs = torch.randn(4, 10)
+    mixtures = compressing.mixtures_to_read(inputs.T @ inputs / 4, torch.randn(6, 10, 3, 3), 3)
+    assert mixtures.shape == (3, 10)
+    assert mixtures.isfinite().all()
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("last", [8, (None, 6, 8), (6, 6, 8)])
 def test_a_pupil_as_wide_as_its_teacher_becomes_the_teacher(pictures, last):
@@ -203,6 +239,12 @@ def test_a_folder_of_photographs_is_learned_from_too(pictures, tmp_path):
     assert more.shelves["photographs"][-1].shape == (3, 26, 32)
 
 
+def test_a_folder_without_photographs_is_refused(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(nst.ImageError, match="the folder"):
+            training_batches.Pictures(1, 0, folder, side=32, largest=32)
+
+
 def test_painting_goes_on_from_visit_to_visit_and_then_begins_anew(pictures, monkeypatch):
     monkeypatch.setattr(easel, "AGES", (9, 10))
     stand, pupil = easel.Easel(pictures, groups=2, count=2, crop=32), network(PUPIL)
@@ -251,7 +293,7 @@ def test_errors_are_relative_and_those_of_the_formulas():
 
 def test_resumes_exactly(training, finished, tmp_path):
     first = training()
-    first.compress()
+    first.compress()  # once more: the same seed gives the same
     for _ in range(5):
         first.advance()
     distill.write(tmp_path / "checkpoint.pt", lambda path: torch.save(first.state(), path))
@@ -267,8 +309,33 @@ def test_resumes_exactly(training, finished, tmp_path):
 
 
 def test_refuses_a_checkpoint_of_another_recipe(training, finished):
-    with pytest.raises(SystemExit, match="another recipe"):
+    with pytest.raises(nst.RunError, match="another recipe"):
         training(replace(RECIPE, seed=4)).load_state(finished.state())
+
+
+def test_refuses_a_checkpoint_of_another_teacher_or_of_other_pictures(training, finished):
+    other = distill.Training(RECIPE, network(TEACHER, 2), finished.pictures, plan=PLAN, groups=2)
+    with pytest.raises(nst.RunError, match="another choice of teacher"):
+        other.load_state(finished.state())
+    fewer = training_batches.Pictures(3, RECIPE.seed, side=64, largest=128)
+    with pytest.raises(nst.RunError, match="another choice of pictures"):
+        distill.Training(RECIPE, network(TEACHER, 1), fewer, plan=PLAN, groups=2).load_state(finished.state())
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_the_weights_of_before(training, compressed):
+    learner = training()
+    learner.load_state(copy.deepcopy(compressed))
+    learner.advance()
+    before = [weight.clone() for weight in learner.student.features.parameters()]
+    learner.recipe = replace(RECIPE, gram_weight=float("nan"))
+    with pytest.raises(nst.RunError, match=r"in step 2 the loss is nan; try a lower --rate"):
+        learner.advance()
+    assert all(torch.equal(*pair) for pair in zip(before, learner.student.features.parameters(), strict=True))
+
+
+def test_a_teacher_that_ends_too_early_is_refused_before_anything_is_computed(pictures):
+    with pytest.raises(nst.WeightsUnavailable, match=r"ends before relu4_2; give one that goes to relu5_1"):
+        distill.Training(RECIPE, network(TEACHER[:10]), pictures, plan=PLAN)
 
 
 def test_training_lowers_the_errors(training):
@@ -310,8 +377,121 @@ def test_channels_of_the_weights_are_as_loud_beside_each_other_as_the_teachers(t
 
 def test_weights_that_do_not_say_what_they_keep_cannot_be_started_from(training, tmp_path):
     save_file(named_vgg(mini_net(PUPIL)).state_dict(), tmp_path / "old.safetensors")
-    with pytest.raises(SystemExit, match="does not say which"):
+    with pytest.raises(nst.WeightsUnavailable, match="does not say which"):
         training(start=tmp_path / "old.safetensors")
+
+
+@pytest.mark.parametrize("change", [lambda note: note.replace("[", "[99, ", 1), lambda note: note[:5], lambda _: "7"])
+def test_weights_of_another_teachers_pupil_cannot_be_started_from(training, finished, tmp_path, change):
+    tensors, notes = finished.weights()
+    save_file(tensors, tmp_path / "other.safetensors", notes | {"relu3_1": change(notes["relu3_1"])})
+    with pytest.raises(nst.WeightsUnavailable, match="does not say which of this teacher's channels relu3_1 keeps"):
+        training(start=tmp_path / "other.safetensors")
+
+
+def test_weights_of_other_widths_or_none_cannot_be_started_from(training, tmp_path):
+    save_file(named_vgg(mini_net(TEACHER)).state_dict(), tmp_path / "wide.safetensors")
+    with pytest.raises(nst.WeightsUnavailable, match="other layers, or other widths"):
+        training(start=tmp_path / "wide.safetensors")
+    with pytest.raises(nst.WeightsUnavailable, match="no file of weights"):
+        training(start=tmp_path / "nowhere.safetensors")
+
+
+# ---------------------------------------------------------------- command line
+
+
+@pytest.fixture
+def run(monkeypatch, pictures, compressed, tmp_path):
+    """Run the command with the small teacher; gives where the checkpoint and the weights lie."""
+    monkeypatch.setattr(distill.Training, "compress", lambda self: self.load_state(copy.deepcopy(compressed)))
+    monkeypatch.setattr(distill, "load_network", lambda _: network(TEACHER, 1))
+    monkeypatch.setattr(distill, "Pictures", lambda *_: pictures)
+    monkeypatch.setattr(distill, "Training", partial(distill.Training, plan=PLAN, groups=2))
+    checkpoint, out = tmp_path / "run.pt", tmp_path / "next.safetensors"
+    small = {name.replace("_", "-"): value for name, value in vars(RECIPE).items()}
+    words = [word for name, value in small.items() for word in (f"--{name}", str(value))]
+
+    def act(*more):
+        words_of_now = [*words, "--teacher", "vgg16", "--checkpoint", str(checkpoint), "--out", str(out), *more]
+        monkeypatch.setattr(sys, "argv", ["distill.py", *words_of_now])
+        distill.main()
+
+    return act, checkpoint, out
+
+
+def test_ctrl_c_finishes_the_step_and_keeps_all_so_that_it_goes_on_exactly(run, finished, monkeypatch, capsys):
+    act, checkpoint, out = run
+    report, told = distill.report, []
+
+    def interrupting(shown):
+        told.append(report(shown))
+        if len(told) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return told[-1]
+
+    monkeypatch.setattr(distill, "report", interrupting)
+    act()
+    assert "after 3 of 8 steps" in capsys.readouterr().out
+    assert torch.load(checkpoint, weights_only=True)["step"] == 3
+    act("--resume")
+    assert "after 8 of 8 steps" in capsys.readouterr().out
+    for key, value in load_file(out).items():
+        assert torch.equal(value, finished.weights()[0][key]), key
+
+
+def test_ctrl_c_right_after_compressing_keeps_what_was_compressed(run, monkeypatch):
+    act, checkpoint, out = run
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(distill, "noted", interrupted)
+    with pytest.raises(SystemExit, match="what was saved last stays"):
+        act()
+    assert torch.load(checkpoint, weights_only=True)["step"] == 0
+    assert out.exists()
+
+
+def test_weights_that_are_not_finite_are_not_written(run, finished, monkeypatch):
+    act, checkpoint, out = run
+    tensors, notes = finished.weights()
+    monkeypatch.setattr(distill.Training.func, "weights", lambda _: ({**tensors, "x": torch.tensor(torch.nan)}, notes))
+    with pytest.raises(SystemExit, match="not finite"):
+        act()
+    assert not checkpoint.exists()
+    assert not out.exists()
+
+
+def test_what_cannot_be_read_as_a_checkpoint_is_refused_and_none_begins_anew(run, capsys):
+    act, checkpoint, _ = run
+    checkpoint.write_text("no checkpoint")
+    with pytest.raises(SystemExit, match=r"run.pt cannot be read as a checkpoint"):
+        act("--resume")
+    checkpoint.unlink()
+    act("--resume")
+    assert "this begins anew" in capsys.readouterr().out
+
+
+WRONG = {
+    "--steps": "-1",
+    "--batch": "0",
+    "--crop": "40",
+    "--drawn": "0",
+    "--rate": "nan",
+    "--gram-weight": "-1",
+    "--painted-batches": "4",
+    "--compressing-batches": "0",
+    "--save-every": "0",
+    "--seed": "x",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_options_that_cannot_work_are_refused_at_once(monkeypatch, capsys, name):
+    monkeypatch.setattr(sys, "argv", ["distill.py", "--teacher", "vgg16", f"{name}={WRONG[name]}"])
+    with pytest.raises(SystemExit):
+        distill.options()
+    assert name in capsys.readouterr().err
 
 
 def test_the_command_line_needs_a_teacher(monkeypatch, capsys):

@@ -118,7 +118,8 @@ def mixtures_to_read(moments: Tensor, weight: Tensor, count: int) -> Tensor:
         moments: (C_in, C_in), the inputs' second moments.
         weight: (C_out, C_in, k, k), the convolution's, times what an error of each response counts.
     """
-    values, vectors = torch.linalg.eigh(moments.double() + 1e-6 * moments.diagonal().mean() * torch.eye(len(moments)))
+    values, vectors = torch.linalg.eigh(moments.double())
+    values = values.clamp_min(1e-6 * moments.diagonal().mean())  # rounding leaves some below zero
     root, inverse_root = (vectors * power @ vectors.T for power in (values.sqrt(), values.rsqrt()))
     taps = root @ weight.double().permute(1, 0, 2, 3).flatten(1)
     _, components = torch.linalg.eigh(taps @ taps.T)

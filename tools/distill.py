@@ -13,10 +13,13 @@ Example:
 
 import argparse
 import copy
+import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from training_batches import Pictures
 
+from nstlib.backbones import read_weights
 from nstlib.base.devices import keep_freed_memory
+from nstlib.base.interrupts import noted
+from nstlib.errors import NstError, RunError, WeightsUnavailable, brief
 from nstlib.losses import gram
 from nstlib.networks.vgg import MINI_PLAN, LowRankConv2d, Width
 from nstlib.objective import GATYS_CONTENT, GATYS_STYLE
@@ -45,7 +51,7 @@ PAINTED_EACH, VISITS_BETWEEN = 5, 4  # of the painted ones, so many are stages o
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the result, beside the teacher and the machine. A checkpoint remembers it."""
+    """What decides the result, beside teacher, pictures and machine. A checkpoint remembers it."""
 
     steps: int
     seed: int
@@ -171,6 +177,9 @@ class Training:
 
     Args:
         start: weights to start from, as `weights` wrote them; without it, the teacher is compressed into the student.
+
+    Raises:
+        WeightsUnavailable: a teacher that ends too early, or a start that belongs to another one.
     """
 
     def __init__(
@@ -178,20 +187,20 @@ class Training:
         recipe: Recipe,
         teacher: Vgg,
         pictures: Pictures,
-        device: str = "cpu",
         plan: Sequence[Width | str] = MINI_PLAN,
         start: Path | None = None,
         groups: int = 3,
     ):
         torch.manual_seed(recipe.seed)
-        self.recipe, self.device, self.step, self.pictures = recipe, device, 0, pictures
+        for layer in (*GATYS_CONTENT, *GATYS_STYLE):
+            if layer not in teacher.layers:
+                raise WeightsUnavailable(f"the teacher ends before {layer}; give one that goes to {max(GATYS_STYLE)}")
+        self.recipe, self.step, self.pictures = recipe, 0, pictures
         self.student, self.teacher = narrower(teacher, plan), teacher
-        self.teacher.features.to(device)
         self.easel = Easel(pictures, groups, recipe.batch, recipe.crop)
         self.kept: dict[str, Kept] = {}
         if start is not None:
             self._start(start)
-        self.student.features.to(device)
         self.average = copy.deepcopy(self.student)
         self.average.features.requires_grad_(False)
         self.optimizer = Optimizer(self.student.convolutions.values(), recipe.rate)
@@ -230,14 +239,20 @@ class Training:
             yield self.advance()
 
     def advance(self) -> dict[str, Tensor]:
-        """One step."""
+        """One step.
+
+        Raises:
+            RunError: the loss is no number; the weights are as they were before the step.
+        """
         step, recipe = self.step, self.recipe
         self.optimizer.set_rate(recipe.rate * _schedule(step / recipe.steps))
         normalized, pooling = self._batch(step)
-        with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             taught = self.teacher(normalized, self.kept, pooling)
             found = errors(self.student, self.kept, taught, normalized, pooling)
         loss = sum(_weight(layer) * (e[0] + recipe.gram_weight * e[1]) for layer, e in found.items())
+        if not loss.isfinite():
+            raise RunError(f"in step {step + 1} the loss is {loss.item()}; try a lower --rate, {recipe.rate:g} by now")
         self.student.features.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.features.parameters(), 5.0)
@@ -249,11 +264,11 @@ class Training:
     def _batch(self, step: int) -> tuple[Tensor, str]:
         """A step's pictures, and how they are pooled."""
         if step % 2:
-            with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-                return self.easel.visit(loud(self.average, self.kept), step // 2).to(self.device), "avg"
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+                return self.easel.visit(loud(self.average, self.kept), step // 2), "avg"
         rng = np.random.default_rng((self.recipe.seed, step, 4))
         pooling = "max" if rng.random() < MAXIMUM_SHARE else "avg"
-        return self.pictures.batch(step, self.recipe.batch, self.recipe.crop).to(self.device), pooling
+        return self.pictures.batch(step, self.recipe.batch, self.recipe.crop), pooling
 
     @torch.no_grad()
     def _follow(self, decay: float) -> None:
@@ -266,6 +281,7 @@ class Training:
         """Everything that is needed to go on as if nothing had happened."""
         return {
             "recipe": asdict(self.recipe),
+            "sources": self.sources,
             "step": self.step,
             "kept": {layer: (kept.channels, kept.scale) for layer, kept in self.kept.items()},
             "student": self.student.features.state_dict(),
@@ -274,10 +290,23 @@ class Training:
             "easel": self.easel.groups,
         }
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of what is learned from."""
+        pictures = (picture for shelf in self.pictures.shelves.values() for picture in shelf)
+        return {"teacher": digest(self.teacher.features.state_dict().values()), "pictures": digest(pictures)}
+
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state of the same recipe."""
-        if state["recipe"] != asdict(self.recipe):
-            raise SystemExit(f"the checkpoint was made by another recipe: {state['recipe']}")
+        """Go on from a state of the same recipe, teacher and pictures.
+
+        Raises:
+            RunError: it is one of others.
+        """
+        if state.get("recipe") != asdict(self.recipe):
+            raise RunError(f"the checkpoint was made by another recipe: {state.get('recipe')}")
+        for name, found in self.sources.items():
+            if state.get("sources", {}).get(name) != found:
+                raise RunError(f"the checkpoint was made with another choice of {name}")
         self.student.features.load_state_dict(state["student"])
         self.average.features.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -296,19 +325,41 @@ class Training:
         return tensors, notes
 
     def _start(self, path: Path) -> None:
+        state = read_weights(path, load_file)
         with safe_open(path, "pt") as file:
             notes = file.metadata() or {}
-        layers = [name.replace("conv", "relu") for name in self.student.convolutions]
-        missing = [layer for layer in layers if layer not in notes]
-        if missing:
-            raise SystemExit(
-                f"{path} does not say which of the teacher's channels {missing[0]} keeps; it was not made here"
-            )
-        self.student.named["avg"].load_state_dict(load_file(path))
-        for layer in layers:
-            note = json.loads(notes[layer])
-            self.kept[layer] = Kept(torch.tensor(note["channels"]), torch.tensor(note["scale"]))
+        try:
+            self.student.named["avg"].load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsUnavailable(f"{path} has other layers, or other widths, than what is trained here") from error
+        for name in self.student.convolutions:
+            layer, width = name.replace("conv", "relu"), self.student.width_of(name)
+            kept = _noted(notes.get(layer, ""))
+            if kept is None or len(kept.channels) != width or kept.channels.max() >= self.teacher.width_of(name):
+                raise WeightsUnavailable(
+                    f"{path} does not say which of this teacher's channels {layer} keeps; it has learned from another, "
+                    "or was not made here"
+                )
+            self.kept[layer] = kept
         rescale(self.student.convolutions, {layer: 1 / kept.loudness for layer, kept in self.kept.items()})
+
+
+def _noted(note: str) -> Kept | None:
+    """What a file says of a layer; None where it says nothing of use."""
+    try:
+        found = json.loads(note)
+        return Kept(torch.tensor(found["channels"]), torch.tensor(found["scale"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def digest(tensors: Iterable[Tensor]) -> str:
+    """A fingerprint of the numbers."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().numpy())
+    return found.hexdigest()
 
 
 def _weight(layer: str) -> float:
@@ -334,27 +385,48 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
     os.replace(partial, path)
 
 
+def whole(least: int, step: int = 1) -> Callable[[str], int]:
+    """An option's value: a whole number that is large enough, and a multiple of the step."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() else -1
+        if number < least or number % step:
+            multiple = f" that is a multiple of {step}" if step > 1 else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on{multiple}")
+        return number
+
+    return read
+
+
+def share(text: str) -> float:
+    """An option's value: a number that is not negative."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return number
+
+
 def options() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--teacher", required=True, help='"vgg16" or "vgg19" (downloads it), or a file of their weights')
-    add("--photographs", type=Path, help="folder of photographs (*.jpg) to learn from beside scikit-image's")
+    add("--photographs", type=Path, help="folder of photographs to learn from beside scikit-image's")
     add("--start", type=Path, help="weights of an earlier training to start from")
     add("--out", type=Path, default=Path("nstlib/weights/mini.safetensors"), help="the weights (default: %(default)s)")
-    add("--steps", type=int, default=6000, help="optimizer steps (default: %(default)s)")
-    add("--batch", type=int, default=6, help="pictures a step (default: %(default)s)")
-    add("--crop", type=int, default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
-    add("--drawn", type=int, default=600, help="how many pictures to draw (default: %(default)s)")
-    add("--rate", type=float, default=8e-5, help="highest; 3e-4 undoes what compressing found (default: %(default)s)")
-    add("--gram-weight", type=float, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
-    add("--compressing-batches", type=int, default=260, help="of four pictures, to begin with (default: %(default)s)")
-    add("--painted-batches", type=int, default=80, help="of four, painted, to begin with (default: %(default)s)")
-    add("--seed", type=int, default=0, help="same seed, same machine: same weights (default: %(default)s)")
+    add("--steps", type=whole(0), default=6000, help="optimizer steps (default: %(default)s)")
+    add("--batch", type=whole(1), default=6, help="pictures a step (default: %(default)s)")
+    add("--crop", type=whole(32, 16), default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
+    add("--drawn", type=whole(1), default=600, help="how many pictures to draw (default: %(default)s)")
+    add("--rate", type=share, default=8e-5, help="highest; 3e-4 undoes what compressing found (default: %(default)s)")
+    add("--gram-weight", type=share, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
+    begin = "of four pictures, to begin with (default: %(default)s)"
+    add("--compressing-batches", type=whole(1), default=260, help=begin)
+    add("--painted-batches", type=whole(0, PAINTED_EACH), default=80, help=f"painted ones, {begin}")
+    add("--seed", type=whole(0), default=0, help="same seed, same machine: same weights (default: %(default)s)")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster on some machines")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--checkpoint", type=Path, help="file to save progress in, every --save-every steps and at the end")
-    add("--save-every", type=int, default=100, help="(default: %(default)s)")
+    add("--checkpoint", type=Path, help="file to save progress in, every --save-every steps, at the end and on Ctrl-C")
+    add("--save-every", type=whole(1), default=100, help="(default: %(default)s)")
     add("--resume", action="store_true", help="go on from --checkpoint, exactly as if it had not stopped")
     args = parser.parse_args()
     if args.resume and not args.checkpoint:
@@ -363,29 +435,58 @@ def options() -> argparse.Namespace:
 
 
 def train(args: argparse.Namespace) -> Training:
-    """Train with a progress bar, saving checkpoints and weights."""
+    """Train with a progress bar, saving checkpoints and weights. On Ctrl-C the step is finished first."""
     recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
     pictures = Pictures(args.drawn, args.seed, args.photographs)
-    training = Training(recipe, load_network(args.teacher), pictures, args.device, start=args.start)
+    training = Training(recipe, load_network(args.teacher), pictures, start=args.start)
     if args.resume and args.checkpoint.exists():
-        training.load_state(torch.load(args.checkpoint, weights_only=True))
+        training.load_state(read_checkpoint(args.checkpoint))
+    elif args.resume:
+        print(f"there is nothing at {args.checkpoint} yet: this begins anew")
+    if not training.kept:
+        training.compress()
+        save(training, args)
     shown: dict[str, Tensor] = {}
-    with tqdm(total=recipe.steps, initial=training.step, unit="step", mininterval=5) as bar:
+    bar = tqdm(total=recipe.steps, initial=training.step, unit="step", mininterval=5)
+    with bar, noted([]) as interruptions:
         for found in training.run():
             for layer, error in found.items():
                 shown[layer] = shown.get(layer, error).lerp(error, 0.05)
             bar.set_postfix_str(report(shown), refresh=False)
             bar.update()
+            if interruptions:
+                break
             if args.checkpoint and training.step % args.save_every == 0:
                 save(training, args)
     return training
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What `Training.state` gave.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # whatever torch meets in a file that is not its own
+        raise RunError(f"{path} cannot be read as a checkpoint ({brief(error)})") from error
+    if not isinstance(state, dict):
+        raise RunError(f"{path} holds no checkpoint")
+    return state
+
+
 def save(training: Training, args: argparse.Namespace) -> None:
-    """Write the checkpoint, if there is to be one, and the weights."""
+    """Write the checkpoint, if there is to be one, and the weights.
+
+    Raises:
+        RunError: weights that are not finite; what was written before stays.
+    """
+    tensors, notes = training.weights()
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise RunError("the weights are not finite any more; what was saved last stays as it is. Try a lower --rate")
     if args.checkpoint:
         write(args.checkpoint, lambda path: torch.save(training.state(), path))
-    tensors, notes = training.weights()
     write(args.out, lambda path: save_file(tensors, path, notes))
 
 
@@ -398,9 +499,15 @@ def main() -> None:
     """Train as the command line says."""
     args = options()
     keep_freed_memory()
-    training = train(args)
-    save(training, args)
-    print(f"wrote {args.out}, {args.out.stat().st_size / 1e6:.2f} MB, after {training.step} steps")
+    try:
+        training = train(args)
+        save(training, args)
+    except NstError as error:
+        raise SystemExit(f"distill.py: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; what was saved last stays as it is") from None
+    told = f"{args.out}, {args.out.stat().st_size / 1e6:.2f} MB, after {training.step} of {args.steps} steps"
+    print(f"wrote {told}")
 
 
 if __name__ == "__main__":

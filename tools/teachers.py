@@ -1,13 +1,15 @@
 """The networks that the bundled backbone learns from, and its own in training."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, load_backbone
+from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD, load_backbone, read_weights
+from nstlib.errors import WeightsUnavailable
 from nstlib.networks.vgg import LowRankConv2d, Width, mini_net, named_vgg
 
 
@@ -22,6 +24,15 @@ class Vgg:
     def convolutions(self) -> dict[str, nn.Conv2d | LowRankConv2d]:
         """Name to convolution, in order of depth."""
         return {name: m for name, m in self.named["avg"].named_children() if name.startswith("conv")}
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of all layers, in order of depth."""
+        return [name for name, _ in self.named["avg"].named_children()]
+
+    def width_of(self, name: str) -> int:
+        """How many channels a convolution gives."""
+        return len(list(self.convolutions[name].parameters())[-1])
 
     def __call__(self, normalized: Tensor, layers: Iterable[str], pooling: str) -> dict[str, Tensor]:
         """Features of a normalized picture at the layers, computing nothing past the deepest."""
@@ -39,16 +50,22 @@ def load_network(source: str | Path, padding_mode: str = "replicate") -> Vgg:
     """A frozen VGG for pictures normalized as torchvision does.
 
     Args:
-        source: "vgg16" or "vgg19" for torchvision's networks, or a file: a state dict of torchvision's `features` or of
-            their first layers, or one of the published "vgg_normalised" files, which open with a 1x1 convolution on RGB
-            in [0, 1].
+        source: "vgg16" or "vgg19" for torchvision's networks, or a file: a state dict of one of torchvision's VGGs
+            without batch normalization, of its `features` or of their first layers, or one of the published
+            "vgg_normalised" files, which open with a 1x1 convolution on RGB in [0, 1].
         padding_mode: how convolutions continue the picture past its border.
+
+    Raises:
+        WeightsUnavailable: no file, or one of another network.
     """
     if source in ("vgg16", "vgg19"):
         state = load_backbone(str(source)).net.state_dict()
     else:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    plan, convolutions = _read(state)
+        state = read_weights(Path(source), partial(torch.load, map_location="cpu", weights_only=True))
+    try:
+        plan, convolutions = _read(state)
+    except (KeyError, IndexError, ValueError) as error:
+        raise WeightsUnavailable(f"{source} holds no VGG's weights, which are called features.0.weight, ...") from error
     features = mini_net(plan)
     with torch.no_grad():
         for module, (weight, bias) in zip(_convs(features), convolutions, strict=True):
@@ -61,6 +78,7 @@ def load_network(source: str | Path, padding_mode: str = "replicate") -> Vgg:
 def _read(state: Mapping[str, Tensor]) -> tuple[list[Width | str], list[tuple[Tensor, Tensor]]]:
     """The plan that `mini_net` takes, and each convolution's weight and bias."""
     state = {key.removeprefix("features."): value.float() for key, value in state.items()}
+    state = {key: value for key, value in state.items() if not key.startswith("classifier.")}
     places = sorted(int(key.removesuffix(".weight")) for key in state if key.endswith(".weight"))
     convolutions = [(state[f"{at}.weight"], state[f"{at}.bias"]) for at in places]
     if convolutions[0][0].shape[-1] == 1:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nstlib.backbones import IMAGENET_MEAN, IMAGENET_STD
+from nstlib.feedforward.pictures import folder_pictures
 from nstlib.images import load_image
 
 OWN = Path(__file__).resolve().parents[1] / "img"
@@ -19,6 +20,9 @@ class Pictures:
     """Crops from three shelves: photographs, our own pictures, and pictures drawn by rules.
 
     What is drawn depends on the seed and on the numbers given alone.
+
+    Raises:
+        ImageError: a folder of photographs that is not there or has none, or one that cannot be read.
     """
 
     def __init__(self, drawn: int, seed: int, photographs: Path | None = None, side: int = 320, largest: int = 1024):
@@ -26,7 +30,7 @@ class Pictures:
         pool = training_pictures.pool(drawn, side, seed)
         own = [_read(path, largest) for path in sorted(OWN.glob("*/*.jpg"))]
         taken = [torch.from_numpy(p.copy()).permute(2, 0, 1) for p in training_pictures.photographs()]
-        taken += [_read(path, largest) for path in sorted(photographs.glob("*.jpg"))] if photographs else []
+        taken += [_read(path, largest) for path in folder_pictures(photographs)] if photographs else []
         self.shelves = {
             "photographs": taken,
             "painted": own,

@@ -184,11 +184,8 @@ class Predictor(nn.Module):
         self.bottleneck = whole("the bottleneck", bottleneck, 1)
         check_numbers((seen + numbers) * self.bottleneck + colors * numbers)
         generator = torch.Generator("cpu").manual_seed(whole("the seed", seed, 0, 2**63 - 1))
-        self.squeeze, self.spell = (
-            nn.Linear(*sizes, device="cpu", dtype=torch.float32)
-            for sizes in ((seen, self.bottleneck), (self.bottleneck, numbers))
-        )
-        self.straight = nn.Linear(colors, numbers, bias=False, device="cpu", dtype=torch.float32)
+        self.squeeze, self.spell = _linear(seen, self.bottleneck), _linear(self.bottleneck, numbers)
+        self.straight = _linear(colors, numbers, bias=False)
         nn.init.normal_(self.squeeze.weight, std=seen**-0.5, generator=generator)
         nn.init.normal_(self.spell.weight, std=FAINT, generator=generator)
         nn.init.zeros_(self.straight.weight)
@@ -210,3 +207,10 @@ class Predictor(nn.Module):
         first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
         difference: Tensor = self.straight(first) + self.spell(self.squeeze(seen).tanh())
         return difference
+
+
+def _linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """A layer without weights yet: torch's own would draw from everybody's generator."""
+    with torch.device("meta"):
+        layer = nn.Linear(inputs, outputs, bias, dtype=torch.float32)
+    return layer.to_empty(device="cpu")
