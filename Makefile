@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: demo test check lab studio notebooks class figures page site bench links clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m nstlib village swirls --size 512 -o img/results/demo.png
+	$(BIN)/python -m nstlib village swirls --size 768 -o img/results/demo.png
 
 test: $(VENV)/.tested
 	$(BIN)/ruff check .
