@@ -4,6 +4,7 @@
     python tools/figures.py demo         the picture at the top of README
     python tools/figures.py sheet        every bundled picture in one contact sheet
     python tools/figures.py gallery      every content picture in every style
+    python tools/figures.py favorites    six transfers that one would hang on a wall, at their best
     python tools/figures.py notebooks    the figures that the notebooks hold in their outputs, as they were executed
     python tools/figures.py thumbnails   a small picture for each notebook, cut out of its figures; always made
 
@@ -30,6 +31,7 @@ TABLES = 3  # of transfers
 PAINTED = (
     "demo/village_swirls.jpg",
     "gallery/pictures.jpg",
+    "gallery/favorites.jpg",
     *(f"gallery/transfers_{number}.jpg" for number in range(1, TABLES + 1)),
 )
 # tools/real_networks.py makes these, from weights that are not bundled.
@@ -57,12 +59,20 @@ THUMBNAILS = {
 TAG = "figure:"
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 PHOTOGRAPH = "chelsea"  # the gallery's real photograph, beside our own pictures
+FAVORITES = {
+    "harbor": "woodcut",
+    PHOTOGRAPH: "fauve",
+    "mountains": "swirls",
+    "still_life": "stained_glass",
+    "village": "watercolor",
+    "interior": "cubist",
+}
 PAPER = "#f7f5f0"
 GAP = 6
 
 
 def demo() -> list[Path]:
-    """The village in swirls, larger than `make demo` paints it."""
+    """The village in swirls, as `make demo` paints it."""
     picture = nst.stylize("village", "swirls", backbone="mini", size=768, quality="good")
     return [nst.save_image(picture, FIGURES / "demo" / "village_swirls.jpg", quality=88)]
 
@@ -92,6 +102,15 @@ def gallery(size: int = 320) -> list[Path]:
                     bar.update()
             made.append(save(table(tiles, 1 + len(contents)), f"gallery/transfers_{number}.jpg"))
     return made
+
+
+def favorites(size: int = 512) -> list[Path]:
+    """A few contents, each in a style that becomes it."""
+    tiles = []
+    for content, style in tqdm(FAVORITES.items(), unit="picture"):
+        picture = nst.stylize(content, style, backbone="mini", size=size, quality="best", progress=False)
+        tiles.append(named_tile(f"{content} in {style}".replace("_", " "), nst.to_pil(picture), 426, 320))
+    return [save(table(tiles, 3), "gallery/favorites.jpg")]
 
 
 def notebooks() -> list[Path]:
@@ -187,7 +206,7 @@ def save(figure: Image.Image, name: str) -> Path:
 
 def main() -> None:
     """Make the figures that the command line names."""
-    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, notebooks, thumbnails)}
+    makers = {maker.__name__: maker for maker in (demo, sheet, gallery, favorites, notebooks, thumbnails)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{', '.join(makers)} (all)")
     names = parser.parse_args().figures or list(makers)
