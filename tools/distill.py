@@ -398,7 +398,7 @@ def whole(least: int, step: int = 1) -> Callable[[str], int]:
     return read
 
 
-def share(text: str) -> float:
+def amount(text: str) -> float:
     """An option's value: a number that is not negative."""
     number = float(text)
     if not 0 <= number < math.inf:
@@ -418,8 +418,8 @@ def options() -> argparse.Namespace:
     add("--batch", type=whole(1), default=6, help="pictures a step (default: %(default)s)")
     add("--crop", type=whole(32, 16), default=160, help="their side in pixels, a multiple of 16 (default: %(default)s)")
     add("--drawn", type=whole(1), default=600, help="how many pictures to draw (default: %(default)s)")
-    add("--rate", type=share, default=8e-5, help="highest; 3e-4 undoes what compressing found (default: %(default)s)")
-    add("--gram-weight", type=share, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
+    add("--rate", type=amount, default=8e-5, help="highest; 3e-4 undoes what compressing found (default: %(default)s)")
+    add("--gram-weight", type=amount, default=1.0, help="weight of the Gram matrices' errors (default: %(default)s)")
     begin = "of four pictures, to begin with (default: %(default)s)"
     add("--compressing-batches", type=whole(1), default=260, help=begin)
     add("--painted-batches", type=whole(0, PAINTED_EACH), default=80, help=f"painted ones, {begin}")
