@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Small pictures: a core each for several processes is faster than several cores for one.
 FAST_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8
+# Tests of one file share a server, a browser or what they have built; tests/conftest.py keeps them together.
+SLOW_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --maxprocesses 4 --dist loadgroup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test check lab studio notebooks class figures page site bench links clean
@@ -16,7 +18,7 @@ test: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(FAST_TESTS)
-	$(BIN)/python -m pytest -m slow
+	$(SLOW_TESTS)
 	$(BIN)/python tools/colab_tests.py
 
 # While you work: style, types and the fast tests, in three minutes at most on two CPU cores.

@@ -96,8 +96,13 @@ def chromium(playwright, *more):
 
 
 def run_cell(page, number):
-    """Shift+Enter in a cell without a number until it has run; before the page knows its kernel, it drops cells."""
+    """Shift+Enter in a cell without a number until it has run; before the page knows its kernel, it drops cells.
+
+    A dialog in the way, such as that of a server too busy to answer in time, is agreed to, as by a reader.
+    """
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").nth(number)
+    dialog = page.locator(".jp-Dialog")
+    page.add_locator_handler(dialog, lambda: dialog.locator("button.jp-mod-accept").first.click())
     end = time.monotonic() + PATIENT
     while not re.search(r"\d", said := prompt.inner_text()):
         assert time.monotonic() < end, f"the cell does not run: {said}"
@@ -106,6 +111,7 @@ def run_cell(page, number):
             page.keyboard.press("Shift+Enter")
             page.wait_for_timeout(1500)
         page.wait_for_timeout(500)
+    page.remove_locator_handler(dialog)
 
 
 class Kernel:

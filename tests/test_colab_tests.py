@@ -1,5 +1,6 @@
 """The second environment, with Colab's versions: it is made once, and says so where it cannot be made."""
 
+import importlib.metadata
 import sys
 import tomllib
 from pathlib import Path
@@ -83,16 +84,59 @@ def test_a_python_newer_than_colabs_goes_without_its_numpy(monkeypatch):
 
 @pytest.mark.parametrize("other", [False, True], ids=["the Python at work", "another Python"])
 def test_another_python_gets_everything_and_the_one_at_work_shares(monkeypatch, tmp_path, other):
-    base, installed, shared = tmp_path / "python", [], []
+    base, installed, shared, linked = tmp_path / "python", [], [], []
+    monkeypatch.setattr(colab_tests, "link_libraries", linked.append)
     base.symlink_to(sys.executable)
     monkeypatch.setattr(colab_tests, "interpreter", lambda: base if other else Path(sys.executable))
     monkeypatch.setattr(colab_tests, "install", lambda python, name, *what: installed.append((name, *what)))
     monkeypatch.setattr(colab_tests, "share", shared.append)
     python = colab_tests.make(tmp_path / "environment")
     everything = [("nstlib", "--editable", f"{colab_tests.ROOT}[lab,test]")]
+    assert linked == ([python] if other else [])
     assert installed[:-1] == (everything if other else [])
     assert "ipython==7.34.0" in installed[-1]
     assert shared == ([] if other else [python])
+
+
+def packages_of(folder, **versions):
+    """Packages of one library each, that share a file, as pip leaves them."""
+    for name, version in versions.items():
+        (folder / "nvidia" / "lib").mkdir(parents=True, exist_ok=True)
+        files = {f"nvidia/lib/{name}.so": name, "nvidia/__init__.py": ""}
+        about = f"nvidia_{name}-{version}.dist-info"
+        files[f"{about}/METADATA"] = f"Metadata-Version: 2.1\nName: nvidia-{name}\nVersion: {version}\n"
+        files[f"{about}/RECORD"] = "\n".join(f"{file},," for file in [*files, f"{about}/RECORD", "nvidia/gone.pyc"])
+        for file, text in files.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(text)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with hard links", "without"])
+def test_another_python_has_the_libraries_of_cuda_without_downloading_them_and_may_lose_them(
+    monkeypatch, tmp_path, links
+):
+    packages_of(tmp_path / "here", cublas="13.1", cufft="12.0")
+    (tmp_path / "here" / "torch-3.dist-info").mkdir()
+    (tmp_path / "here" / "torch-3.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: torch\nVersion: 3\n"
+    )
+    found = list(importlib.metadata.distributions(path=[str(tmp_path / "here")]))
+    assert {package.metadata["Name"] for package in found} == {"nvidia-cublas", "nvidia-cufft", "torch"}
+    distributions = importlib.metadata.distributions
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
+    monkeypatch.setattr(colab_tests, "asked", lambda *_: str(tmp_path / "there"))
+    if not links:
+        monkeypatch.setattr(colab_tests.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
+    colab_tests.link_libraries(Path("python3.13"))
+    linked = distributions(path=[str(tmp_path / "there")])
+    assert {package.metadata["Name"]: package.version for package in linked} == {
+        "nvidia-cublas": "13.1",
+        "nvidia-cufft": "12.0",
+    }
+    library = tmp_path / "there" / "nvidia" / "lib" / "cublas.so"
+    assert library.samefile(tmp_path / "here" / "nvidia" / "lib" / "cublas.so") == links
+    library.unlink()
+    assert (tmp_path / "here" / "nvidia" / "lib" / "cublas.so").read_text() == "cublas"
 
 
 def test_the_pins_are_colabs_versions():

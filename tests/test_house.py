@@ -81,9 +81,10 @@ def test_make_check_leaves_out_what_is_slow_and_nothing_else():
     test, check = (
         re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)[1] for target in ("test", "check")
     )
-    left_out = ["\t$(BIN)/python -m pytest -m slow", "\t$(BIN)/python tools/colab_tests.py"]
+    left_out = ["\t$(SLOW_TESTS)", "\t$(BIN)/python tools/colab_tests.py"]
     assert test.splitlines() == [*check.splitlines(), *left_out]
     assert re.search(r'^FAST_TESTS = .* -m pytest -m "not slow" ', MAKEFILE, re.MULTILINE)
+    assert re.search(r"^SLOW_TESTS = .* -m pytest -m slow ", MAKEFILE, re.MULTILINE)
     assert '`pytest -m "not slow"`' in COMMANDS
 
 

@@ -27,8 +27,10 @@ def recipe(target):
     """The commands of a target of the Makefile, with its variables put in."""
     text = (ROOT / "Makefile").read_text()
     lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)[1].replace("\t", "").splitlines()
-    fast = re.search(r"^FAST_TESTS = OMP_NUM_THREADS=1 (.*)$", text, re.MULTILINE)[1]
-    return [line.replace("$(FAST_TESTS)", fast).replace("$(BIN)/", "") for line in lines]
+    for name in ("FAST_TESTS", "SLOW_TESTS"):
+        tests = re.search(rf"^{name} = OMP_NUM_THREADS=1 (.*)$", text, re.MULTILINE)[1]
+        lines = [line.replace(f"$({name})", tests) for line in lines]
+    return [line.replace("$(BIN)/", "") for line in lines]
 
 
 @pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint here: pip install -e '.[site]'")
@@ -62,7 +64,8 @@ def test_every_system_and_every_python_does_what_make_check_does():
 def test_the_slow_tests_run_once():
     slow = jobs("tests.yml")["slow"]
     assert "strategy" not in slow
-    assert any(command.startswith("python -m pytest -m slow") for command in commands(slow))
+    (slow_tests,) = [command for command in recipe("test") if "-m slow" in command]
+    assert slow_tests in commands(slow)
 
 
 def test_the_site_that_is_published_is_the_one_of_make_site():
