@@ -21,7 +21,7 @@ test: $(VENV)/.tested
 	$(SLOW_TESTS)
 	$(BIN)/python tools/colab_tests.py
 
-# While you work: style, types and the fast tests, in three minutes at most on two CPU cores.
+# While you work: style, types and the fast tests, in some five minutes on two CPU cores.
 check: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -381,7 +381,17 @@ def test_weights_that_do_not_say_what_they_keep_cannot_be_started_from(training,
         training(start=tmp_path / "old.safetensors")
 
 
-@pytest.mark.parametrize("change", [lambda note: note.replace("[", "[99, ", 1), lambda note: note[:5], lambda _: "7"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda note: note.replace("[", "[99, ", 1),
+        lambda note: note[:5],
+        lambda _: "7",
+        lambda note: note.replace("]}", ", 1.0]}"),
+        lambda note: note.replace('"scale": [', '"scale": [-'),
+    ],
+    ids=["another channel", "cut off", "a number", "a scale of another length", "a scale below zero"],
+)
 def test_weights_of_another_teachers_pupil_cannot_be_started_from(training, finished, tmp_path, change):
     tensors, notes = finished.weights()
     save_file(tensors, tmp_path / "other.safetensors", notes | {"relu3_1": change(notes["relu3_1"])})

@@ -348,7 +348,8 @@ def _noted(note: str) -> Kept | None:
     """What a file says of a layer; None where it says nothing of use."""
     try:
         found = json.loads(note)
-        return Kept(torch.tensor(found["channels"]), torch.tensor(found["scale"]))
+        kept = Kept(torch.tensor(found["channels"]), torch.tensor(found["scale"]))
+        return kept if kept.channels.shape == kept.scale.shape and (kept.scale > 0).all() else None
     except (ValueError, KeyError, TypeError):
         return None
 
