@@ -635,6 +635,7 @@ def test_a_picture_is_taken_and_painted_at_its_size(camera):
 
 def test_the_mirror_turns_the_camera_around(camera):
     camera.find("camera").click()
+    camera.find("mirror").wait_for()  # while it is hidden it says nothing, and Playwright would believe it
     seen = []
     for mirrored in (True, False):
         camera.find("mirror").set_checked(mirrored)
