@@ -32,7 +32,7 @@ SIZES = (256, 512)
 def losses(args: argparse.Namespace) -> Iterator[str]:
     """Total loss and style error, means over the photographs."""
     contents, paintings = loaded(args)
-    judge = Judge(nst.FeatureExtractor("mini19", device=args.device), dict(paintings))
+    judge = Judge(nst.FeatureExtractor("mini", device=args.device), dict(paintings))
     networks = {kind: nst.load_any_style(kind, args.device) for kind in KINDS}
     early = f"good after {EARLY} steps"
     yield f"| total, style | photograph | recolored | any | adain | {early} | good |"
@@ -51,7 +51,7 @@ def losses(args: argparse.Namespace) -> Iterator[str]:
 def start(args: argparse.Namespace) -> Iterator[str]:
     """Total loss of "good", planned for so many steps, from either start; means over the photographs."""
     contents, paintings = loaded(args)
-    judge = Judge(nst.FeatureExtractor("mini19", device=args.device), dict(paintings))
+    judge = Judge(nst.FeatureExtractor("mini", device=args.device), dict(paintings))
     yield f"| total loss | {' | '.join(f'{init}, {steps}' for steps in STEPS for init in ('content', 'fast'))} |"
     yield "| --- " * (1 + 2 * len(STEPS)) + "|"
     for name, painting in paintings.items():
@@ -63,7 +63,7 @@ def start(args: argparse.Namespace) -> Iterator[str]:
 @torch.enable_grad()
 def slow(content: torch.Tensor, painting: torch.Tensor, init: str, planned: int, taken: int) -> torch.Tensor:
     """A slow transfer of quality "good" that is planned for so many steps, after some of them."""
-    how = {"backbone": "mini19", "size": JUDGED_SIZE, "device": content.device, "quiet": True}
+    how = {"backbone": "mini", "size": JUDGED_SIZE, "device": content.device, "quiet": True}
     run = nst.prepare(content, painting, quality="good", steps=planned, init=init, **how)
     for _ in run.steps(taken, progress=False):
         pass
@@ -73,7 +73,7 @@ def slow(content: torch.Tensor, painting: torch.Tensor, init: str, planned: int,
 def study(args: argparse.Namespace) -> Iterator[str]:
     """Total loss after a painting was studied for so many steps, and seconds of them; means over the photographs."""
     contents, paintings = loaded(args)
-    judge = Judge(nst.FeatureExtractor("mini19", device=args.device), dict(paintings))
+    judge = Judge(nst.FeatureExtractor("mini", device=args.device), dict(paintings))
     others = nst.Contents(size=128, without=[name for name in HELD_OUT if name in args.contents])
     yield f"| total loss, style, seconds | {' | '.join(map(str, STUDIED))} |"
     yield "| --- " * (1 + len(STUDIED)) + "|"

@@ -63,7 +63,7 @@ def losses(args: argparse.Namespace) -> Iterator[str]:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     )
     network = nst.load_network(args.network, args.device)
-    judge = Judge(nst.FeatureExtractor("mini19", device=args.device), {name: name for name in network.styles})
+    judge = Judge(nst.FeatureExtractor("mini", device=args.device), {name: name for name in network.styles})
     contents = [nst.load_image(name, JUDGED_SIZE, network.device) for name in args.contents]
     rows = []
     for style in args.styles or network.styles:
@@ -103,7 +103,7 @@ def good(_: StyleNetwork, style: str, device: str | None) -> Paint:
 @torch.enable_grad()
 def slow(content: torch.Tensor, style: str, quality: str, device: str | None) -> torch.Tensor:
     """A slow transfer."""
-    options = {"size": JUDGED_SIZE, "quality": quality, "backbone": "mini19", "device": device}
+    options = {"size": JUDGED_SIZE, "quality": quality, "backbone": "mini", "device": device}
     return nst.stylize(content, style, progress=False, **options)
 
 
@@ -111,7 +111,7 @@ def curves(args: argparse.Namespace) -> Iterator[str]:
     """Total loss on the held-out photographs on the way, at so many minutes of training."""
     yield f"{args.painting}, {args.minutes:g} minutes each, {torch.get_num_threads()} threads"
     contents = [nst.load_image(name, JUDGED_SIZE) for name in args.contents]
-    judge = Judge(nst.FeatureExtractor("mini19", precision="auto", device=args.device), {NEW: args.painting})
+    judge = Judge(nst.FeatureExtractor("mini", precision="auto", device=args.device), {NEW: args.painting})
     for name, stages in {"from nothing": FROM_SCRATCH, "all weights": NEW_STYLE, "a row alone": ROWS}.items():
         seen: list[str] = []
         spent: dict[int, float] = {}

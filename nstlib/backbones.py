@@ -263,8 +263,7 @@ def _mini_without_weights(plan: Sequence[Width | str]) -> nn.Sequential:
 
 
 register("mini")(_mini("mini", MINI_PLAN, MINI_WEIGHTS))
-# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes, and
-# the one of many styles has learned from its judgment.
+# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes.
 register("mini19", listed=False)(_mini("mini19", MINI19_PLAN, MINI19_WEIGHTS))
 
 

@@ -537,12 +537,12 @@ def bundled():
 @pytest.fixture(scope="module")
 def judge(bundled):
     """Of the network by whose features the bundled one has learned."""
-    return nst.Judge(nst.FeatureExtractor("mini19", device="cpu"), {name: name for name in bundled.styles})
+    return nst.Judge(nst.FeatureExtractor("mini", device="cpu"), {name: name for name in bundled.styles})
 
 
 def test_the_bundled_network_has_all_bundled_styles_and_says_how_it_learned_them(bundled):
     assert bundled.styles == tuple(nst.bundled_images("style"))
-    assert bundled.notes["backbone"] == "mini19"
+    assert bundled.notes["backbone"] == "mini"
     assert BUNDLED.stat().st_size < 2.5e6
 
 

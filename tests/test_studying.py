@@ -152,3 +152,20 @@ def test_the_command_says_what_cannot_work_before_it_studies(words, said, tmp_pa
     content, *options = words
     assert main([content, str(tmp_path / "painting.png"), "--study", "5", *options]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_whoever_is_given_judges_and_else_mini(network, contents, monkeypatch):
+    judges = []
+
+    class Noted(nst.Judge):
+        def __init__(self, extract, *arguments, **how):
+            judges.append(extract.backbone.name)
+            super().__init__(extract, *arguments, **how)
+
+    monkeypatch.setattr("nstlib.feedforward.studying.Judge", Noted)
+    how = {"steps": 1, "contents": contents, "progress": False}
+    nst.study({"s": "swirls"}, network, **how)
+    nst.study({"s": "swirls"}, network, extract=nst.FeatureExtractor("squeezenet"), **how)
+    assert judges == ["mini", "squeezenet"]
+    with pytest.raises(nst.InputError, match="extract"):
+        nst.study({"s": "swirls"}, network, extract="mini", **how)

@@ -2,7 +2,7 @@
 
 It begins with the committed weights, and puts better ones in their place: by the mean loss of their pictures of two
 photographs that it never learns on, under the objective of a slow transfer. It saves itself on the way and can be
-started again. What is committed has learned from the judgment of mini19; from here on mini judges.
+started again.
 
     python tools/train_styles.py --minutes 100 --checkpoint styles.pt
 """

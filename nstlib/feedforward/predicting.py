@@ -202,11 +202,17 @@ class Predictor(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B, numbers of a row) from means and deviations (B, numbers)."""
-        seen = ((logarithms(rows) - self.center) / self.spread).to(self.squeeze.weight.dtype)
-        # A painting unlike all others must not throw the colors anywhere.
-        first = FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
-        difference: Tensor = self.straight(first) + self.spell(self.squeeze(seen).tanh())
+        seen = self.unusual(rows)
+        difference: Tensor = self.straight(self.colors(seen)) + self.spell(self.squeeze(seen).tanh())
         return difference
+
+    def unusual(self, rows: Tensor) -> Tensor:
+        """(B, numbers): how many spreads the logarithms of means and deviations are from what is usual."""
+        return ((logarithms(rows) - self.center) / self.spread).to(self.squeeze.weight.dtype)
+
+    def colors(self, seen: Tensor) -> Tensor:
+        """(B, colors): those of the shallowest layer; a painting unlike all others must not throw them anywhere."""
+        return FARTHEST * (seen[:, : self.straight.in_features] / FARTHEST).tanh()
 
 
 def _linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:

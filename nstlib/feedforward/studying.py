@@ -13,6 +13,7 @@ import torch
 
 from ..base.checks import instance, known_arguments, whole
 from ..errors import InputError
+from ..extractor import FeatureExtractor
 from ..images import MAX_SIZE, Source, load_image
 from .any_style import STYLE_SIZE, AnyStyleNetwork
 from .fast import ANY, Network, ready_network
@@ -37,6 +38,7 @@ def study(
     style_size: int | None = None,
     contents: Any = None,
     seed: int = 0,
+    extract: FeatureExtractor | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> StyleNetwork:
@@ -55,17 +57,20 @@ def study(
         style_size: longer side of the paintings in pixels; larger, larger strokes. None is 256.
         contents: what it paints meanwhile, see `Contents`; without any, the bundled pictures.
         seed: of the contents.
+        extract: whose features judge; without it, those of mini.
         device: where it learns; without it, where the network is, and for a file the best there is.
         progress: show a bar.
 
     Returns:
-        A network of all styles that the one given knows, and of these, in float32; its encoder judges.
+        A network of all styles that the one given knows, and of these, in float32.
 
     Raises:
         InputError: a network of another kind, no painting, or a value that cannot work. ImageError: a picture that
             cannot be read.
     """
     steps = whole("steps", steps)
+    if extract is not None:
+        instance("extract", FeatureExtractor, extract)
     if not instance("styles", Mapping, styles):  # type: ignore[type-abstract]
         raise InputError("there is no painting to study; give one, as {'waves': 'waves.jpg'}")
     found = ready_network(network, "float32", device)
@@ -81,7 +86,8 @@ def study(
         (looked.look_again if name in looked.styles else looked.add_style)(name, painting, size)
     learned = looked.learned().eval()
     if steps:
-        judge = Judge(found.encoder.other(precision="auto"), paintings, style_size=size)
+        eyes = extract or FeatureExtractor("mini", device=found.device)
+        judge = Judge(eyes.other(precision="auto"), paintings, style_size=size)
         how: dict[str, Any] = {
             "size": SIZE,
             "batch": BATCH,
