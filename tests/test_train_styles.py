@@ -97,7 +97,8 @@ def test_a_network_gets_the_eyes_and_the_judge_that_are_asked_for_and_a_decoder_
 
 def test_a_network_that_gets_the_same_eyes_again_foretells_the_same_rows():
     network = nst.PredictingNetwork(nst.FeatureExtractor("mini"), ["relu1_1"], (4, 4, 4), 1, bottleneck=8)
-    paintings = [nst.Paintings(size=32, seed=3).at(place, 1) for place in range(120)]
+    many = nst.Paintings(size=32, seed=3)  # reads and draws its pictures once
+    paintings = [many.at(place, 1) for place in range(120)]
     seen = torch.cat([network.row_of(each) for each in paintings])
     network.predictor.look_around(seen)
     with torch.no_grad():

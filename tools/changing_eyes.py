@@ -23,13 +23,14 @@ def with_eyes(
 
     Args:
         network: it stays as it is.
-        encoder: of the new one.
+        encoder: of the new one, on the same device.
         paintings: (1, 3, h, w) each; some thousand.
     """
     own = {name: value for name, value in network.settings.items() if name not in ("encoder", "styles")}
     changed = nst.PredictingNetwork(encoder, **own).to(encoder.device).eval()
     changed.painter.load_state_dict(network.painter.state_dict())
-    pairs = [(network.row_of(each), changed.row_of(each)) for each in paintings]
+    seen = (painting.to(network.device) for painting in paintings)
+    pairs = [(network.row_of(each), changed.row_of(each)) for each in seen]
     before, now = (torch.cat(rows) for rows in zip(*pairs, strict=True))
     old, new = network.predictor, changed.predictor
     new.look_around(now)

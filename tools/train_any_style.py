@@ -46,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--widths", nargs="+", type=int, help="channels of the decoder, or of the painter")
     given = options.parse_args(arguments)
     begins = given.scratch or not given.output.exists()
-    network = _new(given) if begins else _seeing(load_any_style(given.output), given)
+    network = _new(given) if begins else _seeing(load_any_style(given.output, None), given)
     eyes = nst.FeatureExtractor(given.judge) if given.judge else network.encoder
     judge = Judge(eyes.other(precision="auto"), {name: name for name in UNSEEN})
     how = {"without": HELD_OUT, "unseen": UNSEEN, "seed": given.seed, "checkpoint": given.checkpoint}
     course = AnyStyleCourse(judge, **how, **sources(given))
     training = course.train(network, given.minutes, STAGES[given.kind] if begins else GOING_ON)
     losses = judged(training.network, eyes)
-    before = judged(load_any_style(given.output), eyes) if given.output.exists() else {}
+    before = judged(load_any_style(given.output, None), eyes) if given.output.exists() else {}
     if is_better(losses, before):
         print(nst.save_network(training.network, given.output, {**training.notes, "unseen": UNSEEN}))
 

@@ -22,7 +22,7 @@ from .network import StyleNetwork
 from .predicting import PredictingNetwork
 from .training import Training
 
-STEPS = 60  # some seconds on two cores: twice as many take the loss 5 to 10 % lower
+STEPS = 60  # some seconds on two cores: twice as many take the loss 4 to 8 % lower
 SIZE, BATCH = 128, 2  # of the pictures that it paints on the way; at 192 px and twice the time it is 3 % lower, too
 RATE = 0.1  # at a fifth of it even a hundred steps end higher
 AVERAGED = 0.9  # of the averages that stays with each step: there are few steps
