@@ -51,7 +51,9 @@ def address(tmp_path_factory):
     try:
         build_page.build(root / FOLDER)
     except build_page.Unreachable as error:
-        pytest.skip(str(error).split("\n")[0] + ": no network, and the packages are not here yet")
+        pytest.skip(f"{error}\nso the packages of the page are not here")
+    except SystemExit as error:  # pytest would not keep it for the tests to come, and hide the reason behind its own
+        pytest.fail(str(error))
     port = free_port()
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(root)]
     with serving(command, f"http://127.0.0.1:{port}/{FOLDER}/", root, {}) as url:

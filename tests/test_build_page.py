@@ -44,18 +44,44 @@ def test_a_machine_without_npm_is_told_where_it_comes_from(tmp_path, monkeypatch
     assert not (tmp_path / "page").exists()
 
 
-@pytest.mark.parametrize(
-    ("said", "kind"), [("npm error code EAI_AGAIN", "Unreachable"), ("npm error EINTEGRITY", "SystemExit")]
-)
-def test_a_missing_network_is_told_from_other_faults(tmp_path, monkeypatch, said, kind):
-    npm = tmp_path / "npm.py"
-    npm.write_text(f"#!{sys.executable}\nimport sys\nsys.exit({said!r})\n")
+def npm_that(folder, monkeypatch, *answers):
+    """A stand-in for npm that gives these answers, one a call, the last for good; gives the file that counts calls."""
+    npm, calls = folder / "npm.py", folder / "calls"
+    npm.write_text(
+        f"#!{sys.executable}\nimport sys\nwith open({str(calls)!r}, 'a+') as calls:\n"
+        f"    calls.write('.')\n    calls.seek(0)\n    count = len(calls.read())\n"
+        f"sys.exit({answers!r}[:count][-1])\n"
+    )
     npm.chmod(0o755)
     monkeypatch.setattr(build_page.shutil, "which", lambda _: str(npm))
+    monkeypatch.setattr(build_page, "PAUSE", 0.0)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "tries"),
+    [
+        ("npm error code EAI_AGAIN", "Unreachable", 3),
+        ("npm error code E503\nnpm error 503 Service Unavailable", "Unreachable", 3),
+        ("npm error Exit handler never called!", "Unreachable", 3),
+        ("npm error code EINTEGRITY", "SystemExit", 1),
+        ("npm error code EUSAGE", "SystemExit", 1),
+    ],
+)
+def test_a_registry_that_fails_is_told_from_faults_of_our_own_and_asked_again(tmp_path, monkeypatch, said, kind, tries):
+    calls = npm_that(tmp_path, monkeypatch, said)
     with pytest.raises(SystemExit, match=said) as failed:
         build_page.installed(tmp_path / "packages")
     assert type(failed.value).__name__ == kind
+    assert len(calls.read_text()) == tries
     assert not (tmp_path / "packages" / "installed.json").exists()
+
+
+def test_a_registry_that_comes_back_is_enough(tmp_path, monkeypatch):
+    calls = npm_that(tmp_path, monkeypatch, "npm error code ECONNRESET", 0)
+    build_page.installed(tmp_path / "packages")
+    assert len(calls.read_text()) == 2
+    assert (tmp_path / "packages" / "installed.json").exists()
 
 
 def test_each_script_on_the_page_names_elements_that_are_there():

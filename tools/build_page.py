@@ -14,8 +14,10 @@ files: 41 MB become 10, of which a visitor loads one part.
 import argparse
 import gzip
 import json
+import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +36,9 @@ RUNTIMES = {
     "ort-wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"),
     "ort-webgpu": ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify"),
 }
-UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "ENOTCACHED")
+# Faults of the lock file or of this computer, for which npm's registry, and another try, can do nothing.
+OURS = ("EUSAGE", "EINTEGRITY", "EJSONPARSE", "EBADENGINE", "EACCES", "EPERM", "EROFS", "ENOSPC", "ENOENT")
+TRIES, PAUSE = 3, 10.0  # seconds before each other try
 LICENSES = """\
 onnxruntime-web {version}, https://github.com/microsoft/onnxruntime
 
@@ -48,7 +52,7 @@ MIT_HOLDER = "Copyright (c) Microsoft Corporation"
 
 
 class Unreachable(SystemExit):
-    """npm is not here, or cannot reach its registry."""
+    """npm is not here, or its registry does not give the packages."""
 
 
 def build(out: Path = OUT, npm: Path = NPM) -> Path:
@@ -84,10 +88,11 @@ def _for_any_style(styles: tuple[str, ...], out: Path) -> list[Path]:
 
 
 def installed(npm: Path = NPM) -> None:
-    """Install what page/package-lock.json names, unless it is there.
+    """Install what page/package-lock.json names, unless it is there; a registry that fails is asked again.
 
     Raises:
-        Unreachable: there is no npm, or no network.
+        Unreachable: there is no npm, or its registry does not give the packages.
+        SystemExit: npm failed for another reason.
     """
     lock, mark = SOURCE / "package-lock.json", npm / "installed.json"
     if mark.is_file() and mark.read_bytes() == lock.read_bytes():
@@ -98,12 +103,22 @@ def installed(npm: Path = NPM) -> None:
     npm.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(SOURCE / name, npm)
+    for rest in reversed(range(TRIES)):
+        told = _npm_ci(program, npm)
+        if told.returncode == 0:
+            shutil.copy(lock, mark)
+            return
+        message = f"npm ci failed in {npm}:\n{told.stderr.strip()}"
+        if any(re.search(rf"\b{fault}\b", told.stderr) for fault in OURS):
+            raise SystemExit(message)
+        if rest:
+            time.sleep(PAUSE)
+    raise Unreachable(message)
+
+
+def _npm_ci(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [program, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    told = subprocess.run(command, cwd=npm, capture_output=True, text=True, check=False)
-    if told.returncode:
-        kind = Unreachable if any(word in told.stderr for word in UNREACHABLE) else SystemExit
-        raise kind(f"npm ci failed in {npm}:\n{told.stderr.strip()}")
-    shutil.copy(lock, mark)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def _vendored(dist: Path, folder: Path) -> Iterator[Path]:
