@@ -116,8 +116,8 @@ def register(
 def available_backbones() -> list[str]:
     """Names that `load_backbone` accepts.
 
-    Those that were registered with `listed=False` are not among them, as "mini19", by whose eyes the bundled networks
-    for any style look.
+    Those that were registered with `listed=False` are not among them, as "mini19", by whose eyes the bundled
+    `AdaINNetwork` looks.
     """
     return sorted(name for name, known in _KNOWN.items() if known.listed)
 

@@ -29,6 +29,7 @@ JPEG = {"quality": 75, "optimize": True, "progressive": True}
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of the first seven lines, the next seven, ...
+FEW, NEAR = 6, 0.08  # places of values that are all labeled, unless two are nearer, as a share of the axis
 IN_THE_CORNER = 8  # lines whose names fit into the axes; more are named beside them
 MAPS = "viridis"
 SIGNED = "RdBu_r"  # white is 0; red and blue differ for the color-blind, too
@@ -217,7 +218,7 @@ def curves(
         ax.set(xlabel=xlabel, title=title)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9")
-        _scale(ax, log, log_steps)
+        _scale(ax, log, log_steps, at)
     axes[0].set_ylabel(ylabel)
     _name_lines(fig, axes)
     return fig
@@ -557,15 +558,24 @@ def _remarked(name: str, values: np.ndarray, log: bool) -> str:
     return f"{name} (never above 0)" if log and not (values > 0).any() else name
 
 
-def _scale(ax: Axes, log: bool, log_steps: bool) -> None:
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+def _scale(ax: Axes, log: bool, log_steps: bool, at: Sequence[float]) -> None:
+    ax.xaxis.set_major_locator(ticker.FixedLocator(at) if _can_be_labeled(at) else ticker.MaxNLocator(5, integer=True))
     if log:
         ax.set_yscale("log")
+        bottom, top = ax.get_ylim()
+        if top <= 100 * bottom:
+            _label_closely(ax.yaxis)
     if log_steps:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_locator(ticker.NullLocator())
+
+
+def _can_be_labeled(at: Sequence[float]) -> bool:
+    """Whether there are so few places, so far apart, that each can have its label."""
+    gaps = np.diff(np.sort(np.asarray(at, np.float64)))
+    return 0 < len(gaps) < FEW and bool(gaps.min() > NEAR * gaps.sum())
 
 
 def _looks(count: int) -> list[dict[str, Any]]:

@@ -493,6 +493,83 @@ def test_a_course_learns_in_stages_without_what_is_held_out_and_goes_on_from_its
     assert any_training.ADAIN[0].plain
 
 
+def test_a_course_with_two_stages_of_one_size_goes_on_in_the_one_that_was_saved(extract, tmp_path):
+    network = AdaINNetwork(extract, widths=(4, 4, 4, 4)).eval()
+    network.add_style("swirls", "swirls", 64)
+    judge = Judge(extract, {"swirls": "swirls"}, style_size=64)
+    stages = Stage(0.5, 1, 1, 1e-3), Stage(0.5, 1, 2, 1e-3)
+    course = AnyStyleCourse(judge, sources=("content",), size=64, checkpoint=tmp_path / "any.pt")
+    made = course.train(network, 0.02, stages, progress=False)
+    assert made.batch == 2
+    again = course.train(network, 0.02, stages, progress=False)
+    assert again.batch == 2
+    assert again.seconds == made.seconds
+
+
+def test_what_foretells_rows_learns_at_a_fraction_of_the_rate(predicting):
+    working = training(predicting.requires_grad_())
+    before, rate = [weights.detach().clone() for weights in working._working.parameters()], working.rate
+    working.step()  # Adam's first step is as long as the rate, whatever the gradient is
+    moved = {"painter": 0.0, "predictor": 0.0}
+    for (name, weights), old in zip(working._working.named_parameters(), before, strict=True):
+        part = name.split(".")[0]
+        moved[part] = max(moved[part], float((weights.detach() - old).abs().max()))
+    assert moved == pytest.approx({"painter": rate, "predictor": any_training.PREDICTORS_PACE * rate}, rel=0.01)
+
+
+def test_a_content_does_not_meet_the_same_paintings_each_time():
+    contents, paintings = nst.Contents("content", 32, seed=4), Paintings("content", 32, seed=4)
+    assert contents.names == paintings.names
+    pairs = [(contents.at(number, 1).mean(), paintings.at(number, 1).mean()) for number in range(60)]
+    assert abs(np.corrcoef(np.array(pairs).T)[0, 1]) < 0.4
+
+
+def test_a_training_on_paintings_that_no_file_keeps_is_not_gone_on_with(predicting, tmp_path):
+    own = training(predicting.requires_grad_(), paintings=Paintings([pictures(1, 3, 48, 48)], 32))
+    own.step()
+    own.save(tmp_path / "own.pt")
+    with pytest.raises(RunError, match="given as pictures"):
+        AnyStyleTraining.load(tmp_path / "own.pt")
+
+
+def test_a_folder_of_paintings_that_has_changed_is_noticed(predicting, tmp_path):
+    folder = tmp_path / "paintings"
+    for name in ("one", "two"):
+        nst.save_image(pictures(1, 3, 48, 48), folder / f"{name}.png")
+    working = training(predicting.requires_grad_(), paintings={"sources": str(folder), "size": 32})
+    working.step()
+    working.save(tmp_path / "run.pt")
+    assert AnyStyleTraining.load(tmp_path / "run.pt").taken == 1
+    (folder / "two.png").unlink()
+    with pytest.raises(RunError, match="number of pictures"):
+        AnyStyleTraining.load(tmp_path / "run.pt")
+
+
+def test_a_training_that_is_refused_leaves_the_network_without_its_styles(predicting):
+    with pytest.raises(InputError, match="batch"):
+        AnyStyleTraining(predicting, {"mine": "cave"}, paintings={"sources": "style", "size": 32}, batch=0)
+    assert predicting.styles == ("swirls", "mosaic")
+    assert len(predicting.rows) == 2
+
+
+@pytest.mark.parametrize("how", [{"weights": "random"}, {"keep_scale": True}, {"sees": "luminance"}])
+def test_an_encoder_that_a_file_would_not_keep_is_refused(how):
+    encoder = nst.FeatureExtractor("mini", **how)
+    with pytest.raises(InputError, match=f"has {next(iter(how))} .* would not keep"):
+        PredictingNetwork(encoder)
+
+
+def test_a_course_on_paintings_of_ones_own_keeps_bundled_contents_from_it(extract, tmp_path):
+    nst.save_image(pictures(1, 3, 80, 80), tmp_path / "mine" / "one.png")
+    network = PredictingNetwork(extract, ["relu1_1"], (4, 4, 4), 1, bottleneck=8).eval()
+    network.add_style("swirls", "swirls", 64)
+    judge = Judge(extract, {"swirls": "swirls"}, style_size=64)
+    course = AnyStyleCourse(judge, sources=("content",), without="village", paintings=str(tmp_path / "mine"), size=64)
+    made = course.train(network, 0.01, [Stage(1.0, 1, 1, 1e-3)], progress=False)
+    assert made.paintings.names == ["one.png"]
+    assert "village" not in made.contents.names
+
+
 # What files may say, and what must not be believed.
 
 HUGE = {

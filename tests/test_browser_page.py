@@ -705,6 +705,55 @@ def test_a_download_that_fails_is_not_taken_for_a_lost_graphics_processor(browse
         assert "by WebGPU" in page.said()
 
 
+def test_a_download_that_fails_makes_no_picture_smaller(browser, address):
+    def losing(route):  # the graphics processor is lost with the first picture; the other runtime cannot be had
+        text, provider, line = route.fetch().text(), "executionProviders: [where]", "  const feeds = { "
+        assert provider in text
+        assert line in text
+        lost = '  if (width * height > 50000) throw new Error("the device is lost");\n'
+        text = text.replace(provider, 'executionProviders: ["wasm"]').replace(line, lost + line)
+        route.fulfill(body=text, content_type="text/javascript")
+
+    routes = {"**/runtime.js": losing, "**/ort-wasm.bin": lambda route: route.abort()}
+    with opened(browser, f"{address}?on=webgpu", routes) as page:
+        page.complains("The picture could not be painted (ort-wasm.bin")
+        page.settled()
+        assert page.find("loading").is_hidden()
+        assert max(page.pixels("content").shape) > 256
+
+
+@pytest.mark.parametrize(
+    ("looks", "asked", "mirrored"),
+    [("undefined", [None, "two", "one"], True), ("window.wishes.at(-1).facingMode", [None] * 3, False)],
+    ids=["at a desk", "of a phone"],
+)
+def test_the_other_camera_is_another_one(browser, address, looks, asked, mirrored):
+    with opened(browser, address) as page:
+        page.page.evaluate(
+            """looks => {
+            window.wishes = [];
+            const open = navigator.mediaDevices.getUserMedia;
+            navigator.mediaDevices.getUserMedia = (wanted) => {
+              window.wishes.push(wanted.video);
+              return open({ video: true }); };
+            const both = ["one", "two"].map((deviceId) => ({ kind: "videoinput", deviceId }));
+            navigator.mediaDevices.enumerateDevices = async () => both;
+            MediaStreamTrack.prototype.getSettings = () =>
+              ({ deviceId: window.wishes.at(-1).deviceId ?? "one", facingMode: eval(looks) }); }""",
+            looks,
+        )
+        page.find("camera").click()
+        page.find("turn").click()
+        page.page.wait_for_function("window.wishes.length === 2")
+        page.find("turn").wait_for()
+        assert page.find("mirror").is_checked() == mirrored
+        page.find("turn").click()
+        page.page.wait_for_function("window.wishes.length === 3")
+        assert page.page.evaluate("window.wishes.map(({ deviceId }) => deviceId ?? null)") == asked
+        facing = page.page.evaluate("window.wishes.map(({ facingMode }) => facingMode)")
+        assert facing == (["user"] * 3 if mirrored else ["user", "environment", "user"])
+
+
 def test_a_picture_without_room_is_painted_smaller_and_a_host_may_unpack(browser, address, tmp_path):
     def unpacked(route):
         route.fulfill(body=gzip.decompress(route.fetch().body()), content_type="application/octet-stream")

@@ -389,8 +389,18 @@ def test_weights_that_do_not_say_what_they_keep_cannot_be_started_from(training,
         lambda _: "7",
         lambda note: note.replace("]}", ", 1.0]}"),
         lambda note: note.replace('"scale": [', '"scale": [-'),
+        lambda _: '{"channels": 7, "scale": 1.0}',
+        lambda note: note.replace("[", "[0.", 1),
     ],
-    ids=["another channel", "cut off", "a number", "a scale of another length", "a scale below zero"],
+    ids=[
+        "another channel",
+        "cut off",
+        "a number",
+        "a scale of another length",
+        "a scale below zero",
+        "bare numbers",
+        "a part of a channel",
+    ],
 )
 def test_weights_of_another_teachers_pupil_cannot_be_started_from(training, finished, tmp_path, change):
     tensors, notes = finished.weights()

@@ -355,6 +355,22 @@ def test_where_memory_runs_out_tiles_become_smaller_and_then_it_is_said(network,
     assert tried == [256, 128, 64]
 
 
+def test_what_was_to_fit_and_does_not_is_painted_in_tiles(network, monkeypatch):
+    x, whole_passes = pictures(1, 3, 200, 160), []
+    whole = network.paint(x, "swirls", tile=256, progress=False)
+
+    def too_much(network, picture, shares):
+        whole_passes.append(len(picture))
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(painting, "_at_once", too_much)
+    same_up_to(network.paint(x, "swirls", progress=False), whole)
+    assert whole_passes
+    same_up_to(network.paint(x.expand(2, -1, -1, -1), "swirls", progress=False), whole.expand(2, -1, -1, -1))
+    with pytest.raises(OutOfMemory, match="in tiles of 100"):
+        network.paint(pictures(1, 3, 100, 40), "swirls", progress=False)
+
+
 def test_painting_can_be_interrupted_and_begun_again(network, monkeypatch):
     x = pictures(1, 3, 40, 40)
     whole, affine, layers = network.paint(x, "swirls"), tiles.Statistics.affine, []

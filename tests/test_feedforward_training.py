@@ -621,6 +621,73 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(judge, tmp_path):
     assert not training.stop_reason
 
 
+def test_a_watch_that_fails_stops_nothing(judge, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    picture = nst.load_image("coffee", 32)
+    course = course_of(judge, watch=lambda training: nst.save_image(picture, tmp_path / "file" / "sample.png"))
+    with pytest.warns(nst.RunWarning, match="sample"):
+        training = course.train(network_of(), 0.005, [Stage(1.0, 1, 1, 1e-3)], progress=False)
+    assert training.taken
+    assert not training.stop_reason
+
+
+def full_with(monkeypatch, count):
+    """No memory for so many pictures of 64 pixels, or more."""
+    judged = Training._judged
+
+    def judging(self):
+        if self.contents.size == 64 and self.batch >= count:
+            raise torch.OutOfMemoryError("out of memory")
+        return judged(self)
+
+    monkeypatch.setattr(Training, "_judged", judging)
+
+
+def test_a_stage_without_memory_keeps_what_those_before_it_learned(judge, monkeypatch):
+    full_with(monkeypatch, 1)
+    network = network_of()
+    before = weights_of(network)
+    stages = [Stage(0.5, 2, 1, 1e-3), Stage(0.5, 1, 1, 1e-4)]
+    with pytest.warns(nst.RunWarning, match="out of memory with 1 pictures of 64 pixels"):
+        training = course_of(judge).train(network, 0.01, stages, progress=False)
+    assert training.stop_reason == "broken"
+    assert not same(before, weights_of(network))
+    with pytest.raises(nst.OutOfMemory):  # nothing was learned
+        course_of(judge).train(network_of(), 0.01, stages[1:], progress=False)
+
+
+def test_a_step_without_memory_takes_no_contents_away(judge, monkeypatch):
+    training, other = training_of(judge), training_of(judge)
+
+    def full(self):
+        self.contents.batch(self.batch)
+        raise torch.OutOfMemoryError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_judged", full)
+        with pytest.raises(nst.OutOfMemory):
+            training.step()
+    assert training.step().terms.total.tolist() == other.step().terms.total.tolist()
+
+
+def test_a_check_without_memory_is_said_in_words(judge, picture, monkeypatch):
+    training = training_of(judge, held_out=[picture])
+
+    def full(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Judge, "judged", full)
+    with pytest.raises(nst.OutOfMemory, match="smaller batch or size"):
+        training.check()
+
+
+@pytest.mark.parametrize("whole", [np.int64, int])
+def test_whole_numbers_of_numpy_can_be_saved(judge, whole, tmp_path):
+    contents = Contents(["village"], whole(SIZE), seed=whole(3))
+    path = take(training_of(judge, contents=contents), 1).save(tmp_path / "run.pt")
+    assert Training.load(path).contents.batch(1).equal(contents.batch(1))
+
+
 def test_a_course_goes_on_with_the_same_paintings_and_weights_alone(judge, tmp_path):
     stages, file = [Stage(1.0, 1, 1, 1e-3)], tmp_path / "course.pt"
     course_of(judge, checkpoint=file).train(network_of(), 0.005, stages, progress=False)

@@ -141,6 +141,22 @@ def test_curves_can_have_logarithmic_steps(log_steps, scale):
     assert figure.axes[0].lines[0].get_xdata().tolist() == [10, 11, 12]
 
 
+def test_a_few_places_of_values_are_all_labeled_and_nothing_else():
+    axes = plots.curves({"loss": [3.0, 2.0, 1.0]}, at=[10, 20, 40]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "20", "40"]
+    near = plots.curves({"loss": [3.0, 2.0, 1.0]}, at=[12, 48, 50]).axes[0]
+    assert {48, 50} - set(near.get_xticks())  # one label would lie on the other
+
+
+@pytest.mark.parametrize(("largest", "plain"), [(9.0, True), (9000.0, False)])
+def test_a_short_logarithmic_axis_is_labeled_in_plain_numbers(largest, plain):
+    fig = plots.curves({"loss": [largest, 1.5, 1.0]})
+    fig.draw_without_rendering()
+    labels = [label.get_text() for label in fig.axes[0].get_yticklabels(which="both") if label.get_text()]
+    assert ({"1", "2", "5"} <= set(labels)) == plain
+    assert any("^" in label for label in labels) != plain  # 10^2 and the like
+
+
 def test_curves_can_stand_over_any_numbers():
     figure = plots.curves({"memory": [1.0, 4.0, 16.0]}, at=[256, 512, 1024], xlabel="size", log_steps=True)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [256, 512, 1024]

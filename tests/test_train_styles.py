@@ -14,7 +14,7 @@ from nstlib.feedforward.stages import Course
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 train_styles = pytest.importorskip("train_styles")
 train_any_style = pytest.importorskip("train_any_style")
-changing_eyes = pytest.importorskip("changing_eyes")
+changing_parts = pytest.importorskip("changing_parts")
 
 
 @pytest.fixture
@@ -48,6 +48,12 @@ def test_a_better_one_takes_its_place(small, monkeypatch):
     assert small.read_bytes() != before
 
 
+def test_a_network_of_other_styles_takes_the_place_of_the_one_before(capsys):
+    assert train_styles.is_better({"swirls": 2.0, "waves": 9.0}, {"swirls": 1.0})
+    assert "waves           9.000\n" in capsys.readouterr().out
+    assert not train_styles.is_better({"swirls": 1.0}, {"swirls": 1.0})
+
+
 @pytest.fixture
 def few(monkeypatch, tmp_path):
     """Small pictures, and few paintings."""
@@ -55,7 +61,9 @@ def few(monkeypatch, tmp_path):
     monkeypatch.setattr(train_any_style, "HELD_OUT", ("harbor",))
     monkeypatch.setattr(train_any_style, "PAINTINGS", 2)
     monkeypatch.setattr(train_any_style, "COMPARED", 12)
-    monkeypatch.setattr(train_any_style, "AnyStyleCourse", partial(AnyStyleCourse, sources=["content"], size=128))
+    monkeypatch.setattr(
+        train_any_style, "AnyStyleCourse", partial(AnyStyleCourse, sources=["content"], paintings=["style"], size=128)
+    )
     return tmp_path / "any.safetensors"
 
 
@@ -95,6 +103,87 @@ def test_a_network_gets_the_eyes_and_the_judge_that_are_asked_for_and_a_decoder_
         train_any_style.main(["--backbone", "mini", *arguments])
 
 
+def test_who_goes_on_from_a_checkpoint_gives_no_new_eyes_first(few, monkeypatch, tmp_path):
+    arguments = ["--minutes", "0.002", "-o", str(few)]
+    train_any_style.main(["--scratch", "--backbone", "mini19", "--widths", *"444", *arguments])
+    given = []
+    monkeypatch.setattr(train_any_style, "judged", lambda network, eyes: {"swirls": 1.0})  # never better than before
+    monkeypatch.setattr(train_any_style, "with_eyes", lambda *how: given.append(how) or changing_parts.with_eyes(*how))
+    arguments += ["--backbone", "mini", "--checkpoint", str(tmp_path / "any.pt")]
+    train_any_style.main(arguments)
+    train_any_style.main(arguments)
+    assert len(given) == 1
+
+
+def test_what_was_interrupted_puts_nothing_in_place_and_goes_on(few, monkeypatch, tmp_path, capsys):
+    class Interrupted(AnyStyleCourse):
+        def train(self, *how):
+            training = super().train(*how)
+            training.stop_reason = "interrupted"
+            return training
+
+    interrupted = partial(Interrupted, sources=["content"], size=128)
+    arguments = ["--widths", *"444", "--minutes", "0.002", "-o", str(few), "--checkpoint", str(tmp_path / "any.pt")]
+    with monkeypatch.context() as patch:
+        patch.setattr(train_any_style, "AnyStyleCourse", interrupted)
+        train_any_style.main(arguments)
+    assert "the same command goes on" in capsys.readouterr().out
+    assert not few.exists()
+    train_any_style.main(arguments)
+    assert few.exists()
+
+
+def test_paintings_of_a_folder_are_learned_on_besides_the_bundled_ones(few, monkeypatch, tmp_path):
+    folder = tmp_path / "paintings"
+    nst.save_image(nst.load_image("village", 64), folder / "mine.png")
+    seen = []
+    watched = partial(train_any_style.AnyStyleCourse, watch=lambda training: seen.append(training.paintings.names))
+    monkeypatch.setattr(train_any_style, "AnyStyleCourse", watched)
+    arguments = ["--scratch", "--widths", *"444", "--minutes", "0.002", "-o", str(few)]
+    train_any_style.main([*arguments, "--paintings", str(folder)])
+    assert {"mine.png", "woodcut"} <= set(seen[-1])
+    assert set(train_any_style.UNSEEN).isdisjoint(seen[-1])
+
+
+def test_with_another_painter_rows_are_foretold_that_are_that_painters():
+    sizes = {"widths": (4, 4, 4), "blocks": 1}
+    network = nst.PredictingNetwork(nst.FeatureExtractor("mini"), ["relu1_1"], **sizes, bottleneck=8)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        network.predictor.straight.weight.normal_(std=0.1, generator=generator)
+    styles = ["swirls", "mosaic", "cave"]
+    for name in styles:
+        network.add_style(name, name, 64)
+    many = nst.StyleNetwork([*styles, "woodcut"], **sizes, seed=5)
+    factors = torch.rand(len(many.rows[0]), generator=generator) + 0.5
+    with torch.no_grad():
+        for row, foretold in zip(many.rows, network.learned().rows, strict=False):
+            row.copy_(factors * foretold + 0.3)
+    before = {name: weights.clone() for name, weights in network.state_dict().items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changing_parts, "STAYING", 1e-9)
+        changed = changing_parts.with_painter(network, many, styles)
+    for row, wanted in zip(changed.learned().rows, many.rows, strict=False):
+        torch.testing.assert_close(row, wanted, rtol=1e-3, atol=1e-3)
+    picture = torch.rand(1, 3, 24, 24, generator=generator)
+    torch.testing.assert_close(changed(picture, "swirls"), many(picture, "swirls"), rtol=1e-2, atol=2e-3)
+    assert all(torch.equal(weights, before[name]) for name, weights in network.state_dict().items())
+
+
+def test_the_painter_of_many_styles_is_taken_where_it_is_asked_for(few, monkeypatch):
+    arguments = ["--minutes", "0.002", "-o", str(few)]
+    train_any_style.main(["--scratch", "--widths", *"444", *arguments])
+    many = nst.StyleNetwork(nst.bundled_images("style"), (4, 4, 4), seed=9)
+    monkeypatch.setattr(nst, "load_network", lambda **how: many)
+    taken = []
+    monkeypatch.setattr(
+        train_any_style, "with_painter", lambda *how: taken.append(how) or changing_parts.with_painter(*how)
+    )
+    train_any_style.main(["--painter", *arguments])
+    assert taken[0][1] is many
+    assert set(train_any_style.UNSEEN).isdisjoint(taken[0][2])
+
+
 def test_a_network_that_gets_the_same_eyes_again_foretells_the_same_rows():
     network = nst.PredictingNetwork(nst.FeatureExtractor("mini"), ["relu1_1"], (4, 4, 4), 1, bottleneck=8)
     many = nst.Paintings(size=32, seed=3)  # reads and draws its pictures once
@@ -103,7 +192,7 @@ def test_a_network_that_gets_the_same_eyes_again_foretells_the_same_rows():
     network.predictor.look_around(seen)
     with torch.no_grad():
         network.predictor.straight.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
-        other = changing_eyes.with_eyes(network, nst.FeatureExtractor("mini"), paintings)
+        other = changing_parts.with_eyes(network, nst.FeatureExtractor("mini"), paintings)
         before, after = network.predictor(seen), other.predictor(seen)
     assert (after - before).norm() < 0.05 * (before - before.mean(0)).norm()
     for name, weights in network.painter.state_dict().items():

@@ -349,7 +349,8 @@ def _noted(note: str) -> Kept | None:
     try:
         found = json.loads(note)
         kept = Kept(torch.tensor(found["channels"]), torch.tensor(found["scale"]))
-        return kept if kept.channels.shape == kept.scale.shape and (kept.scale > 0).all() else None
+        alike = kept.channels.shape == kept.scale.shape and kept.channels.ndim == 1
+        return kept if alike and kept.channels.dtype == torch.int64 and (kept.scale > 0).all() else None
     except (ValueError, KeyError, TypeError):
         return None
 

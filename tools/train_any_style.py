@@ -3,9 +3,10 @@
 It begins with the committed weights, where there are some, else with those of the network of many styles, and puts
 better ones in their place: by the mean loss of its pictures of two photographs in three bundled styles, none of which
 it learned on. It saves itself on the way and can be started again. With another --backbone than before it first gets
-the eyes of that. The other kind is a decoder that learns from random weights; with another backbone, on a GPU:
+the eyes of that, and with --painter the weights that `styles` paints with by now. The other kind is a decoder that
+learns from random weights; with another backbone, on a GPU:
 
-    python tools/train_any_style.py --judge mini --minutes 100 --checkpoint any.pt
+    python tools/train_any_style.py --paintings paintings --minutes 100 --checkpoint any.pt
     python tools/train_any_style.py --backbone vgg19 --minutes 100 -o copy_of_any_style.safetensors
     python tools/train_any_style.py --kind adain --minutes 100 --checkpoint adain.pt -o adain.safetensors
     python tools/train_any_style.py --kind adain --backbone vgg19 --minutes 300 -o adain_vgg19.safetensors
@@ -13,9 +14,10 @@ the eyes of that. The other kind is a decoder that learns from random weights; w
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
-from changing_eyes import with_eyes
+from changing_parts import with_eyes, with_painter
 from torch import Tensor
 from tqdm import tqdm
 from train_styles import is_better, parser, sources
@@ -25,6 +27,7 @@ from nstlib.feedforward.any_style import AnyStyleNetwork
 from nstlib.feedforward.any_training import ADAIN, GOING_ON, PREDICTING, AnyStyleCourse
 from nstlib.feedforward.files import ANY_STYLE, load_any_style
 from nstlib.feedforward.judging import Judge
+from nstlib.feedforward.paintings import SOURCES
 from nstlib.feedforward.stages import HELD_OUT as LATER
 
 HELD_OUT = ("coffee", "chelsea")
@@ -42,16 +45,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--kind", choices=KINDS, default="predicting", help="of a network that begins anew")
     options.add_argument("--backbone", help="the encoder; without it, that of before, or mini")
     options.add_argument("--judge", help="the backbone by which pictures are judged; without it, the encoder's")
+    options.add_argument("--paintings", type=Path, help="a folder of paintings to learn on besides the bundled ones")
+    options.add_argument("--painter", action="store_true", help="paint with the weights of the network of many styles")
     options.add_argument("--layers", nargs="+", help="whose means and deviations are a style")
     options.add_argument("--widths", nargs="+", type=int, help="channels of the decoder, or of the painter")
     given = options.parse_args(arguments)
     begins = given.scratch or not given.output.exists()
-    network = _new(given) if begins else _seeing(load_any_style(given.output, None), given)
-    eyes = nst.FeatureExtractor(given.judge) if given.judge else network.encoder
+    goes_on = given.checkpoint is not None and given.checkpoint.exists()
+    network = _new(given) if begins else load_any_style(given.output, None)
+    if not begins and not goes_on:
+        network = _painting(_seeing(network, given), given)
+    asked = given.judge or given.backbone
+    eyes = nst.FeatureExtractor(asked) if asked else network.encoder
     judge = Judge(eyes.other(precision="auto"), {name: name for name in UNSEEN})
     how = {"without": HELD_OUT, "unseen": UNSEEN, "seed": given.seed, "checkpoint": given.checkpoint}
-    course = AnyStyleCourse(judge, **how, **sources(given))
+    learned = {"paintings": [*SOURCES, given.paintings]} if given.paintings else {}
+    course = AnyStyleCourse(judge, **how, **sources(given), **learned)
     training = course.train(network, given.minutes, STAGES[given.kind] if begins else GOING_ON)
+    if training.stop_reason and given.checkpoint:
+        print(f"{training.stop_reason}: the same command goes on from {given.checkpoint}")
+        return
     losses = judged(training.network, eyes)
     before = judged(load_any_style(given.output, None), eyes) if given.output.exists() else {}
     if is_better(losses, before):
@@ -74,6 +87,16 @@ def _seeing(network: AnyStyleNetwork, given: argparse.Namespace) -> AnyStyleNetw
         raise nst.InputError("a decoder draws from the features of its own encoder alone; begin anew, with --scratch")
     paintings = tqdm(_paintings(COMPARED, given.seed), "looked at", COMPARED, unit="painting")
     return _that_knows_the_bundled_styles(with_eyes(network, nst.FeatureExtractor(given.backbone), paintings))
+
+
+def _painting(network: AnyStyleNetwork, given: argparse.Namespace) -> AnyStyleNetwork:
+    """The network as it is, or, where that is asked for, with the painter of the bundled network of many styles."""
+    if not given.painter:
+        return network
+    if not isinstance(network, nst.PredictingNetwork):
+        raise nst.InputError("a decoder has no painter of rows; leave --painter out")
+    many = nst.load_network(device=network.device)
+    return with_painter(network, many, [name for name in many.styles if name not in UNSEEN])
 
 
 def _that_knows_the_bundled_styles(network: AnyStyleNetwork) -> AnyStyleNetwork:

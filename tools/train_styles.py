@@ -56,10 +56,13 @@ def sources(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def is_better(losses: Mapping[str, float], before: Mapping[str, float]) -> bool:
-    """Show the losses of each style beside those of before, if there are any, and compare their sums."""
+    """Show the losses of each style beside those of before, if there are any, and compare their sums.
+
+    A network that knows other styles than the one before takes its place.
+    """
     for name, loss in losses.items():
-        print(f"{name:15} {loss:.3f}" + (f"  before {before[name]:.3f}" if before else ""))
-    if before and sum(losses.values()) >= sum(before.values()):
+        print(f"{name:15} {loss:.3f}" + (f"  before {before[name]:.3f}" if name in before else ""))
+    if losses.keys() == before.keys() and sum(losses.values()) >= sum(before.values()):
         print("not better: nothing was saved")
         return False
     return True

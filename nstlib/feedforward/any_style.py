@@ -10,7 +10,7 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -28,8 +28,9 @@ QUIET = 0.1  # added to means and deviations before their logarithms: a silent c
 SAME = 0.06  # how far the logarithms of a painting's row may be from those of another look at it
 STYLE_SIZE = 256  # longer side of a style in pixels, as a judge has it
 LOOK = 1024  # side of the tiles in which a large painting is looked at, in pixels
-LOOKED_AT_ONCE = 1024**2  # pixels: 0.6 GB by mini19
+LOOKED_AT_ONCE = 1024**2  # pixels: 0.6 GB by mini
 ENCODER = ("backbone", "pooling")  # what is kept of one
+USUAL = {"keep_scale": False, "weights": None, "sees": "colors", "smoothing": None}  # what else one could have
 
 Moments = tuple[Tensor, Tensor]  # mean and deviation of each channel, (B, C) each
 
@@ -57,10 +58,11 @@ class AnyStyleNetwork(Styled):
         """Keep the frozen network and what it is to look at, and make room for the rows of styles.
 
         Raises:
-            InputError: no encoder, or names that are none. LayerNotFound: a layer that the encoder lacks.
+            InputError: no encoder, one that a file of the network would not keep, or names that are none.
+            LayerNotFound: a layer that the encoder lacks.
         """
         # In a list, a module is none of the network's own: it has no weights to learn, nor to save.
-        self._encoder, self.notes = [instance("the encoder", FeatureExtractor, encoder)], {}
+        self._encoder, self.notes = [_of_a_kind_that_is_kept(encoder)], {}
         self.layers = checked_layers(layers)
         encoder.check(self.layers)
         strides = [encoder.backbone.strides[layer] for layer in self.layers]
@@ -214,6 +216,18 @@ class AnyStyleNetwork(Styled):
     def _painted_in(self, pictures: Tensor, rows: Tensor, shares: Tensor) -> Tensor:
         """The same for any rows (styles, numbers), of which pictures get shares (B or 1, styles)."""
         raise NotImplementedError
+
+
+def _of_a_kind_that_is_kept(encoder: Any) -> FeatureExtractor:
+    """An encoder that its backbone and pooling describe: with other eyes, rows and weights mean something else."""
+    spec = instance("the encoder", FeatureExtractor, encoder).spec
+    for name, usual in USUAL.items():
+        if spec.get(name, usual) != usual:
+            raise InputError(
+                f"the encoder has {name} {spec[name]!r:.80}, which a file of the network would not keep; leave it out, "
+                "or register a backbone that has it"
+            )
+    return cast(FeatureExtractor, encoder)
 
 
 def called(style: Source) -> str:

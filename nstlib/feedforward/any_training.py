@@ -1,7 +1,7 @@
 """Training of a network for any style: each picture in the style of another painting, and sometimes of none."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,18 +15,21 @@ from ..losses import Terms
 from .adain import AdaINNetwork
 from .any_style import AnyStyleNetwork
 from .judging import Judge
-from .paintings import Paintings
+from .paintings import SOURCES, Paintings
+from .pictures import names_in
 from .predicting import PredictingNetwork
 from .stages import Course, Stage
 from .styled import Styled
 from .training import Training
 
 EXACT = 200.0
+GIVEN = "given as pictures"  # in a file, in place of paintings that no words and paths name
 # First to draw what is there (as the paper's authors' readers advise), then in styles.
 ADAIN = (Stage(0.1, 4, 8, 1e-3, plain=True), Stage(0.3, 2, 4, 1e-3), Stage(0.6, 1, 1, 5e-4))
 # Many paintings first, at little cost. One picture a step, in one style, is too little to learn all styles from.
 PREDICTING = (Stage(0.7, 2, 4, 1e-3), Stage(0.3, 1, 2, 5e-4))
-GOING_ON = (Stage(0.6, 2, 4, 7e-4), Stage(0.4, 1, 2, 4e-4))
+GOING_ON = (Stage(0.4, 1, 1, 1e-3), Stage(0.6, 1, 2, 6e-4))
+PREDICTORS_PACE = 0.2  # its thousands of inputs rise and fall together: at the full rate a step carries them too far
 KINDS: tuple[type[AnyStyleNetwork], ...] = (AdaINNetwork, PredictingNetwork)
 
 
@@ -76,15 +79,30 @@ class AnyStyleTraining(Training):
             exact = EXACT if isinstance(network, AdaINNetwork) else 0.0
         self.exact, self.plain = number("exact", exact), instance("plain", bool, plain)
         self.paintings = _checked_paintings(paintings)
-        if not isinstance(styles, Judge):
-            for name, picture in instance("styles", Mapping, styles).items():  # type: ignore[type-abstract]
-                if name not in network.styles:
-                    network.add_style(name, picture)
-        super().__init__(network, styles, **training)  # type: ignore[arg-type]
+        before = network.rows, network.styles
+        try:
+            if not isinstance(styles, Judge):
+                for name, picture in instance("styles", Mapping, styles).items():  # type: ignore[type-abstract]
+                    if name not in network.styles:
+                        network.add_style(name, picture)
+            super().__init__(network, styles, **training)  # type: ignore[arg-type]
+        except BaseException:
+            network.rows, network._names = before[0], list(before[1])
+            raise
 
     @property
     def _settings(self) -> dict[str, Any]:
-        return {**super()._settings, "paintings": self.paintings.recipe, "exact": self.exact, "plain": self.plain}
+        paintings = self.paintings.recipe or GIVEN
+        return {**super()._settings, "paintings": paintings, "exact": self.exact, "plain": self.plain}
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {**super()._place, "paintings": self.paintings.state_dict()}
+
+    def _take_over(self, state: Mapping[str, Any]) -> None:
+        super()._take_over(state)
+        if "paintings" in state["place"]:  # not in files of before 0.10
+            self.paintings.load_state_dict(state["place"]["paintings"])
 
     @classmethod
     def _kind_in(cls, state: Mapping[str, Any]) -> type[Styled]:
@@ -92,6 +110,9 @@ class AnyStyleTraining(Training):
         if state.get("kind") not in kinds:
             raise RunError(f"this is a training of a {state.get('kind')}, for known styles; read it with Training.load")
         return kinds[state["kind"]]
+
+    def _pace(self, name: str) -> float:
+        return PREDICTORS_PACE if name.startswith("predictor.") else 1.0
 
     def _lesson(self, totals: Tensor) -> Tensor:
         return totals.log1p().mean()
@@ -113,6 +134,11 @@ class AnyStyleTraining(Training):
 
 
 def _checked_paintings(paintings: Any) -> Paintings:
+    if paintings == GIVEN:
+        raise RunError(
+            "the paintings of this training were given as pictures, which its file has not kept, so it cannot go on; "
+            "save its network, and train that"
+        )
     if isinstance(paintings, Paintings):
         return paintings
     return Paintings(**instance("paintings", Mapping, {} if paintings is None else paintings))  # type: ignore[type-abstract]
@@ -124,13 +150,16 @@ class AnyStyleCourse(Course):
 
     Attributes:
         unseen: names of bundled styles that it does not learn on.
+        paintings: the sources of the paintings, see `Paintings`.
     """
 
     unseen: Collection[str] = ()
+    paintings: Source | Iterable[Source] = SOURCES
 
     def _training(self, network: AnyStyleNetwork, stage: Stage, **how: Any) -> Training:
-        size = how["contents"].size
-        paintings = Paintings(size=size, seed=self.seed, without=[*self.unseen, *self.without])
+        kept = {self.without} if isinstance(self.without, str) else self.without
+        without = [*self.unseen, *(name for name in kept if name in names_in(self.paintings))]
+        paintings = Paintings(self.paintings, how["contents"].size, seed=self.seed, without=without)
         return AnyStyleTraining(network, self.judge, paintings=paintings, plain=stage.plain, **how)
 
     def _load(self, path: str | os.PathLike[str]) -> Training:

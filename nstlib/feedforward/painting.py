@@ -52,15 +52,14 @@ def paint(network: Tileable, pictures: Tensor, shares: Tensor, tile: int | None,
             if not is_out_of_memory(error):
                 raise
     side = _side(network, size) if tile is None else tile
+    in_tiles = max(size) > side
     rows = zip(pictures.expand(batch, -1, -1, -1), shares.expand(batch, -1), strict=True)
     pairs = [(picture[None], row[None]) for picture, row in rows]
-    if max(size) <= side:
-        return torch.cat([_at_once(network, picture, row) for picture, row in pairs])
-    if network.device.type == "cpu":
+    if in_tiles and network.device.type == "cpu":
         give_back_large_blocks()
-    count = batch * network.tiles_of(size, side)
-    with progress_bar(count, progress, unit="tile") as bar:
-        painted = [_tiled(network, picture, row, side, bar.update) for picture, row in pairs]
+    count = batch * network.tiles_of(size, side) if in_tiles else 0
+    with progress_bar(count, progress and in_tiles, unit="tile") as bar:
+        painted = [_one(network, picture, row, side, bar.update) for picture, row in pairs]
     return (torch.cat(painted) if batch > 1 else painted[0]).to(pictures.device)
 
 
@@ -79,10 +78,13 @@ def _side(network: Tileable, size: Size) -> int:
     return max(size) if fits(network, size) else TILE
 
 
-def _tiled(network: Tileable, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
-    """One picture (1, 3, H, W) in tiles, in smaller ones where memory runs out."""
+def _one(network: Tileable, picture: Tensor, row: Tensor, side: int, advance: Callable[[], object]) -> Tensor:
+    """One picture (1, 3, H, W), in tiles if it is larger than one; in smaller ones where memory runs out."""
     height, width = size_of(picture)
+    side = min(side, max(height, width))
     try:
+        if side == max(height, width):
+            return _at_once(network, picture, row)
         return network.in_tiles(network.continued(picture), row, side, advance)[..., :height, :width]
     except Exception as error:
         if not is_out_of_memory(error):
@@ -92,4 +94,4 @@ def _tiled(network: Tileable, picture: Tensor, row: Tensor, side: int, advance: 
                 f"out of memory while painting {in_pixels((height, width))} in tiles of {side}; free some, or use a "
                 "smaller picture"
             ) from error
-    return _tiled(network, picture, row, side // 2 // network.stride * network.stride, advance)
+    return _one(network, picture, row, side // 2 // network.stride * network.stride, advance)

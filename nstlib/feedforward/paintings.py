@@ -16,7 +16,8 @@ from .drawing import STROKES, drawing
 from .pictures import DRAWN_COUNT, Contents, drawn_side
 
 SOURCES = ("style", "content", "photo", "drawn")
-STROKES_COUNT, STROKES_SHARE = 300, 0.45  # of the paintings, that are drawn as painters draw
+STROKES_COUNT, STROKES_SHARE = 300, 0.25  # of the paintings, that are drawn as painters draw
+AS_IT_IS = 0.5  # of the crops, as a share: those to come are no recolored ones, and what is usual is learned first
 GRAYEST, MOST_COLORFUL = 0.0, 1.5
 NEGATIVE = 0.15  # of the paintings, as a share
 DARKER = 0.6  # the logarithm of the power that a channel is taken to, at most
@@ -26,8 +27,11 @@ LEAST_CONTRAST = 0.5  # of the range that a picture had
 class Paintings(Contents):
     """Batches of crops of paintings, photographs and drawn pictures, in other colors each time.
 
-    What batch number n holds depends on the seed and on n alone. See `Contents` for the arguments.
+    What batch number n holds depends on the seed and on n alone, and is drawn apart from the contents of that seed and
+    number: a content is not to meet the same paintings each time. See `Contents` for the arguments.
     """
+
+    _stream = (3,)  # a training draws its styles from 1, its strengths from 2
 
     @known_arguments
     def __init__(
@@ -60,6 +64,8 @@ class Paintings(Contents):
 
     def _any_crop(self, rng: np.random.Generator) -> Tensor:
         crop = super()._any_crop(rng)
+        if rng.random() < AS_IT_IS:
+            return crop
         return recolored(torch.rot90(crop, int(rng.integers(4)), (1, 2)), rng).contiguous()
 
 

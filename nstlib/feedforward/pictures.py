@@ -59,6 +59,8 @@ class Contents:
         InputError: an argument that cannot work.
     """
 
+    _stream: tuple[int, ...] = ()  # tells its random numbers from those of others with the same seed
+
     @known_arguments
     def __init__(
         self,
@@ -72,7 +74,7 @@ class Contents:
         self.size, self.seed, self.taken = whole("size", size, 8, LARGEST_CROP), whole("the seed", seed), 0
         count, self._drawn_share = _checked_drawn(drawn)
         listed, left_out = _listed(sources), {without} if isinstance(without, str) else set(without)
-        self.recipe = _recipe(listed, size, seed, left_out, (count, self._drawn_share))
+        self.recipe = _recipe(listed, self.size, self.seed, left_out, (count, self._drawn_share))
         others = [source for source in listed if not _is_drawn(source)]
         _check_left_out(left_out, others)
         found = _pictures(others, left_out, _longest(size))
@@ -91,7 +93,7 @@ class Contents:
             return None
         other = copy.copy(self)
         other.size, other.taken = whole("size", size, 8, LARGEST_CROP), 0
-        other.recipe = self.recipe and {**self.recipe, "size": size}
+        other.recipe = self.recipe and {**self.recipe, "size": other.size}
         return other
 
     def __len__(self) -> int:
@@ -106,7 +108,7 @@ class Contents:
 
     def at(self, number: int, count: int) -> Tensor:
         """Batch number so and so, whatever the next one is."""
-        rng = np.random.default_rng((self.seed, whole("number", number)))
+        rng = np.random.default_rng((self.seed, whole("number", number), *self._stream))
         return torch.stack([self._crop(rng) for _ in range(whole("count", count, 1))])
 
     def state_dict(self) -> dict[str, Any]:
@@ -179,16 +181,20 @@ def drawn_side(size: int) -> int:
     return max(size, DRAWN_SIDE)
 
 
+def names_in(sources: Source | Iterable[Source]) -> set[str]:
+    """What `without` may name of such sources."""
+    return {name for source in _listed(sources) for name in _names_in(source)}
+
+
 def _check_left_out(names: Collection[str], sources: Sequence[Source]) -> None:
     """A picture that is to be kept for looking, and under a name that is not quite its own would be learned."""
-    known = {name for source in sources for name in _names_in(source)} if names else set()
+    known = names_in(sources) if names else set()
     for name in sorted(names):
         if name not in known:
             raise InputError(f"there is no picture {name!r:.80} to leave out of the sources{guess(name, known)}")
 
 
 def _names_in(source: Source) -> list[str]:
-    """What `without` may name of a source."""
     if _is_kind(source):
         return _bundled(source)
     return [name for file in folder_pictures(source) for name in (file.name, file.stem)] if _is_folder(source) else []

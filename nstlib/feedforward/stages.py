@@ -19,7 +19,7 @@ import torch
 
 from ..base.checks import number, whole
 from ..base.interrupts import noted
-from ..errors import RunError, RunWarning
+from ..errors import NstError, OutOfMemory, RunError, RunWarning
 from ..images import Source
 from .judging import Judge
 from .network import StyleNetwork
@@ -68,7 +68,7 @@ class Course:
         only, seed, precision: see `Training`.
         checkpoint: a file in which the training is saved on the way. If it is there, it is gone on with. One that
             cannot be written is told, and stops nothing.
-        watch: called with the training of the stage every 200 steps.
+        watch: called with the training of the stage every 200 steps. What it cannot do is told, and stops nothing.
     """
 
     judge: Judge
@@ -86,14 +86,16 @@ class Course:
     ) -> Training:
         """Train stage by stage, so many minutes in all, with a progress bar for each.
 
-        Ctrl-C ends it early, also between two stages; the `stop_reason` of the training is then "interrupted".
+        Ctrl-C ends it early, also between two stages; the `stop_reason` of the training is then "interrupted". Where
+        the memory runs out after something was learned, that is told, and kept; it is then "broken".
 
         Returns:
             The training of the last stage, or of the one in which it was stopped. Its network is the one given, or, if
             there was a checkpoint, that of the checkpoint.
 
         Raises:
-            InputError: a size too small for the stages. RunError: a checkpoint of another training.
+            InputError: a size too small for the stages. RunError: a checkpoint of another training. OutOfMemory:
+            nothing was learned.
         """
         minutes = number("minutes", minutes, above=True)
         whole("size", self.size, SMALLEST * max(stage.shrink for stage in stages), unit="pixels")
@@ -107,7 +109,7 @@ class Course:
             training.watch, training.watch_every = self._on_the_way, SAVE_EVERY
             left = minutes * stage.share - training.seconds / 60
             if left > 0 and not interruptions:
-                training.run(minutes=left, progress=progress)
+                _run(training, left, progress, first=not place + later)
                 with noted(interruptions):
                     self._on_the_way(training)
             if interruptions:
@@ -157,19 +159,20 @@ class Course:
         if self.checkpoint is None or not Path(self.checkpoint).exists():
             return 0, None
         training = self._load(self.checkpoint)
-        sides = [self._side(stage) for stage in stages]
+        size = training.contents.size
+        places = [place for place, stage in enumerate(stages) if self._side(stage) == size]
         same = training.network.styles == network.styles and set(training.rows) == set(self.judge.targets)
-        if not same or training.only != self.only or training.contents.size not in sides:
+        if not same or training.only != self.only or not places:
             raise RunError(
                 f"{self.checkpoint} was saved by another training, of {', '.join(training.rows)} at "
-                f"{training.contents.size} pixels; go on with that, or give another file"
+                f"{size} pixels; go on with that, or give another file"
             )
         if not _judge_alike(training.judge, self.judge):
             raise RunError(
                 f"{self.checkpoint} was saved by a training with other paintings of these names, or other weights; go "
                 "on with those, or give another file"
             )
-        return sides.index(training.contents.size), training
+        return next((place for place in places if stages[place].batch == training.batch), places[0]), training
 
     def _on_the_way(self, training: Training) -> None:
         if self.checkpoint is not None:
@@ -178,7 +181,22 @@ class Course:
             except RunError as error:
                 warnings.warn(str(error), RunWarning, stacklevel=2)
         if self.watch is not None:
-            self.watch(training)
+            try:
+                self.watch(training)
+            except NstError as error:  # such as a disk that is full; what was learned is worth more
+                warnings.warn(str(error), RunWarning, stacklevel=2)
+
+
+def _run(training: Training, minutes: float, progress: bool, first: bool) -> None:
+    """Run a stage; where its pictures are too much for the memory, keep what was learned, in it or before it."""
+    try:
+        training.run(minutes=minutes, progress=progress)
+    except OutOfMemory as error:
+        if first and not training.taken:
+            raise
+        warnings.warn(str(error), RunWarning, stacklevel=3)
+        training.keep_best()
+        training.stop_reason = "broken"
 
 
 def _judge_alike(one: Judge, other: Judge) -> bool:

@@ -89,7 +89,8 @@ class Training:
         >>> network.add_style("mine", like="swirls")
         >>> Training(network, {"mine": "painting.jpg"}, only="style", planned=300).run()
 
-    Which contents and which styles a step gets depends on the seed and the number of the step alone.
+    Which styles a step gets depends on the seed and the number of the step alone; its contents are the next batch of
+    `contents`, whose own seed and place say what that is.
 
     Args:
         network: it holds the averaged weights from then on, in float32 at least, and can be used at any time; what
@@ -221,17 +222,15 @@ class Training:
         Raises:
             OutOfMemory: the network is as it was before the step.
         """
-        began = time.perf_counter()
+        began, place = time.perf_counter(), self.contents.taken
         with _as_usual(self.device):
             try:
                 terms = self._update()
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                raise OutOfMemory(
-                    f"out of memory with {self.batch} pictures of {self.contents.size} pixels on {self.device}; use a "
-                    "smaller batch or size. The network is kept."
-                ) from error
+                self.contents.taken = place
+                raise self._out_of_memory() from error
         self.taken += 1
         self.seconds += time.perf_counter() - began
         self._look_after()
@@ -274,15 +273,26 @@ class Training:
         """Ask the averaged network for pictures of the held-out contents, and remember how it did.
 
         Raises:
-            InputError: there are no held-out contents.
+            InputError: there are no held-out contents. OutOfMemory: too many at once, or too large.
         """
         with _as_usual(self.device):
-            judged = {row: self.judge.judged(self.network, self.held_out, row) for row in self.rows}
+            try:
+                judged = {row: self.judge.judged(self.network, self.held_out, row) for row in self.rows}
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise self._out_of_memory() from error
         check = Check(self.taken, judged)
         if math.isfinite(check.total):
             self._snapshots.append((check, _copied(self.network.state_dict())))
         self.checks.append(check)
         return check
+
+    def _out_of_memory(self) -> OutOfMemory:
+        return OutOfMemory(
+            f"out of memory with {self.batch} pictures of {self.contents.size} pixels on {self.device}; use a smaller "
+            "batch or size. The network is kept."
+        )
 
     @property
     def best(self) -> Check | None:
@@ -309,7 +319,7 @@ class Training:
             "settings": self._settings,
             "judge": self.judge.state_dict(),
             "contents": self.contents.recipe,
-            "place": self.contents.state_dict(),
+            "place": self._place,
             "kind": type(self.network).__name__,
             "network": self.network.settings,
             "averages": self.network.state_dict(),
@@ -375,6 +385,11 @@ class Training:
             raise RunError(f"this is a training of {kind}, for any style; read it with AnyStyleTraining.load")
         return cls.KIND
 
+    @property
+    def _place(self) -> dict[str, Any]:
+        """Where it is in what it learns on."""
+        return self.contents.state_dict()
+
     def _take_over(self, state: Mapping[str, Any]) -> None:
         self.taken, self.seconds, self._restorations = state["taken"], state["seconds"], state["restorations"]
         self._failures = state["failures"]
@@ -402,12 +417,20 @@ class Training:
         for name in self.rows if self.only else ():
             for parameter in self._working.style_parameters(name):
                 parameter.requires_grad_()
-        pairs = zip(self._working.parameters(), self.network.parameters(), strict=True)
-        learned = [(working, kept) for working, kept in pairs if working.requires_grad]
-        self._learned: list[Tensor] = [working for working, _ in learned]
-        self._averages: list[Tensor] = [kept for _, kept in learned]
-        self._optimizer = torch.optim.Adam(self._learned, lr=self.lr)
+        pairs = zip(self._working.named_parameters(), self.network.parameters(), strict=True)
+        learned = [(name, working, kept) for (name, working), kept in pairs if working.requires_grad]
+        self._learned: list[Tensor] = [working for _, working, _ in learned]
+        self._averages: list[Tensor] = [kept for _, _, kept in learned]
+        groups: dict[float, list[Tensor]] = {}
+        for name, working, _ in learned:
+            groups.setdefault(self._pace(name), []).append(working)
+        self._paces = [*groups]
+        self._optimizer = torch.optim.Adam([{"params": weights} for weights in groups.values()], lr=self.lr)
         self._remember()
+
+    def _pace(self, name: str) -> float:
+        """Of the learning rate, the share at which the weights of this name learn."""
+        return 1.0
 
     def _judged(self) -> Terms:
         """What the network paints of a batch comes to."""
@@ -423,8 +446,8 @@ class Training:
         self._lesson(terms.total).backward()  # type: ignore[no-untyped-call]
         self._length = nn.utils.clip_grad_norm_(self._learned, self.clip)
         rate = self.rate
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for group, pace in zip(self._optimizer.param_groups, self._paces, strict=True):
+            group["lr"] = rate * pace
         self._record(terms, rate)
         self._finite = bool(self._length.isfinite())
         if self._finite:  # else what was averaged so far stays clean

@@ -10,6 +10,7 @@ export class Camera {
   #stream = null;
   #release = () => {};
   #turn = 0;
+  #device; // whom to ask for, where cameras do not say which way they look
   mirrored = true;
   facing = "user";
 
@@ -28,7 +29,7 @@ export class Camera {
     const turn = this.#turn;
     if (!window.isSecureContext) throw new Error(words.insecure);
     if (!navigator.mediaDevices?.getUserMedia) throw new Error(words.uncamera);
-    const wish = { video: { ...WANTED, facingMode: this.facing }, audio: false };
+    const wish = { video: { ...WANTED, facingMode: this.facing, deviceId: this.#device }, audio: false };
     const stream = await navigator.mediaDevices.getUserMedia(wish).catch((error) => {
       throw new Error(refusal(error));
     });
@@ -63,8 +64,19 @@ export class Camera {
   }
 
   async others() {
-    const devices = (await navigator.mediaDevices.enumerateDevices?.()) ?? [];
-    return devices.filter((device) => device.kind === "videoinput").length > 1;
+    return (await cameras()).length > 1;
+  }
+
+  // The next start opens the camera that looks the other way, or, if this one does not say where it looks, the next one.
+  async chooseNext() {
+    const { facingMode, deviceId } = this.#stream?.getVideoTracks()[0].getSettings() ?? {};
+    if (facingMode) {
+      this.facing = facingMode === "user" ? "environment" : "user";
+      this.mirrored = this.facing === "user";
+      return;
+    }
+    const ids = (await cameras()).map((camera) => camera.deviceId);
+    this.#device = ids[(ids.indexOf(deviceId) + 1) % ids.length];
   }
 
   // Waits for a frame that was not there before. A hidden page gets none, so it paints nothing.
@@ -76,6 +88,11 @@ export class Camera {
       else requestAnimationFrame(go);
     });
   }
+}
+
+async function cameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+  return devices.filter((device) => device.kind === "videoinput");
 }
 
 const stop = (stream) => stream.getTracks().forEach((track) => track.stop());

@@ -123,17 +123,21 @@ async function repaint() {
     say(told(how, result, wanted));
     if (wish === wishes) busy(false);
   } catch (error) {
-    trySmaller(pixels, error);
+    if (wanted !== picture || camera.isOn || opening) return;
+    if (error.unfetched) giveUp(error);
+    else trySmaller(pixels, error);
   }
+}
+
+function giveUp(error) {
+  busy(false);
+  find("loading").hidden = true;
+  complain(words.unpainted(error.message));
 }
 
 function trySmaller(pixels, error) {
   const longest = Math.max(pixels.width, pixels.height);
-  if (longest <= SMALLEST) {
-    busy(false);
-    complain(words.unpainted(error.message));
-    return;
-  }
+  if (longest <= SMALLEST) return giveUp(error);
   roomFor = Math.max(SMALLEST, Math.floor(longest / 2));
   complain(words.smaller(roomFor));
   repaint();
@@ -238,7 +242,10 @@ async function startCamera() {
   }
   showCamera(true);
   say(words.camera);
-  find("turn").hidden = !(await camera.others());
+  const turn = camera.turn;
+  const others = await camera.others();
+  if (turn !== camera.turn) return;
+  find("turn").hidden = !others;
   await live().catch((error) => {
     stopCamera();
     complain(words.unpainted(error.message));
@@ -307,9 +314,8 @@ function takePicture() {
   use(found);
 }
 
-function turnCamera() {
-  camera.facing = camera.facing === "user" ? "environment" : "user";
-  camera.mirrored = camera.facing === "user";
+async function turnCamera() {
+  await camera.chooseNext();
   startCamera();
 }
 

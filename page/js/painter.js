@@ -32,7 +32,8 @@ export class Painter {
   }
 
   // {pixels, width, height, seconds, where}; null when a newer request has come before this one was begun. After the
-  // shares of the network's own styles come those of paintings, of which these are the rows.
+  // shares of the network's own styles come those of paintings, of which these are the rows. An Error says whether it was
+  // `unfetched`: then a download failed, and not the painting.
   paint(pixels, shares, rows = []) {
     return new Promise((resolve, reject) => {
       this.#next?.resolve(null);
@@ -55,7 +56,7 @@ export class Painter {
     if (kind === "painted" || kind === "unpainted") {
       const { resolve, reject, width, height } = this.#current;
       this.#current = null;
-      if (kind === "unpainted") reject(new Error(message.why));
+      if (kind === "unpainted") reject(Object.assign(new Error(message.why), { unfetched: message.unfetched }));
       else {
         const { rgba, seconds, where } = message;
         resolve({ pixels: new ImageData(rgba, width, height), width, height, seconds, where });

@@ -34,7 +34,7 @@ export const words = {
   },
   untouched: ({ width, height }, natural) =>
     `At strength 0 this is the picture itself: ${sized(width, height, natural)}.`,
-  fetching: "Loading what looks at paintings, once: six megabytes …",
+  fetching: "Loading what looks at paintings, once: nine megabytes …",
   looking: "Looking at the painting …",
   unlooked: (why) =>
     `The painting could not be looked at (${why}). Check the connection, then add it again. The other styles still paint.`,

@@ -92,7 +92,7 @@ async function answer({ kind, ...request }) {
       const { pixels, seconds } = await paint(request);
       tell("painted", { rgba: pixels, seconds, where: engine.where }, [pixels.buffer]);
     } catch (error) {
-      tell("unpainted", { why: why(error) });
+      tell("unpainted", { why: why(error), unfetched: error instanceof Unfetched });
     }
   }
 }
