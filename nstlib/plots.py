@@ -30,6 +30,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of the first seven lines, the next seven, ...
 FEW, NEAR = 6, 0.08  # places of values that are all labeled, unless two are nearer, as a share of the axis
+DECADES, ONE_DECADE = (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8)  # what is labeled of a logarithmic axis that is so short
 IN_THE_CORNER = 8  # lines whose names fit into the axes; more are named beside them
 MAPS = "viridis"
 SIGNED = "RdBu_r"  # white is 0; red and blue differ for the color-blind, too
@@ -132,8 +133,9 @@ def grid(
         for j, column in enumerate(names[1]):
             if (row, column) in arrays:
                 _show(axes[i, j], arrays[row, column])
-            else:
-                axes[i, j].set_axis_off()
+            else:  # nothing but the names of its row and column
+                axes[i, j].set(xticks=[], yticks=[])
+                axes[i, j].spines[:].set_visible(False)
             if i == 0:
                 axes[i, j].set_title(column, fontsize=10)
         axes[i, 0].set_ylabel(row, fontsize=10)
@@ -544,9 +546,9 @@ def _places(name: str, values: np.ndarray, at: Sequence[float], first: int, log:
     return places
 
 
-def _label_closely(axis: Axis) -> None:
-    """Label 1, 2 and 5 of each decade, for a logarithmic axis of one or two."""
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+def _label_closely(axis: Axis, labels: Sequence[float] = DECADES) -> None:
+    """Label these of each decade in plain numbers, for a logarithmic axis of one or two."""
+    axis.set_major_locator(ticker.LogLocator(subs=labels))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(ticker.NullFormatter())
 
@@ -564,7 +566,7 @@ def _scale(ax: Axes, log: bool, log_steps: bool, at: Sequence[float]) -> None:
         ax.set_yscale("log")
         bottom, top = ax.get_ylim()
         if top <= 100 * bottom:
-            _label_closely(ax.yaxis)
+            _label_closely(ax.yaxis, ONE_DECADE if top <= 10 * bottom else DECADES)
     if log_steps:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
