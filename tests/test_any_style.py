@@ -213,6 +213,14 @@ def test_styles_are_added_kept_and_refused_by_their_names(network):
     same_up_to(network(x), before)
 
 
+@pytest.mark.parametrize("kind", ["any", "adain"])
+@pytest.mark.parametrize("size", [192, 512])
+def test_every_bundled_painting_is_recognized_small_and_large(kind, size):
+    network = nst.load_any_style(kind)
+    found = {style: network.recognized(nst.load_image(style, size)) for style in network.styles}
+    assert found == {style: style for style in network.styles}
+
+
 def test_a_painting_is_recognized_in_any_size_and_no_other_painting_is():
     network = nst.load_any_style()
     for style in nst.bundled_images("style"):

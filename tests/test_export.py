@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 import nstlib as nst
 from nstlib.errors import InputError, MissingPackage
-from nstlib.feedforward import export
+from nstlib.feedforward import any_style, export
 from nstlib.feedforward.export import IR, OPSET, onnx_of
 from nstlib.feedforward.network import StyleNetwork
 from nstlib.networks.vgg import mini_net, named_vgg
@@ -119,11 +119,12 @@ def test_paintings_are_looked_at_in_batches_and_mixed_with_known_styles(predicti
     assert (wanted - twin(x, twin.shares("mosaic"))).abs().mean() > 0.001
 
 
-def test_an_encoder_of_low_rank_is_written_as_it_sees(tmp_path):
+def test_an_encoder_of_low_rank_is_written_as_it_sees(tmp_path, monkeypatch):
     torch.manual_seed(3)
     plan = (4, "M", (None, 4, 6), "M", (4, 4, 8), "M", (4, 5, 8), "M", (4, 4, 8))
     save_file(named_vgg(mini_net(plan)).state_dict(), tmp_path / "eyes.safetensors")
     encoder = nst.FeatureExtractor("mini", weights=tmp_path / "eyes.safetensors", device="cpu")
+    monkeypatch.setattr(any_style, "USUAL", {})  # a file of it would not keep these weights
     network = nst.PredictingNetwork(encoder, widths=(4, 4, 4), blocks=1)
     nst.save_onnx(network, tmp_path / "any.onnx", look=tmp_path / "look.onnx")
     painting = pictures(1, 3, 45, 37)
@@ -133,7 +134,7 @@ def test_an_encoder_of_low_rank_is_written_as_it_sees(tmp_path):
 
 def test_the_bundled_network_for_any_style_fits_into_two_small_files(tmp_path):
     path = nst.save_onnx(nst.load_any_style(), tmp_path / "any.onnx", look=tmp_path / "look.onnx", half=True)
-    assert path.stat().st_size + (tmp_path / "look.onnx").stat().st_size < 7_000_000
+    assert path.stat().st_size + (tmp_path / "look.onnx").stat().st_size < 9_000_000
 
 
 def test_what_looks_is_refused_where_there_is_none_or_no_place_for_it(network, predicting, tmp_path):
@@ -171,7 +172,8 @@ def test_a_layer_that_would_be_written_as_another_is_refused(layer):
         export._seen(export._Graph(half=False), "maps", layer, "layer")
 
 
-def test_an_encoder_that_sees_otherwise_is_refused(tmp_path):
+def test_an_encoder_that_sees_otherwise_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(any_style, "USUAL", {})
     gray = nst.PredictingNetwork(nst.FeatureExtractor("mini", sees="luminance"), widths=(4, 4, 4), blocks=1)
     with pytest.raises(InputError, match="sees luminance alone"):
         nst.save_onnx(gray, tmp_path / "a.onnx", look=tmp_path / "b.onnx")
