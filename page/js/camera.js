@@ -69,7 +69,8 @@ export class Camera {
 
   // The next start opens the camera that looks the other way, or, if this one does not say where it looks, the next one.
   async chooseNext() {
-    const { facingMode, deviceId } = this.#stream?.getVideoTracks()[0].getSettings() ?? {};
+    if (!this.isOn) return;
+    const { facingMode, deviceId } = this.#stream.getVideoTracks()[0].getSettings();
     if (facingMode) {
       this.facing = facingMode === "user" ? "environment" : "user";
       this.mirrored = this.facing === "user";

@@ -36,9 +36,13 @@ const session = (ort, where, network) =>
 
 async function all(names, sizes, tell) {
   const total = names.reduce((sum, name) => sum + sizes[name], 0);
-  let here = 0;
-  const count = (bytes) => tell((here += bytes) / total);
-  return Promise.all(names.map((name) => fetched(new URL(name, FOLDER), count)));
+  let [here, failed] = [0, false];
+  const count = (bytes) => failed || tell((here += bytes) / total); // of what is under way yet, nobody wants to hear then
+  const files = names.map((name) => fetched(new URL(name, FOLDER), count));
+  return Promise.all(files).catch((error) => {
+    failed = true;
+    throw error;
+  });
 }
 
 // RGBA of a picture, painted, in the same form. Shares are in the order of the network's styles.
