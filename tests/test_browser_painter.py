@@ -172,7 +172,7 @@ def test_places_are_painted_while_mix_strength_and_colors_are_as_they_were(paint
     painter.page.get_by_text("paint places").click()
     canvas = painter.page.locator(".nst-painter .nst-brush canvas")
     canvas.wait_for()
-    canvas.scroll_into_view_if_needed()
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")  # it may be drawn anew meanwhile
     before, box = painter.picture(), canvas.bounding_box()
     painter.page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
     painter.page.mouse.down()
