@@ -52,7 +52,7 @@ THUMBNAILS = {
     "08_control": ("control/places.jpg", (0.005, 0.06, 0.995, 0.995)),
     "09_backbones": ("backbones/eyes.jpg", (0.3375, 0.045, 0.6625, 0.46)),
     "10_big_pictures": ("big_pictures/big.jpg", (0.005, 0.035, 0.995, 0.995)),
-    "11_fast_transfer": ("fast/ways.jpg", (0.68, 0.04, 0.995, 0.35)),
+    "11_fast_transfer": ("fast/ways.jpg", (0.756, 0.075, 0.994, 0.495)),
     "12_many_styles": ("many_styles/square.jpg", (0.035, 0.09, 0.995, 0.985)),
     "13_arbitrary_style": ("any_style/refined.jpg", (0.373, 0.575, 0.681, 0.98)),
 }

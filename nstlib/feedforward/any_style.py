@@ -10,7 +10,7 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -222,14 +222,14 @@ class AnyStyleNetwork(Styled):
 
 def _of_a_kind_that_is_kept(encoder: Any) -> FeatureExtractor:
     """An encoder that its backbone and pooling describe: with other eyes, rows and weights mean something else."""
-    spec = instance("the encoder", FeatureExtractor, encoder).spec
+    extract = instance("the encoder", FeatureExtractor, encoder)
     for name, usual in USUAL.items():
-        if spec.get(name, usual) != usual:
+        if extract.spec.get(name, usual) != usual:
             raise InputError(
-                f"the encoder has {name} {spec[name]!r:.80}, which a file of the network would not keep; leave it out, "
-                "or register a backbone that has it"
+                f"the encoder has {name} {extract.spec[name]!r:.80}, which a file of the network would not keep; "
+                "leave it out, or register a backbone that has it"
             )
-    return cast(FeatureExtractor, encoder)
+    return extract
 
 
 def called(style: Source) -> str:

@@ -134,7 +134,7 @@ class AnyStyleTraining(Training):
 
 
 def _checked_paintings(paintings: Any) -> Paintings:
-    if paintings == GIVEN:
+    if isinstance(paintings, str) and paintings == GIVEN:
         raise RunError(
             "the paintings of this training were given as pictures, which its file has not kept, so it cannot go on; "
             "save its network, and train that"
@@ -158,7 +158,8 @@ class AnyStyleCourse(Course):
 
     def _training(self, network: AnyStyleNetwork, stage: Stage, **how: Any) -> Training:
         kept = {self.without} if isinstance(self.without, str) else self.without
-        without = [*self.unseen, *(name for name in kept if name in names_in(self.paintings))]
+        known = names_in(self.paintings)
+        without = [*self.unseen, *(name for name in kept if name in known)]
         paintings = Paintings(self.paintings, how["contents"].size, seed=self.seed, without=without)
         return AnyStyleTraining(network, self.judge, paintings=paintings, plain=stage.plain, **how)
 

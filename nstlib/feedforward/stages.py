@@ -109,7 +109,7 @@ class Course:
             training.watch, training.watch_every = self._on_the_way, SAVE_EVERY
             left = minutes * stage.share - training.seconds / 60
             if left > 0 and not interruptions:
-                _run(training, left, progress, first=not place + later)
+                _run(training, left, progress, first=place == later == 0)
                 with noted(interruptions):
                     self._on_the_way(training)
             if interruptions:
