@@ -25,10 +25,9 @@ from .networks.backbone import IMAGENET_STD as IMAGENET_STD
 from .networks.backbone import Backbone as Backbone
 from .networks.initializing import Seed, initialize
 from .networks.pooling import KINDS
-from .networks.vgg import MINI19_PLAN, MINI_PLAN, Width, mini_net, named_vgg, plan_of, vgg_backbone
+from .networks.vgg import MINI_PLAN, Width, mini_net, named_vgg, plan_of, vgg_backbone
 
 MINI_WEIGHTS = Path(__file__).parent / "weights" / "mini.safetensors"
-MINI19_WEIGHTS = MINI_WEIGHTS.with_name("mini19.safetensors")
 SQUEEZENET_WEIGHTS = MINI_WEIGHTS.with_name("squeezenet.safetensors")
 AUTO = "auto"
 POOLINGS = (AUTO, *KINDS)
@@ -62,7 +61,6 @@ class _Known:
     style_layers: Mapping[str, float]
     pooling: str
     download: str | None
-    listed: bool
 
 
 _KNOWN: dict[str, _Known] = {}
@@ -74,7 +72,6 @@ def register(
     style_layers: Mapping[str, float] = GATYS_STYLE,
     pooling: str = "avg",
     download: str | None = None,
-    listed: bool = True,
 ) -> Callable[[Builder], Builder]:
     """Make `load_backbone(name)` call the decorated function with (pooling, keep_scale, weights).
 
@@ -94,7 +91,6 @@ def register(
         content_layers, style_layers: its `default_layers`, layer name to w_l.
         pooling: what "auto" means for it.
         download: the network of torchvision's whose weights are fetched where none are given, if any are.
-        listed: whether `available_backbones` names it.
 
     Raises:
         InputError: no name, another pooling, or layers that are no dict.
@@ -107,19 +103,15 @@ def register(
             raise InputError(f"the layers of {name} are {layers!r:.80}; expected a dict of layer name to w_l")
 
     def add(builder: Builder) -> Builder:
-        _KNOWN[name] = _Known(builder, dict(content_layers), dict(style_layers), pooling, download, listed)
+        _KNOWN[name] = _Known(builder, dict(content_layers), dict(style_layers), pooling, download)
         return builder
 
     return add
 
 
 def available_backbones() -> list[str]:
-    """Names that `load_backbone` accepts.
-
-    Those that were registered with `listed=False` are not among them, as "mini19", by whose eyes the bundled
-    `AdaINNetwork` looks.
-    """
-    return sorted(name for name, known in _KNOWN.items() if known.listed)
+    """Names that `load_backbone` accepts."""
+    return sorted(_KNOWN)
 
 
 def default_layers(backbone: Any) -> tuple[dict[str, float], dict[str, float]]:
@@ -152,7 +144,7 @@ def load_backbone(
     """Load a backbone by name, on the CPU, frozen and in evaluation mode.
 
     Args:
-        name: one of `available_backbones()`, or "mini19", which was mini in version 0.9.
+        name: one of `available_backbones()`.
         pooling: "max" (as the networks were trained), "avg" (as Gatys et al. recommend), "l2" (root mean square) or
             "blur" (the maximum, blurred before every second position is taken, and so are convolutions with a stride:
             fine patterns do not come out as coarse ones). "auto" is the backbone's own: "avg" for VGG and mini, "blur"
@@ -240,31 +232,24 @@ def _best_backbone(device: str | torch.device | None) -> tuple[str, str]:
     return "mini", "the weights of vgg19 are not here and cannot be fetched"
 
 
-def _mini(name: str, plan: Sequence[Width | str], bundled: Path) -> Builder:
-    def build(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
-        if isinstance(weights, Seed):
-            net = _mini_without_weights(plan)
-            initialize(net, weights)
-            return vgg_backbone(name, named_vgg(net, pooling, keep_scale))
-        path = weights or bundled
-        state = read_weights(path, load_file)
-        # The file's own, as another training of mini may have chosen others.
-        found = plan_of(state)
-        net = named_vgg(_mini_without_weights([*found, "M"] if found else plan), pooling, keep_scale)
-        load_weights(net, state, path)
-        return vgg_backbone(name, net)
-
-    return build
+@register("mini")
+def _mini(pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:
+    if isinstance(weights, Seed):
+        net = _mini_without_weights(MINI_PLAN)
+        initialize(net, weights)
+        return vgg_backbone("mini", named_vgg(net, pooling, keep_scale))
+    path = weights or MINI_WEIGHTS
+    state = read_weights(path, load_file)
+    # The file's own, as another training of mini may have chosen others.
+    found = plan_of(state)
+    net = named_vgg(_mini_without_weights([*found, "M"] if found else MINI_PLAN), pooling, keep_scale)
+    load_weights(net, state, path)
+    return vgg_backbone("mini", net)
 
 
 def _mini_without_weights(plan: Sequence[Width | str]) -> nn.Sequential:
     with torch.device("meta"):  # random weights of its own would draw from everybody's generator
         return mini_net(plan)
-
-
-register("mini")(_mini("mini", MINI_PLAN, MINI_WEIGHTS))
-# mini as it was before it had a teacher for its deep layers: the bundled networks for any style look with its eyes.
-register("mini19", listed=False)(_mini("mini19", MINI19_PLAN, MINI19_WEIGHTS))
 
 
 def _torchvision_vgg(name: str, pooling: str, keep_scale: bool, weights: Path | Seed | None) -> Backbone:

@@ -497,7 +497,7 @@ def test_a_course_learns_in_stages_without_what_is_held_out_and_goes_on_from_its
     assert not made.plain
     assert {"swirls", "village"}.isdisjoint(made.paintings.names)
     again = AnyStyleCourse(judge, without=["village"], **how).train(network, 0.02, stages, progress=False)
-    assert again.taken >= made.taken
+    assert made.taken <= again.taken <= made.taken + 2  # what was left of the time
     assert any_training.ADAIN[0].plain
 
 
@@ -511,7 +511,7 @@ def test_a_course_with_two_stages_of_one_size_goes_on_in_the_one_that_was_saved(
     assert made.batch == 2
     again = course.train(network, 0.02, stages, progress=False)
     assert again.batch == 2
-    assert again.seconds == made.seconds
+    assert made.taken <= again.taken <= made.taken + 2  # what was left of the time
 
 
 def test_what_foretells_rows_learns_at_a_fraction_of_the_rate(predicting):

@@ -120,7 +120,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
         nst.load_backbone("mini", weights=tmp_path / "broken.safetensors")
 
 
-@pytest.mark.parametrize("name", ["mini", "mini19", "squeezenet", "any style"])
+@pytest.mark.parametrize("name", ["mini", "squeezenet", "any style"])
 def test_loading_what_is_bundled_draws_from_nobodys_generator(name):
     before = torch.get_rng_state()
     nst.load_any_style() if name == "any style" else nst.load_backbone(name)
@@ -522,15 +522,6 @@ def test_what_cannot_be_registered_is_refused_at_once(given, message):
     with pytest.raises(nst.InputError, match=message):
         nst.register(*given)
     assert "mine" not in nst.available_backbones()
-
-
-def test_the_network_that_older_files_look_with_is_loaded_by_its_name_and_not_offered():
-    assert "mini19" not in nst.available_backbones()
-    assert nst.load_backbone("mini19").name == "mini19"
-    assert nst.load_any_style("adain").encoder.backbone.name == "mini19"
-    trained, untrained = (nst.load_backbone("mini19", weights=weights) for weights in (None, "random"))
-    assert trained.layers == untrained.layers
-    assert [w.shape for w in trained.net.parameters()] == [w.shape for w in untrained.net.parameters()]
 
 
 def test_a_registered_function_that_returns_no_backbone_is_named():

@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import execute_notebooks
@@ -68,6 +68,21 @@ def test_a_picture_that_looks_as_before_stays_byte_by_byte(level, stays):
     before, new = jpeg(100, quality=95), jpeg(level, quality=60)
     (kept,) = tidy([shown({"image/jpeg": new})], [shown({"image/jpeg": before})])
     assert kept.data["image/jpeg"] == (before if stays else new)
+
+
+def numbered(text):
+    """A large white figure with a small number in it."""
+    picture, file = Image.new("RGB", (900, 600), "white"), BytesIO()
+    ImageDraw.Draw(picture).text((404, 301), text, fill="black", font=ImageFont.load_default(11))
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize(("before", "new"), [("1.80", "1.89"), ("3.3", "3.8"), ("1", "7")])
+def test_a_figure_in_which_one_number_has_changed_is_another(before, new):
+    before, new = numbered(before), numbered(new)
+    (kept,) = tidy([shown({"image/png": new})], [shown({"image/png": before})])
+    assert kept.data["image/png"] == new
 
 
 def run_tool(monkeypatch, folder, *names):

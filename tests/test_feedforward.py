@@ -17,7 +17,7 @@ from nstlib.errors import InputError, OutOfMemory, WeightsUnavailable
 from nstlib.feedforward import network as network_module
 from nstlib.feedforward import painting, tiles
 from nstlib.feedforward.files import BUNDLED, load_network, save_network
-from nstlib.feedforward.layers import normalize
+from nstlib.feedforward.layers import Convolution, normalize
 from nstlib.feedforward.network import StyleNetwork
 
 STYLES = ["cubist", "swirls", "mosaic"]
@@ -295,6 +295,66 @@ def test_tiles_are_exact_in_double_precision(network):
     network, x = network.double(), pictures(1, 3, 37, 50).double()
     for tile in (4, 8, 20, 48):
         same_up_to(network.paint(x, "swirls", tile=tile, progress=False), network(x, "swirls"), 1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(height=st.integers(1, 9), width=st.integers(1, 9), batch=st.integers(1, 2), bias=st.booleans())
+def test_a_convolution_of_enlarged_maps_is_the_same_with_a_gradient_as_without(height, width, batch, bias):
+    convolution = Convolution(3, 4, kernel=3, enlarge=2, bias=bias)
+    convolution.initialize(torch.Generator().manual_seed(0))
+    if bias:
+        convolution.bias.data.uniform_(generator=torch.Generator().manual_seed(1))
+    convolution, maps = convolution.double(), pictures(batch, 3, height, width).double()
+    weights = [*convolution.parameters()]
+    learning = convolution(maps.requires_grad_())
+    with torch.no_grad():
+        same_up_to(learning.detach(), convolution(maps), 1e-12)
+    plainly = F.conv2d(F.pad(maps.repeat_interleave(2, 2).repeat_interleave(2, 3), [1] * 4, mode="reflect"), *weights)
+    pull = pictures(*plainly.shape, seed=2).double()
+    gradients = [torch.autograd.grad(each, [maps, *weights], pull) for each in (learning, plainly)]
+    for one, other in zip(*gradients, strict=True):
+        same_up_to(one, other, 1e-10)
+
+
+def test_a_convolution_of_enlarged_maps_keeps_what_is_the_same_everywhere_so_where_it_only_paints():
+    convolution = Convolution(16, 8, kernel=3, enlarge=2)
+    convolution.initialize(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        response = convolution(pictures(1, 16, 1, 1).expand(-1, -1, 8, 8))
+    assert (response == response[..., :1, :1]).all()
+
+
+def test_in_half_precision_a_normalization_gives_what_float32_rounds_to():
+    response = 3 * pictures(2, 4, 40, 30).bfloat16() + 5
+    gamma, beta = pictures(2, 4, seed=2), pictures(2, 4, seed=3)
+    wanted = normalize(response.float(), gamma, beta)
+    got = normalize(response, gamma, beta)
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.float(), wanted, rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.parametrize(
+    ("of_maps", "of_rows"), [("float32", "float64"), ("float64", "float32"), ("float16", "float64")]
+)
+def test_maps_and_rows_may_have_any_two_precisions(of_maps, of_rows):
+    response = pictures(1, 4, 8, 9).to(getattr(torch, of_maps))
+    gamma, beta = (pictures(1, 4, seed=seed).to(getattr(torch, of_rows)) for seed in (2, 3))
+    z = normalize(response, gamma, beta)
+    assert z.dtype == response.dtype
+    wanted = normalize(response.double(), gamma.double(), beta.double())
+    torch.testing.assert_close(z.double(), wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_under_autocast_maps_stay_in_half_precision_between_convolutions(network, monkeypatch):
+    """In float32 they would be taken there and back at each padding and each normalization, for no other number."""
+    seen, pad, norm = [], F.pad, F.batch_norm
+    monkeypatch.setattr(F, "pad", lambda x, *how, **more: seen.append(x.dtype) or pad(x, *how, **more))
+    monkeypatch.setattr(F, "batch_norm", lambda x, *how, **more: seen.append(x.dtype) or norm(x, *how, **more))
+    with torch.autocast("cpu", torch.bfloat16):
+        painted = network(pictures(1, 3, 16, 16), "swirls")
+    assert painted.dtype == torch.float32
+    # The picture itself comes in float32, and what becomes colors is normalized in it.
+    assert seen == [torch.float32, *[torch.bfloat16] * (len(seen) - 2), torch.float32]
 
 
 def test_a_tile_by_itself_would_be_another_picture(network):

@@ -1,15 +1,20 @@
 """What trains the bundled networks: it puts better weights in the place of others, and no worse ones."""
 
 import sys
+from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import nstlib as nst
+from nstlib import backbones
 from nstlib.feedforward.any_training import AnyStyleCourse
 from nstlib.feedforward.stages import Course
+from nstlib.networks.initializing import Seed, initialize
+from nstlib.networks.vgg import mini_net, named_vgg, vgg_backbone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 train_styles = pytest.importorskip("train_styles")
@@ -55,12 +60,26 @@ def test_a_network_of_other_styles_takes_the_place_of_the_one_before(capsys):
 
 
 @pytest.fixture
+def narrow_vgg(monkeypatch):
+    """The name of a narrow VGG with random weights, beside mini."""
+    monkeypatch.setattr(backbones, "_KNOWN", dict(backbones._KNOWN))
+
+    @nst.register("narrow")
+    def build(pooling, keep_scale, weights):
+        net = mini_net((8, 8, "M", 12, "M", 16, "M", 20, 20, "M", 24, "M"))
+        initialize(net, Seed(1))
+        return vgg_backbone("narrow", named_vgg(net, pooling, keep_scale))
+
+    return "narrow"
+
+
+@pytest.fixture
 def few(monkeypatch, tmp_path):
     """Small pictures, and few paintings."""
     monkeypatch.setattr(train_any_style, "SIZE", 64)
     monkeypatch.setattr(train_any_style, "HELD_OUT", ("harbor",))
     monkeypatch.setattr(train_any_style, "PAINTINGS", 2)
-    monkeypatch.setattr(train_any_style, "COMPARED", 12)
+    monkeypatch.setattr(train_any_style, "COMPARED", {"predicting": 12, "adain": 12})
     monkeypatch.setattr(
         train_any_style, "AnyStyleCourse", partial(AnyStyleCourse, sources=["content"], paintings=["style"], size=128)
     )
@@ -84,28 +103,26 @@ def test_the_network_for_any_style_knows_all_bundled_ones_and_is_kept_where_a_ne
     assert few.read_bytes() == before
 
 
-def test_a_network_gets_the_eyes_and_the_judge_that_are_asked_for_and_a_decoder_keeps_its_eyes(few, monkeypatch):
+@pytest.mark.parametrize(("kind", "widths"), [("adain", "4444"), ("predicting", "444")])
+def test_a_network_gets_the_eyes_and_the_judge_that_are_asked_for(kind, widths, few, narrow_vgg, monkeypatch):
     arguments = ["--minutes", "0.002", "-o", str(few)]
-    train_any_style.main(["--scratch", "--backbone", "mini19", "--widths", *"444", *arguments])
-    assert nst.load_any_style(few).encoder.backbone.name == "mini19"
+    train_any_style.main(["--scratch", "--kind", kind, "--backbone", narrow_vgg, "--widths", *widths, *arguments])
+    assert nst.load_any_style(few).encoder.backbone.name == narrow_vgg
     losses = iter([1.0, 2.0] * 2)  # now, and before
     monkeypatch.setattr(train_any_style, "judged", lambda network, eyes: {"swirls": next(losses)})
     train_any_style.main(["--backbone", "mini", *arguments])
     changed = nst.load_any_style(few)
     assert changed.encoder.backbone.name == changed.notes["backbone"] == "mini"
     assert changed.styles == tuple(nst.bundled_images("style"))
-    train_any_style.main(["--judge", "mini19", *arguments])
+    train_any_style.main(["--judge", narrow_vgg, *arguments])
     judged = nst.load_any_style(few)
     assert judged.encoder.backbone.name == "mini"
-    assert judged.notes["backbone"] == "mini19"
-    nst.save_network(nst.AdaINNetwork(nst.FeatureExtractor("mini19"), widths=[4] * 4), few)
-    with pytest.raises(nst.InputError, match="begin anew"):
-        train_any_style.main(["--backbone", "mini", *arguments])
+    assert judged.notes["backbone"] == narrow_vgg
 
 
-def test_who_goes_on_from_a_checkpoint_gives_no_new_eyes_first(few, monkeypatch, tmp_path):
+def test_who_goes_on_from_a_checkpoint_gives_no_new_eyes_first(few, narrow_vgg, monkeypatch, tmp_path):
     arguments = ["--minutes", "0.002", "-o", str(few)]
-    train_any_style.main(["--scratch", "--backbone", "mini19", "--widths", *"444", *arguments])
+    train_any_style.main(["--scratch", "--backbone", narrow_vgg, "--widths", *"444", *arguments])
     given = []
     monkeypatch.setattr(train_any_style, "judged", lambda network, eyes: {"swirls": 1.0})  # never better than before
     monkeypatch.setattr(train_any_style, "with_eyes", lambda *how: given.append(how) or changing_parts.with_eyes(*how))
@@ -197,3 +214,59 @@ def test_a_network_that_gets_the_same_eyes_again_foretells_the_same_rows():
     assert (after - before).norm() < 0.05 * (before - before.mean(0)).norm()
     for name, weights in network.painter.state_dict().items():
         assert torch.equal(weights, other.painter.state_dict()[name])
+
+
+@torch.no_grad()
+def drawn_by(network, picture, style):
+    return network(picture, style)
+
+
+def a_decoder(encoder):
+    """Whose weights are far from those that it would begin with."""
+    network = nst.AdaINNetwork(encoder, widths=(8, 8, 8, 8), seed=2).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        network.decoder.last.weight.normal_(std=0.05, generator=generator)
+        for name in ("1", "2", "4"):
+            network.decoder.grow[name].bias.normal_(generator=generator)
+    return network
+
+
+def test_a_decoder_that_gets_the_same_eyes_again_draws_the_same_pictures():
+    network, many = a_decoder(nst.FeatureExtractor("mini")), nst.Paintings(size=64, seed=3)
+    before = {name: weights.clone() for name, weights in network.state_dict().items()}
+    changed = changing_parts.drawing_with_eyes(network, network.encoder, [many.at(place, 1) for place in range(30)])
+    picture, style = many.at(40, 1), many.at(41, 1)
+    wanted, drawn = (drawn_by(each, picture, style) for each in (network, changed))
+    assert (drawn - wanted).norm() < 0.05 * (wanted - wanted.mean((2, 3), keepdim=True)).norm()
+    assert all(torch.equal(weights, before[name]) for name, weights in network.state_dict().items())
+
+
+def test_a_decoder_that_gets_minis_eyes_draws_nearer_to_what_it_drew_than_with_its_deeper_weights_alone(narrow_vgg):
+    network, many = a_decoder(nst.FeatureExtractor(narrow_vgg)), nst.Paintings(size=64, seed=3)
+    mini = nst.FeatureExtractor("mini")
+    changed = changing_parts.drawing_with_eyes(network, mini, [many.at(place, 1) for place in range(30)])
+    plain = nst.AdaINNetwork(mini, widths=network.widths, seed=2).eval()
+    shapes = {name: weight.shape for name, weight in plain.decoder.state_dict().items()}
+    weights = {name: weight for name, weight in network.decoder.state_dict().items() if weight.shape == shapes[name]}
+    plain.decoder.load_state_dict(weights, strict=False)
+    picture, style = many.at(40, 1), many.at(41, 1)
+    wanted = drawn_by(network, picture, style)
+    away, plainly = ((drawn_by(each, picture, style) - wanted).norm() for each in (changed, plain))
+    assert away < 0.5 * plainly
+
+
+def test_a_decoder_is_not_given_eyes_whose_layers_have_other_strides(narrow_vgg):
+    network = nst.AdaINNetwork(nst.FeatureExtractor("mini"), ["relu1_1", "relu2_1"], [4, 4])
+
+    @nst.register(narrow_vgg)
+    def without_first_pooling(pooling, keep_scale, weights):
+        net = mini_net((8, 8, "M", 12, "M"))
+        initialize(net, Seed(1))
+        named = named_vgg(net, pooling, keep_scale)
+        return vgg_backbone(
+            narrow_vgg, nn.Sequential(OrderedDict((n, m) for n, m in named.named_children() if n != "pool1"))
+        )
+
+    with pytest.raises(nst.InputError, match=r"of narrow have strides \[1, 1\], not \[1, 2\]; begin anew"):
+        changing_parts.drawing_with_eyes(network, nst.FeatureExtractor(narrow_vgg), [])

@@ -1,7 +1,8 @@
-"""Give a network that foretells rows another encoder, or another painter; training mends what is lost.
+"""Give a network for any style another encoder, or another painter; training mends what is lost.
 
-Eyes: the first layers of what foretells are linear in the logarithms of means and deviations. So both encoders look at
-the same paintings, and a ridge regression takes what the new one says to what those layers gave.
+Eyes: what comes first is linear in what the encoder says: of what foretells rows, in the logarithms of means and
+deviations, of a decoder, in maps. So both encoders look at the same pictures, and a ridge regression takes what the
+new one says to what the old one said, or to what was made of it.
 
 A painter: two networks that paint and had the same ancestor have much the same channels. So each number of a row is
 taken to its place in the other's rows by a factor and a shift of its own, from the styles that both know.
@@ -9,14 +10,22 @@ taken to its place in the other's rows by a factor and a shift of its own, from 
 
 import copy
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import nstlib as nst
+from nstlib.feedforward.adain import Decoder, adain
+from nstlib.feedforward.any_style import AnyStyleNetwork, moments
+from nstlib.feedforward.layers import Convolution
+
+AnyNetwork = TypeVar("AnyNetwork", bound=AnyStyleNetwork)
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # of the inputs' second moments, as a share of their mean
-HELD_OUT = 6  # one painting in so many says which ridge is best
+PLACES = 96  # of each map, whose channels are compared
+HELD_OUT = 6  # the first part in so many of what was seen says which ridge is best
 # Of what a number varies by, on average over a row: how much speaks for a factor of 1. A dozen styles say little of a
 # number that hardly varies.
 STAYING = 0.03
@@ -34,8 +43,7 @@ def with_eyes(
         encoder: of the new one, on the same device.
         paintings: (1, 3, h, w) each; some thousand.
     """
-    own = {name: value for name, value in network.settings.items() if name not in ("encoder", "styles")}
-    changed = nst.PredictingNetwork(encoder, **own).to(encoder.device).eval()
+    changed = _like(network, encoder)
     changed.painter.load_state_dict(network.painter.state_dict())
     seen = (painting.to(network.device) for painting in paintings)
     pairs = [(network.row_of(each), changed.row_of(each)) for each in seen]
@@ -53,6 +61,43 @@ def with_eyes(
 
 
 @torch.no_grad()
+def drawing_with_eyes(
+    network: nst.AdaINNetwork, encoder: nst.FeatureExtractor, pictures: Iterable[Tensor], seed: int = 0
+) -> nst.AdaINNetwork:
+    """A network that draws as the given one, but from the features of another encoder; it knows no styles yet.
+
+    Args:
+        network: it stays as it is.
+        encoder: of the new one, on the same device; its layers have the same strides.
+        pictures: (1, 3, h, w) each; some hundred. Each is seen in the style of the one after it.
+        seed: of the places that are compared.
+
+    Raises:
+        InputError: layers of other strides. LayerNotFound: a layer that the encoder lacks.
+    """
+    encoder.check(network.layers)
+    before, now = ([each.backbone.strides[layer] for layer in network.layers] for each in (network.encoder, encoder))
+    if now != before:
+        layers = ", ".join(network.layers)
+        raise nst.InputError(f"{layers} of {encoder.backbone.name} have strides {now}, not {before}; begin anew")
+    changed, generator = _like(network, encoder), torch.Generator("cpu").manual_seed(seed)
+    changed.decoder.load_state_dict(_where_it_fits(network.decoder, changed.decoder), strict=False)
+    seen: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for content, style in pairwise(picture.to(network.device) for picture in pictures):
+        maps, others = (_aligned(each, content, style) for each in (network, changed))
+        for stride, old in maps.items():
+            places = torch.randperm(old[0, 0].numel(), generator=generator)[:PLACES].to(old.device)
+            seen.setdefault(stride, []).append((_at(places, old), _at(places, others[stride])))
+    for stride, pairs in seen.items():
+        wanted, given = (torch.cat(each) for each in zip(*pairs, strict=True))
+        weight, bias = regression(given, wanted)
+        old, new = (_first_filters(each.decoder, stride) for each in (network, changed))
+        new[0].weight.copy_(torch.einsum("fohw,oi->fihw", old[0].weight, weight))
+        new[1].add_(old[0].weight.sum((2, 3)) @ bias)
+    return changed
+
+
+@torch.no_grad()
 def with_painter(
     network: nst.PredictingNetwork, painter: nst.StyleNetwork, styles: Sequence[str]
 ) -> nst.PredictingNetwork:
@@ -66,13 +111,43 @@ def with_painter(
     changed, foretold = copy.deepcopy(network), network.learned()
     old, new = (torch.stack([each.rows[each.styles.index(name)] for name in styles]) for each in (foretold, painter))
     factor, shift = _line_through(old, new)
-    predictor, weights = changed.predictor, painter.state_dict()
+    predictor = changed.predictor
     for layer in (predictor.spell, predictor.straight):
         layer.weight.mul_(factor[:, None])
     predictor.spell.bias.mul_(factor)
-    shared = {name: values for name, values in weights.items() if not name.startswith("rows.")}
-    changed.painter.load_state_dict({**shared, "rows.0": factor * network.painter.rows[0] + shift})
+    changed.painter.paint_like(painter, [factor * network.painter.rows[0] + shift])
     return changed
+
+
+def _like(network: AnyNetwork, encoder: nst.FeatureExtractor) -> AnyNetwork:
+    """A network of the same sizes with another encoder, and weights of its own."""
+    own = {name: value for name, value in network.settings.items() if name not in ("encoder", "styles")}
+    return type(network)(encoder, **own).to(encoder.device).eval()
+
+
+def _where_it_fits(old: nn.Module, new: nn.Module) -> dict[str, Tensor]:
+    """The weights of the one that have a place of their shape in the other."""
+    places = new.state_dict()
+    return {name: weight for name, weight in old.state_dict().items() if weight.shape == places[name].shape}
+
+
+def _aligned(network: nst.AdaINNetwork, content: Tensor, style: Tensor) -> dict[int, Tensor]:
+    """The features of a content with the means and deviations that they have in a style, by stride."""
+    own, wanted = (network.encoder(picture, network.layers) for picture in (content, style))
+    strides = network.encoder.backbone.strides
+    return {strides[layer]: adain(own[layer], moments(own[layer]), moments(wanted[layer])) for layer in own}
+
+
+def _at(places: Tensor, maps: Tensor) -> Tensor:
+    """Of maps (1, C, H, W) the values at some places, (places, C)."""
+    return maps[0].flatten(1)[:, places].T
+
+
+def _first_filters(decoder: Decoder, stride: int) -> tuple[Convolution, Tensor]:
+    """What a decoder does first with the maps of a stride, and the numbers that are added to what comes of it."""
+    if stride > max(decoder.strides):
+        return decoder.enter, decoder.enter.bias
+    return decoder.add[str(stride)], decoder.grow[str(stride)].bias
 
 
 def _line_through(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,7 +163,7 @@ def _line_through(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
 def regression(seen: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Weights (numbers, inputs) and bias (numbers,) with which what is seen (B, inputs) gives what is wanted.
 
-    Ridge regression; how strong the ridge is, the first paintings say, which are kept from the trials.
+    Ridge regression; how strong the ridge is, the first of them say, which are kept from the trials.
     """
     place = len(seen) // HELD_OUT
     fits = {ridge: _ridge(seen[place:], wanted[place:], ridge) for ridge in RIDGES}

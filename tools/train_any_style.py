@@ -13,11 +13,11 @@ learns from random weights; with another backbone, on a GPU:
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from changing_parts import with_eyes, with_painter
+from changing_parts import drawing_with_eyes, with_eyes, with_painter
 from torch import Tensor
 from tqdm import tqdm
 from train_styles import is_better, parser, sources
@@ -34,7 +34,7 @@ HELD_OUT = ("coffee", "chelsea")
 UNSEEN = ("swirls", "mosaic", "watercolor")
 SIZE = 256  # of the photographs that it is judged on
 PAINTINGS = 96  # for a first look
-COMPARED = 1200  # paintings, at which old eyes and new ones look
+COMPARED = {"predicting": 1200, "adain": 300}  # paintings, at which old eyes and new ones look
 KINDS = {"predicting": nst.PredictingNetwork, "adain": nst.AdaINNetwork}
 STAGES = {"predicting": PREDICTING, "adain": ADAIN}
 
@@ -83,10 +83,16 @@ def _seeing(network: AnyStyleNetwork, given: argparse.Namespace) -> AnyStyleNetw
     """The network as it is, or, where another backbone is asked for, with the eyes of that."""
     if given.backbone in (None, network.encoder.backbone.name):
         return network
-    if not isinstance(network, nst.PredictingNetwork):
-        raise nst.InputError("a decoder draws from the features of its own encoder alone; begin anew, with --scratch")
-    paintings = tqdm(_paintings(COMPARED, given.seed), "looked at", COMPARED, unit="painting")
-    return _that_knows_the_bundled_styles(with_eyes(network, nst.FeatureExtractor(given.backbone), paintings))
+    encoder = nst.FeatureExtractor(given.backbone)
+    if isinstance(network, nst.PredictingNetwork):
+        changed = with_eyes(network, encoder, _compared("predicting", given.seed))
+    else:
+        changed = drawing_with_eyes(network, encoder, _compared("adain", given.seed))
+    return _that_knows_the_bundled_styles(changed)
+
+
+def _compared(kind: str, seed: int) -> Iterable[Tensor]:
+    return tqdm(_paintings(COMPARED[kind], seed), "looked at", COMPARED[kind], unit="painting")
 
 
 def _painting(network: AnyStyleNetwork, given: argparse.Namespace) -> AnyStyleNetwork:

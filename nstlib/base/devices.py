@@ -49,7 +49,8 @@ def usable_device(device: str | torch.device | None, with_numbers: bool = True) 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """A block in which tensors of the device have the precision that they were given, whatever is around it."""
     known = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+    within = known and torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if within else nullcontext()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -85,8 +85,8 @@ def load_any_style(
 ) -> AnyStyleNetwork:
     """A network for any style that `save_network` wrote; arguments and errors as for `load_network`.
 
-    None and "any" are the bundled `PredictingNetwork`, "adain" is the bundled `AdaINNetwork`. The one looks with
-    mini, the other with mini19, which was mini when it learned. Both know the bundled styles.
+    None and "any" are the bundled `PredictingNetwork`, "adain" is the bundled `AdaINNetwork`. Both look with mini, and
+    know the bundled styles.
     """
     return _of_kind(AnyStyleNetwork, bundled_file("any" if path is None else path), device)
 

@@ -11,7 +11,7 @@ finds, as in a residual block. A row of the content has 1 there and 0 for all el
 picture itself. The rows between it and a style are the style at less than its full strength.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -241,6 +241,16 @@ class StyleNetwork(Styled):
         names = checked_names(names)
         self.rows = nn.ParameterList([self.rows[self._place(name)] for name in names])
         self._names = names
+
+    def paint_like(self, other: "StyleNetwork", rows: Iterable[Tensor]) -> None:
+        """Take another network's weights, and in place of its rows these, one for each style of one's own.
+
+        Args:
+            other: of the same widths, blocks and kernel.
+            rows: (numbers,) each.
+        """
+        weights = {name: value for name, value in other.state_dict().items() if not name.startswith("rows.")}
+        self.load_state_dict({**weights, **{f"rows.{place}": row for place, row in enumerate(rows)}})
 
     @property
     def _channels(self) -> list[int]:

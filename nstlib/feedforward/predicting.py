@@ -119,8 +119,7 @@ class PredictingNetwork(AnyStyleNetwork):
         if own != given:
             raise InputError(f"the painter has {given}, and this network {own}; build it with the painter's")
         row = torch.stack(list(painter.rows)).mean(0)
-        weights = {name: value for name, value in painter.state_dict().items() if not name.startswith("rows.")}
-        self.painter.load_state_dict({**weights, "rows.0": row})
+        self.painter.paint_like(painter, [row])
         self.predictor.look_around(torch.cat([self.row_of(painting[None]) for painting in paintings]))
 
     @torch.no_grad()
@@ -134,11 +133,9 @@ class PredictingNetwork(AnyStyleNetwork):
             raise InputError("the network knows no style yet; call add_style('mine', 'painting.jpg')")
         settings = {**self.painter.settings, "styles": list(self.styles)}
         network = StyleNetwork.from_settings(settings).to(self.device)
-        weights = {name: value for name, value in self.painter.state_dict().items() if not name.startswith("rows.")}
-        rows = {f"rows.{place}": row for place, row in enumerate(self._foretold(self.rows))}
         for convolution in network.convolutions:
             convolution.to(self.dtype)
-        network.load_state_dict({**weights, **rows})
+        network.paint_like(self.painter, self._foretold(self.rows))
         return network.train(self.training)
 
     def in_tiles(self, picture: Tensor, shares: Tensor, side: int, advance: Callable[[], object]) -> Tensor:

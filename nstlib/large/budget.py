@@ -17,7 +17,7 @@ from .tiles import halo_of, stride_of
 SHARE = 0.5  # of the free memory that a run may take
 LIMIT = 2.5e9  # bytes of a run in tiles, if it can: with Python, torch and targets, a process of less than 4 GB
 TILE = 0.8e9  # bytes that a tile may take in any case; much smaller ones are mostly halo
-PEAK = 2.2  # of a step, in bytes that are saved for its gradient: 1.9 to 2.2 for mini19 and vgg19 with every pooling
+PEAK = 2.2  # of a step, in bytes that are saved for its gradient: 1.9 to 2.2 for VGG-19s with every pooling
 COPIES = 5  # of the image that a run holds, besides the pairs of L-BFGS
 FEWEST_PAIRS = 3
 PIXEL = 12  # bytes of three float32

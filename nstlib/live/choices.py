@@ -66,7 +66,7 @@ def offered_backbones(first: str, weights: Any) -> list[tuple[str, str]]:
     offered: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     chosen = (first, os.environ.get("NST_BACKBONE"))
-    for name in sorted({*available_backbones(), first}):
+    for name in available_backbones():
         fetched = megabytes(name, weights_for(name, first, weights))
         place = offered if fetched is None or name in chosen else others
         place.append((name if fetched is None else f"{name} (downloads {fetched:.0f} MB)", name))

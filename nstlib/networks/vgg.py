@@ -25,8 +25,6 @@ MINI_PLAN: tuple[Width | str, ...] = (
     *((128, 128, 512), (176, 176, 512), (208, 208, 512), "M"),
     *((288, 288, 512), (96, 96, 512), (96, 96, 512), "M"),
 )
-# Of mini in version 0.9: VGG-19's first layers, narrower.
-MINI19_PLAN = (32, 32, "M", 64, 80, "M", 176, 128, 128, 128, "M", 192, 160, 160, 160, "M", 192, "M")
 
 
 class LowRankConv2d(nn.Sequential):
