@@ -1,6 +1,7 @@
 """Networks for any style: what is promised of every size, mix, strength, file and training holds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -715,3 +716,8 @@ def test_a_training_that_cannot_be_leaves_the_network_as_it_was(extract, given, 
 def test_a_training_for_any_style_says_what_reads_it():
     with pytest.raises(RunError, match=r"AnyStyleTraining\.load"):
         Training._kind_in({"kind": "AdaINNetwork"})
+
+
+@pytest.mark.parametrize("name", ["any", "adain"])
+def test_a_bundled_network_for_any_style_is_light(name):
+    assert Path(files.bundled_file(name)).stat().st_size < 4e6
