@@ -82,12 +82,14 @@ def drawing_with_eyes(
         raise nst.InputError(f"{layers} of {encoder.backbone.name} have strides {now}, not {before}; begin anew")
     changed, generator = _like(network, encoder), torch.Generator("cpu").manual_seed(seed)
     changed.decoder.load_state_dict(_where_it_fits(network.decoder, changed.decoder), strict=False)
-    seen: dict[int, list[tuple[Tensor, Tensor]]] = {}
-    for content, style in pairwise(picture.to(network.device) for picture in pictures):
-        maps, others = (_aligned(each, content, style) for each in (network, changed))
-        for stride, old in maps.items():
-            places = torch.randperm(old[0, 0].numel(), generator=generator)[:PLACES].to(old.device)
-            seen.setdefault(stride, []).append((_at(places, old), _at(places, others[stride])))
+    seen_there = (picture.to(network.device) for picture in pictures)
+    looks = ((network.encoder(each, network.layers), encoder(each, network.layers)) for each in seen_there)
+    seen: dict[int, list[list[Tensor]]] = {stride: [] for stride in before}
+    for contents, styles in pairwise(looks):
+        for layer, stride in zip(network.layers, before, strict=True):
+            places = torch.randperm(contents[0][layer][0, 0].numel(), generator=generator)[:PLACES]
+            both = zip(contents, styles, strict=True)
+            seen[stride].append([_at(places, _aligned(own[layer], style[layer])) for own, style in both])
     for stride, pairs in seen.items():
         wanted, given = (torch.cat(each) for each in zip(*pairs, strict=True))
         weight, bias = regression(given, wanted)
@@ -131,16 +133,14 @@ def _where_it_fits(old: nn.Module, new: nn.Module) -> dict[str, Tensor]:
     return {name: weight for name, weight in old.state_dict().items() if weight.shape == places[name].shape}
 
 
-def _aligned(network: nst.AdaINNetwork, content: Tensor, style: Tensor) -> dict[int, Tensor]:
-    """The features of a content with the means and deviations that they have in a style, by stride."""
-    own, wanted = (network.encoder(picture, network.layers) for picture in (content, style))
-    strides = network.encoder.backbone.strides
-    return {strides[layer]: adain(own[layer], moments(own[layer]), moments(wanted[layer])) for layer in own}
+def _aligned(content: Tensor, style: Tensor) -> Tensor:
+    """The features of a content with the means and deviations of a style's."""
+    return adain(content, moments(content), moments(style))
 
 
 def _at(places: Tensor, maps: Tensor) -> Tensor:
     """Of maps (1, C, H, W) the values at some places, (places, C)."""
-    return maps[0].flatten(1)[:, places].T
+    return maps[0].flatten(1)[:, places.to(maps.device)].T
 
 
 def _first_filters(decoder: Decoder, stride: int) -> tuple[Convolution, Tensor]:
